@@ -1,0 +1,251 @@
+"""`lockflight check`: run what is missing, sign it, ask the gate, record its decision (DESIGN §4)."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lockflight.app.describe import describe, describe_guess
+from lockflight.app.gate import Gate, Judgement
+from lockflight.app.overlay import overlay
+from lockflight.app.realm import Realm, open_realm
+from lockflight.app.settings import PERSONAL
+from lockflight.core.check import Status
+from lockflight.core.facts import missing
+from lockflight.core.scanfact import scan_fact
+from lockflight.core.times import rfc3339
+from lockflight.core.trust import Duty
+from lockflight.core.words import ENVIRONMENTS
+from lockflight.engine.local import CheckJob, map_checks
+from lockflight.errors import EnvironmentProblem, UsageError
+from lockflight.infra.progress import SILENT
+from lockflight.infra.tools import tool_path
+from lockflight.scan.table import CHECKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from lockflight.app.describe import Described
+    from lockflight.core.check import CheckInfo, CheckResult, Subject
+    from lockflight.core.release import Release
+    from lockflight.infra.progress import Progress
+    from lockflight.policy.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One check that ran on one subject."""
+
+    check: str
+    subject: str
+    grain: str
+    result: CheckResult
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What `check` found.
+
+    Attributes:
+        release: what was described.
+        realm: name of the realm that was asked.
+        rehearsal: evidence stayed local and the decision was not recorded.
+        guessed: roles were guessed, because there is no manifest.
+        planned: checks that would run (with --plan) or were left out (with --no-run).
+        ran: checks that ran now.
+        judgements: environment to judgement, in order of promotion.
+        notices: what the manifest tried and does not change.
+        skipped: entries of the folder that are never candidates.
+    """
+
+    release: Release
+    realm: str
+    rehearsal: bool
+    guessed: bool
+    planned: tuple[tuple[str, str, str], ...]
+    ran: tuple[Ran, ...]
+    judgements: Mapping[str, Judgement]
+    notices: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What the caller may choose.
+
+    Attributes:
+        environment: one environment; empty for the ladder of all.
+        only: names of checks to run; empty for all that are missing.
+        run: whether checks may run at all.
+        plan: only say what would run.
+        record: put evidence and decision into a team realm.
+        workers: number of check processes; 0 for one per processor.
+        actor: name of the person who asks.
+    """
+
+    environment: str = ""
+    only: tuple[str, ...] = ()
+    run: bool = True
+    plan: bool = False
+    record: bool = False
+    workers: int = 0
+    actor: str = ""
+    bundle: Bundle | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    home: Path
+    asked: Realm
+    evidence: Realm
+    gate: Gate
+    now: int
+    ran: list[Ran] = field(default_factory=list)
+
+
+def check(
+    home: Path,
+    realm_name: str,
+    folder: Path,
+    options: CheckOptions,
+    *,
+    clock: Callable[[], int],
+    progress: Progress = SILENT,
+) -> CheckOutcome:
+    """Describe the folder, run the checks whose evidence is missing, decide, record.
+
+    Raises:
+        UsageError: LF0120 unknown check, LF0121 unknown environment.
+        InvalidInput: LF1xxx the folder cannot be described.
+        EnvironmentProblem: LF40xx the policy or its engine does not work.
+        VerificationFailed: LF72xx the realm's log is not what it must be.
+    """
+    gate = Gate(options.bundle)
+    _check_options(options, gate)
+    asked = open_realm(home, realm_name)
+    rehearsal = not asked.personal and not options.record
+    evidence = open_realm(home, PERSONAL) if rehearsal else asked
+    with ExitStack() as stack:
+        guessed = not (folder / "lockflight.toml").is_file()
+        described = stack.enter_context(
+            describe_guess(folder, progress=progress) if guessed else describe(folder, progress=progress)
+        )
+        release = described.release
+        work = _Work(home, asked, evidence, gate, clock())
+        environments = (options.environment,) if options.environment else ENVIRONMENTS
+        pairs = _pairs(work, release, environments, options)
+        planned = tuple((info.name, subject.grain.value, subject.name) for info, subject in pairs)
+        if options.run and not options.plan and pairs:
+            _run(work, described, pairs, options, progress)
+            described.recheck()
+            planned = ()
+        judgements: dict[str, Judgement] = {}
+        if not options.plan:
+            judgements = _judge(work, release, environments, options, record=not rehearsal, now=clock())
+    return CheckOutcome(
+        release=release,
+        realm=realm_name,
+        rehearsal=rehearsal,
+        guessed=guessed,
+        planned=planned,
+        ran=tuple(work.ran),
+        judgements=judgements,
+        notices=tuple(f"{n.message}" for n in described.notices),
+        skipped=tuple(described.skipped),
+    )
+
+
+def _check_options(options: CheckOptions, gate: Gate) -> None:
+    for name in options.only:
+        if name not in gate.infos:
+            raise UsageError(
+                "LF0120", f"There is no check {name!r}.", hint=f"Checks: {', '.join(sorted(gate.infos))}."
+            )
+    if options.environment and options.environment not in ENVIRONMENTS:
+        raise UsageError(
+            "LF0121",
+            f"There is no environment {options.environment!r}.",
+            hint=f"Environments: {', '.join(ENVIRONMENTS)}.",
+        )
+
+
+def _pairs(
+    work: _Work, release: Release, environments: Iterable[str], options: CheckOptions
+) -> list[tuple[CheckInfo, Subject]]:
+    required: dict[str, int] = {}
+    for environment in environments:
+        for name, age in work.gate.required(release, environment).items():
+            required[name] = min(age, required.get(name, age))
+    if options.only:
+        required = {name: required.get(name, 0) for name in options.only}
+    state = overlay(work.asked, work.evidence)
+    return missing(release, work.gate.infos, required, state, work.now)
+
+
+def _run(
+    work: _Work,
+    described: Described,
+    pairs: list[tuple[CheckInfo, Subject]],
+    options: CheckOptions,
+    progress: Progress,
+) -> None:
+    jobs = []
+    order = []
+    for info, subject in pairs:
+        tools: dict[str, str] = {}
+        for tool in info.tools:
+            try:
+                tools[tool] = str(tool_path(work.home, tool))
+            except EnvironmentProblem:
+                continue  # the check itself reports it as incomplete evidence, with the install command
+        descriptors = {a.name: described.fileno(a.name) for a in subject.assets}
+        jobs.append(CheckJob(info.name, CHECKS[info.name], subject, descriptors, tools))
+        order.append((info, subject))
+    progress.begin("checking", len(jobs))
+    workers = options.workers or min(8, os.cpu_count() or 1)
+    issued = rfc3339(work.now)
+    producer = work.evidence.signer(Duty.PRODUCER)
+    items = []
+    for (info, subject), outcome in zip(order, map_checks(jobs, workers=workers), strict=True):
+        progress.advance(1)
+        work.ran.append(Ran(info.name, subject.name, subject.grain.value, outcome.result))
+        items.append((scan_fact(info, subject, outcome.result, issued).statement(), producer))
+    progress.end()
+    work.evidence.append(items)
+
+
+def _judge(
+    work: _Work,
+    release: Release,
+    environments: Iterable[str],
+    options: CheckOptions,
+    *,
+    record: bool,
+    now: int,
+) -> dict[str, Judgement]:
+    result: dict[str, Judgement] = {}
+    requester = ""
+    if options.actor or work.asked.personal:
+        requester = work.asked.actor(options.actor).principal
+    for environment in environments:
+        state = overlay(work.asked, work.evidence)
+        judgement = work.gate.judge(
+            release=release,
+            environment=environment,
+            view=work.asked.view,
+            state=state,
+            requester=requester,
+            now=now,
+        )
+        if record and (options.environment or environment == ENVIRONMENTS[0]):
+            judgement = work.gate.record(work.asked, release, judgement, now)
+        result[environment] = judgement
+    return result
+
+
+def incomplete(outcome: CheckOutcome) -> list[Ran]:
+    """Checks that ran now and did not finish their work."""
+    return [r for r in outcome.ran if r.result.status is Status.INCOMPLETE]

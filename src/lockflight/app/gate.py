@@ -1,0 +1,141 @@
+"""Facts in, decision out, decision into the log: the part of the way that every verdict goes through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import lockflight
+from lockflight.core.admit import Admission, admit
+from lockflight.core.facts import build_facts
+from lockflight.core.gate import decide, required, to_vsa
+from lockflight.core.times import rfc3339
+from lockflight.core.trust import Duty
+from lockflight.policy.bundle import baseline
+from lockflight.policy.gate import PolicyGate
+from lockflight.scan.table import infos
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lockflight.app.realm import Realm
+    from lockflight.app.view import RealmView
+    from lockflight.core.canonical import JsonObject
+    from lockflight.core.check import CheckInfo
+    from lockflight.core.fold import State
+    from lockflight.core.gate import Decision
+    from lockflight.core.release import Release
+    from lockflight.policy.bundle import Bundle
+
+#: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.
+EVIDENCE_CODES = frozenset({"LF4102", "LF4103", "LF4104"})
+
+#: Rules that only the realm's kind fails.
+REALM_CODES = frozenset({"LF4101"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A decision with what it was made from.
+
+    Attributes:
+        facts: the gate's input.
+        decision: its output.
+        admission: what people still have to do.
+        recorded: envelope digest of the decision in the log; empty for a rehearsal.
+    """
+
+    facts: JsonObject
+    decision: Decision
+    admission: Admission
+    recorded: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 allowed, 11 if only evidence is missing, else 10."""
+        if self.decision.allow:
+            return 0
+        codes = {v.code for v in self.decision.violations}
+        return 11 if codes <= EVIDENCE_CODES else 10
+
+
+class Gate:
+    """The policy in force with its engine; one per run, so that the engine's canary runs once."""
+
+    def __init__(self, bundle: Bundle | None = None) -> None:
+        self.bundle = bundle or baseline()
+        self.infos: Mapping[str, CheckInfo] = {info.name: info for info in infos()}
+        self._policy: PolicyGate | None = None
+
+    @property
+    def policy(self) -> PolicyGate:
+        """The engine with the bundle loaded."""
+        if self._policy is None:
+            self._policy = PolicyGate(self.bundle)
+        return self._policy
+
+    def required(self, release: Release, environment: str) -> dict[str, int]:
+        """Checks that the policy demands for this release there: name to maximal age in seconds."""
+        return required(self.bundle.data, environment, release.kind.value, release.tier.value)
+
+    def judge(
+        self, *, release: Release, environment: str, view: RealmView, state: State, requester: str, now: int
+    ) -> Judgement:
+        """Build the facts, decide, and say what people still have to do. Records nothing.
+
+        Args:
+            release: what wants to move.
+            environment: where to.
+            view: the realm, for its checkpoint.
+            state: its fold, or a rehearsal's overlay of it.
+            requester: pseudonym of who asks.
+            now: Unix seconds.
+        """
+        facts = build_facts(
+            release=release,
+            environment=environment,
+            state=state,
+            checkpoint=view.checkpoint,
+            infos=self.infos.values(),
+            now=now,
+        )
+        decision = decide(facts, self.policy.ref, self.policy.evaluate, engines=self.policy.engines)
+        admission = admit(
+            state=state,
+            release=release.digest,
+            name=release.name,
+            version=release.version,
+            environment=environment,
+            allowed=decision.allow,
+            basis=decision.basis,
+            requester=requester,
+            now=now,
+        )
+        return Judgement(facts, decision, admission)
+
+    def record(self, realm: Realm, release: Release, judgement: Judgement, now: int) -> Judgement:
+        """Sign the decision as a SLSA VSA with the gate key and put it into the log, denied or not."""
+        evidence = judgement.facts["evidence"]
+        digests = [
+            str(row["digest"])
+            for rows in (evidence.values() if isinstance(evidence, dict) else ())
+            if isinstance(rows, list)
+            for row in rows
+            if isinstance(row, dict)
+        ]
+        statement = to_vsa(
+            judgement.decision,
+            assets=[(a.name, a.sha256) for a in release.assets],
+            verifier=f"https://lockflight.dev/verifier/{realm.state.trust.origin}",
+            versions={
+                "lockflight": lockflight.__version__,
+                **{e["name"]: e["version"] for e in self.policy.engines},
+            },
+            time_verified=rfc3339(now),
+            resource_uri=f"lockflight:{release.name}@sha256:{release.digest}",
+            policy_uri=f"lockflight:policy/{self.bundle.name}@{self.bundle.version}",
+            attestations=sorted(set(digests)),
+            separation=judgement.admission.separation,
+        )
+        receipt = realm.append([(statement, realm.signer(Duty.GATE))])[0]
+        return Judgement(judgement.facts, judgement.decision, judgement.admission, receipt.envelope)

@@ -1,0 +1,283 @@
+"""A realm that can be written: making one, appending statements, acting as a person.
+
+`file:` realms run commands in this process with the keys of the home; each duty has its own key. A realm is built in
+a temporary folder and renamed into place, so that a half-written home never exists.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.app import clock
+from lockflight.app.settings import PERSONAL
+from lockflight.app.view import RealmView, open_view, realm_folder
+from lockflight.core.canonical import dumps
+from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.words import ENVIRONMENTS
+from lockflight.errors import ConflictError, EnvironmentProblem, UsageError
+from lockflight.signing.keys import ED25519, P256, FileSigner, generate, load, save
+from lockflight.signing.oms import sign_statement
+from lockflight.store.blobs import BlobStore
+from lockflight.store.files import sync_folder
+from lockflight.store.pins import PinStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from lockflight.core.fold import State
+    from lockflight.core.ports import Log, Receipt, Signer
+    from lockflight.core.statement import Statement
+
+ROLES = ("developer", "approver", "security", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person to be granted a key: name and roles."""
+
+    name: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person of the realm whose key is in this home."""
+
+    principal: str
+    name: str
+    roles: tuple[str, ...]
+    signer: FileSigner
+
+
+class Realm:
+    """A `file:` realm: view, keys and log in one process."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home = home
+        self.name = name
+        self.folder = realm_folder(home, name)
+        self._view: RealmView | None = None
+        self._log: Log | None = None
+
+    @property
+    def view(self) -> RealmView:
+        """The verified view, read again after each append."""
+        if self._view is None:
+            self._view = open_view(self.home, self.name)
+        return self._view
+
+    @property
+    def state(self) -> State:
+        """The fold."""
+        return self.view.state
+
+    @property
+    def personal(self) -> bool:
+        """Whether its decisions count for development only."""
+        return self.state.trust.kind is RealmKind.PERSONAL
+
+    def signer(self, duty: Duty) -> FileSigner:
+        """The realm's own key of a duty.
+
+        Raises:
+            EnvironmentProblem: LF5043 the home does not hold it.
+        """
+        path = self.folder / "keys" / f"{duty.value}.pem"
+        if not path.is_file():
+            raise EnvironmentProblem(
+                "LF5043",
+                f"This home does not hold the {duty.value} key of the realm {self.name!r}.",
+                hint="Run the command where the realm's keys are, or export your evidence for it.",
+            )
+        return load(path)
+
+    def actor(self, name: str = "") -> Actor:
+        """The person who acts.
+
+        Raises:
+            UsageError: LF0111 several people and no name; LF0112 nobody of that name with a key here.
+        """
+        actors = list(self.actors())
+        if name:
+            for actor in actors:
+                if name in {actor.name, actor.principal}:
+                    return actor
+            raise UsageError(
+                "LF0112",
+                f"This home holds no key of {name!r} in the realm {self.name!r}.",
+                hint=f"Known here: {', '.join(a.name for a in actors) or 'nobody'}.",
+            )
+        if len(actors) == 1:
+            return actors[0]
+        raise UsageError(
+            "LF0111",
+            f"The realm {self.name!r} has {len(actors)} people with a key in this home; who acts?",
+            hint=f"Add --as NAME (or LOCKFLIGHT_AS): {', '.join(a.name for a in actors) or 'nobody'}.",
+        )
+
+    def actors(self) -> Iterable[Actor]:
+        """People whose key is in this home."""
+        for principal, key in sorted(self.state.people().items()):
+            path = self.folder / "keys" / f"{principal}.pem"
+            if path.is_file():
+                signer = load(path)
+                if signer.keyid == key.keyid:
+                    yield Actor(principal, self.view.name_of(principal), key.roles, signer)
+
+    def append(self, items: Sequence[tuple[Statement, Signer]]) -> list[Receipt]:
+        """Sign statements and record them."""
+        return self.append_envelopes(
+            [(sign_statement(statement, signer).encode(), signer.public_der) for statement, signer in items]
+        )
+
+    def append_envelopes(self, items: Sequence[tuple[bytes, bytes]]) -> list[Receipt]:
+        """Record envelopes (bytes, signer's public key) durably; the view is read again afterwards."""
+        receipts = self.log().append(items)
+        self._view = None
+        return receipts
+
+    def log(self) -> Log:
+        """The log, opened for writing once."""
+        if self._log is None:
+            from lockflight.log.open import open_log
+
+            self._log = open_log(
+                self.folder,
+                origin=self.state.trust.origin,
+                log_signer=self.signer(Duty.LOG),
+                clock_signer=self.signer(Duty.CLOCK),
+                clock=clock.now,
+                pins=PinStore(self.home),
+            )
+        return self._log
+
+    def put_blob(self, body: dict[str, object]) -> str:
+        """Store an erasable blob with a salt, so that its digest tells nothing; returns the digest."""
+        return BlobStore(self.folder / "blobs").put(dumps({**body, "salt": secrets.token_hex(16)}))
+
+    def blob(self, digest: str) -> dict[str, object]:
+        """An erasable blob's content; empty when it was erased."""
+        raw = BlobStore(self.folder / "blobs").get(digest) if digest else None
+        return json.loads(raw) if raw is not None else {}
+
+
+def open_realm(home: Path, name: str, *, person: str = "you") -> Realm:
+    """Open a realm for writing; the personal one is made on first use.
+
+    Raises:
+        NotFound: LF4510 no team realm of that name.
+    """
+    realm = Realm(home, name)
+    if name == PERSONAL and not (realm.folder / "log.db").is_file():
+        create_realm(home, name, RealmKind.PERSONAL, [Member(person, ("developer",))])
+    return realm
+
+
+def create_realm(home: Path, name: str, kind: RealmKind, members: Sequence[Member]) -> Realm:
+    """Make a realm: keys by duty, the trust statement, a grant for each member, the pin.
+
+    Raises:
+        UsageError: LF0110, LF0113 unknown role, LF0114 a name twice, LF0115 nobody to approve.
+        ConflictError: LF4511 there is one of that name.
+        EnvironmentProblem: LF5044 the home cannot be written.
+    """
+    folder = realm_folder(home, name)
+    _check_members(kind, members)
+    if folder.exists():
+        raise ConflictError(
+            "LF4511",
+            f"The realm {name!r} exists already in {home}.",
+            hint=f"lockflight realm show --realm {name}",
+        )
+    building = folder.parent / f".{name}.{secrets.token_hex(6)}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        building.mkdir(mode=0o700)
+        root = _build(building, name, kind, members)
+        PinStore(home).set(name, root=root, origin=_origin(name, building))
+        os.rename(building, folder)  # noqa: PTH104 - Path.rename would do the same; the pair with fsync is clearer
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise EnvironmentProblem(
+            "LF5044",
+            f"The home {home} cannot be written: {error.strerror}.",
+            hint="Set LOCKFLIGHT_HOME to a folder of yours.",
+        ) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return Realm(home, name)
+
+
+def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
+    names = [m.name for m in members]
+    if len(set(names)) != len(names):
+        raise UsageError(
+            "LF0114",
+            "A member is named twice; one person has one entry.",
+            hint="lockflight realm init --help",
+        )
+    for member in members:
+        for role in member.roles:
+            if role not in ROLES:
+                raise UsageError("LF0113", f"{role!r} is no role.", hint=f"Use one of {', '.join(ROLES)}.")
+    if kind is RealmKind.TEAM and not any("approver" in m.roles for m in members):
+        raise UsageError(
+            "LF0115",
+            "A team realm without an approver could never promote beyond development.",
+            hint="lockflight realm init NAME --member alice=developer --member bob=approver",
+        )
+
+
+def _build(folder: Path, name: str, kind: RealmKind, members: Sequence[Member]) -> str:
+    from lockflight.log.open import open_log
+
+    keys = folder / "keys"
+    keys.mkdir(mode=0o700)
+    duties = {
+        duty: _new_key(keys / f"{duty.value}.pem", ED25519 if duty in {Duty.LOG, Duty.CLOCK} else P256)
+        for duty in (Duty.ROOT, Duty.LOG, Duty.CLOCK, Duty.GATE, Duty.PRODUCER)
+    }
+    trust = Trust(
+        name=name,
+        kind=kind,
+        origin=_origin(name, folder),
+        keys=tuple(RealmKey(s.public_der, duty) for duty, s in duties.items()),
+        environments=ENVIRONMENTS,
+    )
+    root = duties[Duty.ROOT]
+    blobs = BlobStore(folder / "blobs")
+    items = [(sign_statement(trust.statement(), root).encode(), root.public_der)]
+    for member in members:
+        principal = f"p-{secrets.token_hex(8)}"
+        signer = _new_key(keys / f"{principal}.pem", P256)
+        profile = blobs.put(dumps({"name": member.name, "salt": secrets.token_hex(16)}))
+        grant = Grant(RealmKey(signer.public_der, Duty.PERSON, principal, member.roles, profile))
+        items.append((sign_statement(grant.statement(), root).encode(), root.public_der))
+    log = open_log(
+        folder,
+        origin=trust.origin,
+        log_signer=duties[Duty.LOG],
+        clock_signer=duties[Duty.CLOCK],
+        clock=clock.now,
+        pins=None,
+    )
+    log.append(items)
+    log.close()
+    return root_digest(trust.statement().payload())
+
+
+def _new_key(path: Path, algorithm: str) -> FileSigner:
+    signer = generate(algorithm)
+    save(signer, path)
+    return signer
+
+
+def _origin(name: str, folder: Path) -> str:
+    """The log's origin: unique by its key, under a host that can never resolve (RFC 2606)."""
+    return f"realm.invalid/{name}-{load(folder / 'keys' / 'root.pem').keyid[:16]}"

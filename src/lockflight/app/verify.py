@@ -1,0 +1,226 @@
+"""`lockflight verify`: is this folder exactly the release that a person of this realm signed, and is it in the log?
+
+Offline, and without the database library: the log is read through the standard library's sqlite3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.app.pack import load_package
+from lockflight.app.view import open_view
+from lockflight.core.acts import Action
+from lockflight.core.fold import Record
+from lockflight.core.release import SIGNATURE_NAME
+from lockflight.core.trust import CLOCK_SUFFIX, Duty
+from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged
+from lockflight.core.verify.foreign import ForeignManifest, verify_foreign
+from lockflight.core.verify.keys import PublicKey, load_der, load_pem
+from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
+from lockflight.errors import NotFound, UsageError, VerificationFailed
+from lockflight.infra.progress import SILENT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockflight.app.view import RealmView
+    from lockflight.core.release import Release
+    from lockflight.core.verify.bundle import Bundle
+    from lockflight.infra.progress import Progress
+
+MAX_SIGNATURE_BYTES = 65 * 1024 * 1024
+MAX_KEY_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A package that is what it says.
+
+    Attributes:
+        release: read from the verified signature.
+        envelope: digest of the signature's envelope.
+        principal: pseudonym of the signer.
+        signer: name of the signer, or the pseudonym where it was erased.
+        logged_at: Unix seconds at which the log's clock saw the signature.
+        index: position in the log.
+        realm: name of the realm.
+        environments: environments whose slots hold the release now.
+    """
+
+    release: Release
+    envelope: str
+    principal: str
+    signer: str
+    logged_at: int
+    index: int
+    realm: str
+    environments: tuple[str, ...]
+
+
+def verify_package(
+    home: Path, realm_name: str, package: Path, *, environment: str = "", progress: Progress = SILENT
+) -> Verified:
+    """Check signature, trust, log inclusion, revocation and every file of a package.
+
+    Args:
+        home, realm_name: the realm whose people and log count.
+        package: folder with `model.sig`.
+        environment: if given, its slot must hold the release.
+        progress: told about hashing.
+
+    Raises:
+        NotFound: LF7330 no signature in the folder, LF4510 no such realm.
+        VerificationFailed: with the code of what is wrong: LF71xx signature, LF72xx log, LF73xx files.
+    """
+    view = open_view(home, realm_name)
+    bundle_bytes = _read_signature(package)
+    bundle = read_bundle(bundle_bytes, what=SIGNATURE_NAME)
+    key = _signer(view, bundle)
+    verified = verify_bundle(bundle_bytes, key, what=SIGNATURE_NAME)
+    record = _logged(view, verified.envelope.digest, bundle)
+    _registered(view, verified.release)
+    _not_revoked(view, verified.release, key)
+    found = {
+        e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in load_package(package, progress=progress).entries
+    }
+    require_equal(compare(verified.release, found), what=f"The package {package.name}")
+    environments = _held(view, verified.release)
+    if environment and environment not in environments:
+        raise VerificationFailed(
+            "LF7333",
+            f"{environment} does not hold {verified.release.name} {verified.release.version} now"
+            f" (held by: {', '.join(environments) or 'no environment'}).",
+            hint="lockflight status",
+        )
+    grant = view.state.keys[key.keyid]
+    return Verified(
+        release=verified.release,
+        envelope=verified.envelope.digest,
+        principal=grant.principal,
+        signer=view.name_of(grant.principal),
+        logged_at=record.logged_at,
+        index=record.index,
+        realm=view.name,
+        environments=environments,
+    )
+
+
+def _read_signature(package: Path) -> bytes:
+    from lockflight.infra.files import Folder  # noqa: PLC0415 - keeps the import of the verify path in one place
+
+    if not package.is_dir():
+        raise NotFound("LF7330", f"{package} is no folder.", hint="lockflight verify PACKAGE")
+    with Folder(package) as folder:
+        listing = folder.listing(skip=False)
+        kinds = {e.name: e.kind for e in listing.entries}
+        if kinds.get(SIGNATURE_NAME) != "file":
+            raise NotFound(
+                "LF7330",
+                f"{package} holds no {SIGNATURE_NAME}: it is not a signed package.",
+                hint="lockflight sign DIR --out PACKAGE",
+            )
+        source = folder.open(SIGNATURE_NAME)
+        try:
+            if source.size > MAX_SIGNATURE_BYTES:
+                raise VerificationFailed("LF7103", f"{SIGNATURE_NAME} is {source.size} bytes long, which no signature is.")
+            return source.read_at(0, source.size)
+        finally:
+            source.close()
+
+
+def _signer(view: RealmView, bundle: Bundle) -> PublicKey:
+    """The person's key that signed; a stranger's key and a key of another duty have codes of their own."""
+    keyed = {k.keyid: k for k in view.state.keys.values()}
+    people = [load_der(k.der) for k in keyed.values() if k.duty is Duty.PERSON]
+    others = [load_der(k.der) for k in keyed.values() if k.duty is not Duty.PERSON]
+    signed = bundle.envelope.signed_bytes
+    for key in others:
+        if key.verify(signed, bundle.envelope.signature):
+            duty = keyed[key.keyid].duty.value
+            raise VerificationFailed(
+                "LF7331",
+                f"The package is signed by the realm's {duty} key; releases are signed by people.",
+                hint="Sign it again: lockflight sign DIR --out PACKAGE --as NAME",
+            )
+    return check_bundle(bundle, people, what=SIGNATURE_NAME)
+
+
+def _logged(view: RealmView, digest: str, bundle: Bundle) -> Record:
+    if bundle.tlog is None:
+        raise VerificationFailed(
+            "LF7332",
+            f"{SIGNATURE_NAME} carries no log entry, so nothing shows that the log ever saw it.",
+            hint="Sign it again in the realm: lockflight sign DIR --out PACKAGE",
+        )
+    trust = view.state.trust
+    verify_logged(
+        bundle.tlog,
+        origin=trust.origin,
+        log_key=load_der(trust.key(Duty.LOG).der).raw,
+        clock_key=load_der(trust.key(Duty.CLOCK).der).raw,
+        clock_name=trust.origin + CLOCK_SUFFIX,
+    )
+    record = view.state.by_digest.get(digest)
+    if record is None or record.index != bundle.tlog.index:
+        raise VerificationFailed(
+            "LF7332",
+            f"The log of the realm {view.name!r} does not hold this signature (entry {bundle.tlog.index}).",
+            hint="lockflight log verify; a log that lost an entry was replaced or restored from an older copy.",
+        )
+    if not record.effective:
+        raise VerificationFailed("LF7332", f"The signature is in the log but has no effect: {record.reason}.")
+    return record
+
+
+def _registered(view: RealmView, release: Release) -> None:
+    if release.digest not in view.state.registrations:
+        raise VerificationFailed(
+            "LF7334",
+            f"The release {release.digest[:16]} is signed but not registered in the realm {view.name!r}.",
+            hint="lockflight sign DIR --out PACKAGE",
+        )
+
+
+def _not_revoked(view: RealmView, release: Release, key: PublicKey) -> None:
+    digests = [release.digest, key.keyid, *(a.sha256 for a in release.assets), *(r.sha256 for r in release.references)]
+    hit = view.state.revocation(digests)
+    if hit is not None:
+        revocation, record = hit
+        raise VerificationFailed(
+            "LF7335",
+            f"The {revocation.scope.value} {revocation.name} was revoked ({revocation.reason}), log entry {record.index}.",
+            hint=f"lockflight evidence show {record.digest[:16]} says by whom; use another release.",
+        )
+
+
+def _held(view: RealmView, release: Release) -> tuple[str, ...]:
+    held = [
+        slot.environment
+        for slot in view.state.slots.values()
+        if slot.current is not None and slot.current.release == release.digest and slot.current.action is not Action.RETIRE
+    ]
+    return tuple(e for e in view.state.trust.environments if e in held)
+
+
+def verify_with_key(package: Path, key_path: Path, *, progress: Progress = SILENT) -> tuple[ForeignManifest, PublicKey]:
+    """Check a package that another tool signed with a key (OpenSSF Model Signing), against that public key alone.
+
+    What its signer chose to ignore counts as extra all the same.
+
+    Raises:
+        UsageError: LF0130 the key file is none.
+        NotFound: LF7330 no signature in the folder.
+        VerificationFailed: LF71xx signature, LF73xx files.
+    """
+    try:
+        with key_path.open("rb") as stream:
+            key = load_pem(stream.read(MAX_KEY_BYTES))
+    except OSError as error:
+        raise UsageError("LF0130", f"The key {key_path} cannot be read: {error.strerror}.", hint="--key takes a PEM public key.") from error
+    manifest = verify_foreign(_read_signature(package), key)
+    found = {
+        e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in load_package(package, progress=progress).entries
+    }
+    require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")
+    return manifest, key

@@ -1,0 +1,138 @@
+"""A realm, read and verified: what every reading verb starts from. Imports no database library beyond sqlite3.
+
+The log is recomputed from its leaves, its checkpoint's signatures are checked with the keys of the pinned trust
+statement, and the newest checkpoint that this home has seen must be a prefix of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lockflight.core.fold import FoldEntry, State, fold
+from lockflight.core.trust import Duty
+from lockflight.core.verify.keys import load_der
+from lockflight.core.verify.log import verify_log
+from lockflight.errors import EnvironmentProblem, NotFound, UsageError
+from lockflight.store.pins import PinStore
+from lockflight.store.readonly import open_reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockflight.core.ports import LogReader
+    from lockflight.core.trust import RealmKey
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
+
+
+@dataclass(slots=True)
+class RealmView:
+    """A verified realm.
+
+    Attributes:
+        name: name of the realm's folder in the home.
+        folder: where it lies.
+        state: the fold of its log.
+        size, root_hash: the checkpoint that the fold read.
+        timestamp: Unix seconds of the clock's cosignature.
+        reader: the log.
+    """
+
+    name: str
+    folder: Path
+    state: State
+    size: int
+    root_hash: str
+    timestamp: int
+    reader: LogReader
+    _names: dict[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def checkpoint(self) -> str:
+        """`size:root`, as facts name the checkpoint."""
+        return f"{self.size}:{self.root_hash}"
+
+    def names(self) -> dict[str, str]:
+        """Pseudonym to name, for people whose profile is still held."""
+        if self._names is None:
+            self._names = {
+                key.principal: name
+                for key in self.state.people().values()
+                if (name := read_profile(self.folder, key)) is not None
+            }
+        return self._names
+
+    def name_of(self, principal: str) -> str:
+        """The person's name, or the pseudonym where it was erased."""
+        return self.names().get(principal, principal)
+
+
+def realm_folder(home: Path, name: str) -> Path:
+    """Folder of a realm in the home.
+
+    Raises:
+        UsageError: LF0110 the name is not one.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            "LF0110",
+            f"{name!r} is no name of a realm: lower-case letters, digits and hyphens, at most 39.",
+            hint="lockflight realm show",
+        )
+    return home / "realms" / name
+
+
+def open_view(home: Path, name: str) -> RealmView:
+    """Read and verify a realm.
+
+    Raises:
+        NotFound: LF4510 there is no such realm in this home.
+        EnvironmentProblem: LF5042 the realm is here but its root is not pinned.
+        VerificationFailed: LF72xx the log contradicts itself, its keys, its pin or what this home has seen.
+    """
+    folder = realm_folder(home, name)
+    if not (folder / "log.db").is_file():
+        raise NotFound(
+            "LF4510",
+            f"There is no realm {name!r} in {home}.",
+            hint="lockflight realm init NAME makes one; `lockflight check` makes a personal one on first use.",
+        )
+    pins = PinStore(home)
+    pin = pins.get(name)
+    if pin is None:
+        raise EnvironmentProblem(
+            "LF5042",
+            f"The realm {name!r} is in this home, but its root is not pinned in {home / 'trust.toml'}.",
+            hint=f'Put the root digest that your team published there: [realms.{name}] root = "sha256:…"',
+        )
+    reader = open_reader(folder)
+    state = fold(
+        pin.root,
+        (
+            FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at)
+            for e in reader.entries()
+        ),
+    )
+    keys = state.trust
+    report = verify_log(
+        reader,
+        keys.origin,
+        load_der(keys.key(Duty.LOG).der),
+        load_der(keys.key(Duty.CLOCK).der),
+    )
+    pins.advance(keys.origin, reader)
+    return RealmView(name, folder, state, report.size, report.root.hex(), report.timestamp, reader)
+
+
+def read_profile(folder: Path, key: RealmKey) -> str | None:
+    """The name in a person's profile blob; None when it was erased."""
+    from lockflight.store.blobs import BlobStore
+
+    body = BlobStore(folder / "blobs").get(key.profile) if key.profile else None
+    if body is None:
+        return None
+    name = json.loads(body).get("name")
+    return name if isinstance(name, str) else None

@@ -1,0 +1,109 @@
+"""Every command as data: where it lives, what it does, which exit codes it can end with.
+
+Only the invoked command's module is imported. A target `room:verb` names the functions `verb_arguments(parser)` and
+`verb(args, run)` in `lockflight.cli.room`. Exit codes are declared here and each has a test.
+"""
+
+from __future__ import annotations
+
+#: Group of the everyday verbs and of the nouns, as `--help` shows them: title, names.
+SECTIONS = (
+    ("Everyday", ("init", "check", "scan", "sign", "verify", "approve", "promote", "status")),
+    ("People and incidents", ("deny", "revoke", "rollback", "retire")),
+    ("Things", ("release", "realm", "evidence", "log", "policy", "tools")),
+    ("Help", ("demo", "doctor", "explain", "schema", "config")),
+)
+
+Command = tuple[str, str, tuple[int, ...]]
+
+#: name -> (target, help, exit codes); a nested table for a noun.
+COMMANDS: dict[str, Command | tuple[str, dict[str, Command]]] = {
+    "init": ("init:init", "propose lockflight.toml for a folder by looking at it", (0, 2, 3, 4)),
+    "check": ("check:check", "run what is missing and ask the gate", (0, 2, 3, 4, 10, 11, 12)),
+    "scan": ("scan:scan", "judge files at once: no manifest, no realm", (0, 2, 3, 4, 10, 11)),
+    "sign": ("sign:sign", "pack a workspace and sign the package", (0, 2, 3, 4, 12)),
+    "verify": ("verify:verify", "check a package: signature, trust, log, every file", (0, 2, 3, 4, 12)),
+    "approve": ("people:approve", "say yes to a release for an environment", (0, 2, 3, 4, 10, 12)),
+    "deny": ("people:deny", "say no to a release for an environment", (0, 2, 3, 4, 12)),
+    "promote": ("promote:promote", "move a verified package into an environment", (0, 2, 3, 4, 10, 11, 12)),
+    "status": ("promote:status", "what every environment holds, folded from the log", (0, 2, 3, 4, 12)),
+    "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
+    "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 12)),
+    "revoke": ("people:revoke", "take a release, an asset or a key back", (0, 2, 3, 4, 10, 12)),
+    "demo": ("demo:demo", "from denial to a verified promotion, in a minute", (0, 4)),
+    "doctor": ("doctor:doctor", "what works here and how to mend what does not", (0, 2, 4)),
+    "explain": ("explain:explain", "what a code means and what to do", (0, 2, 3)),
+    "schema": ("explain:schema", "print a JSON Schema", (0, 2, 3)),
+    "release": (
+        "describe a folder as a release",
+        {
+            "create": ("release:create", "describe a folder and print its digest", (0, 2, 3, 4)),
+            "show": ("release:show", "assets, roles, views of a folder or package", (0, 2, 3, 4, 12)),
+            "diff": ("release:diff", "what differs between two folders or packages", (0, 2, 3, 4, 12)),
+            "pack": ("release:pack", "write exactly the assets into a new folder", (0, 2, 3, 4)),
+        },
+    ),
+    "realm": (
+        "logs with their roots of trust",
+        {
+            "init": ("realm:init", "make a team realm with local people", (0, 2, 4)),
+            "show": ("realm:show", "root, keys, people and checkpoint of a realm", (0, 2, 3, 4, 12)),
+        },
+    ),
+    "evidence": (
+        "what is known, as signed statements",
+        {
+            "add": ("evidence:add", "record envelopes that this home's producer signs", (0, 2, 3, 4, 12)),
+            "list": ("evidence:list", "evidence in the log, ineffective entries too", (0, 2, 3, 4, 12)),
+            "show": ("evidence:show", "one statement, with signer and place in the log", (0, 2, 3, 4, 12)),
+            "export": ("evidence:export", "write evidence to a file for another home", (0, 2, 3, 4, 12)),
+            "import": ("evidence:import", "record evidence that another home exported", (0, 2, 3, 4, 12)),
+        },
+    ),
+    "log": (
+        "the append-only log",
+        {
+            "show": ("logs:show", "entries and the newest checkpoint", (0, 2, 3, 4, 12)),
+            "verify": ("logs:verify", "recompute everything and compare", (0, 2, 3, 4, 12)),
+            "rebuild": ("logs:rebuild", "derive the indexes again and compare", (0, 2, 3, 4, 12)),
+        },
+    ),
+    "policy": (
+        "what the gate demands",
+        {
+            "show": ("policy:show", "rules and required evidence of the policy in force", (0, 2, 4)),
+            "test": ("policy:test", "run the tests of a policy bundle", (0, 2, 3, 4, 10)),
+        },
+    ),
+    "tools": (
+        "foreign tools in pinned environments",
+        {
+            "list": ("tools:list", "tools, versions and whether they are installed", (0, 2, 4)),
+            "install": ("tools:install", "install a tool from its hashed lock", (0, 2, 3, 4)),
+        },
+    ),
+    "config": (
+        "settings",
+        {"show": ("config:show", "every setting, with --origin where it came from", (0, 2, 4))},
+    ),
+}
+
+EXIT_CODES = (
+    (0, "ok, allowed"),
+    (1, "crash: a bug"),
+    (2, "usage"),
+    (3, "nothing found"),
+    (4, "the verb itself cannot work: home, realm, engine, network, permission"),
+    (10, "denied"),
+    (11, "evidence missing, stale or incomplete"),
+    (12, "verification failed"),
+    (130, "interrupted"),
+)
+
+EXAMPLES = (
+    ("lockflight demo", "see it work, nothing leaves this machine"),
+    ("lockflight scan model.pkl", "judge one file"),
+    ("lockflight init .", "propose lockflight.toml"),
+    ("lockflight check . --env staging", "what is missing, and would the gate allow it"),
+    ("lockflight explain LF2101", "what a code means"),
+)

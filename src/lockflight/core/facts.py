@@ -1,0 +1,210 @@
+"""Facts v1: the JSON document of verified and rejected evidence for one release and environment. Pure.
+
+Keys are added, never changed; numbers are integers; an absent fact is never an empty one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.core.check import Status, subjects
+from lockflight.core.fold import Record, State, scan_of
+from lockflight.core.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lockflight.core.canonical import JsonObject, JsonValue
+    from lockflight.core.check import CheckInfo, Subject
+    from lockflight.core.release import Release
+
+SCHEMA = "https://lockflight.dev/schema/facts/v1"
+
+
+def build_facts(
+    *,
+    release: Release,
+    environment: str,
+    state: State,
+    checkpoint: str,
+    infos: Iterable[CheckInfo],
+    now: int,
+    project: str = "",
+) -> JsonObject:
+    """Everything that the gate may know about a release.
+
+    Args:
+        release: the release, described or read from its verified statement.
+        environment: where it wants to go.
+        state: the fold of the realm's log.
+        checkpoint: hex root hash and size of the checkpoint that the fold read, as `size:root`.
+        infos: every check that this installation knows; they tell which subjects must be covered.
+        now: Unix seconds; an argument, so that a decision can be replayed.
+        project: whose slots; the release's name by default.
+    """
+    project = project or release.name
+    known = {info.name: info for info in infos}
+    wanted = {name: subjects(info, release) for name, info in known.items()}
+    evidence, rejected = _evidence(state, known, wanted, now)
+    return {
+        "schema": SCHEMA,
+        "now": rfc3339(now),
+        "realm": {
+            "root": state.root,
+            "checkpoint": checkpoint,
+            "kind": state.trust.kind.value,
+            "name": state.trust.name,
+            "separation": "none" if state.trust.kind.value == "personal" else "people",
+        },
+        "project": project,
+        "environment": environment,
+        "release": _release(release),
+        "expected": {
+            f"scan/{name}": [{"grain": s.grain.value, "name": s.name, "subject": s.digest} for s in found]
+            for name, found in wanted.items()
+        },
+        "evidence": evidence,
+        "rejected": rejected,
+        "dependencies": [],
+        "waivers": [],
+        "state": _state(state, release, project),
+    }
+
+
+def _release(release: Release) -> JsonObject:
+    return {
+        "digest": release.digest,
+        "name": release.name,
+        "version": release.version,
+        "kind": release.kind.value,
+        "tier": release.tier.value,
+        "assets": [
+            {"name": a.name, "role": a.role.value, "digest": a.sha256, "size": a.size} for a in release.assets
+        ],
+        "references": [{**r.to_json(), "pinned": bool(r.digest or r.version)} for r in release.references],
+        "depends": [d.to_json() for d in release.dependencies],
+        "views": dict(release.views()),
+    }
+
+
+def _state(state: State, release: Release, project: str) -> JsonObject:
+    digests = [release.digest, *(a.sha256 for a in release.assets), *(r.sha256 for r in release.references)]
+    revoked: list[JsonValue] = [
+        {"digest": d, "scope": state.revoked[d][0].scope.value, "reason": state.revoked[d][0].reason}
+        for d in dict.fromkeys(digests)
+        if d in state.revoked
+    ]
+    slots: list[JsonValue] = [
+        {
+            "environment": slot.environment,
+            "slot": slot.name,
+            "release": slot.current.release,
+            "exposure": slot.current.exposure,
+        }
+        for slot in state.slots.values()
+        if slot.project == project and slot.current is not None
+    ]
+    return {
+        "slots": slots,
+        "revoked": revoked,
+        "frozen": False,
+        "version_owner": state.versions.get((release.name, release.version), ""),
+    }
+
+
+def _evidence(
+    state: State, known: Mapping[str, CheckInfo], wanted: Mapping[str, tuple[Subject, ...]], now: int
+) -> tuple[JsonObject, list[JsonValue]]:
+    about = {s.digest for found in wanted.values() for s in found}
+    rejected: list[JsonValue] = [
+        {"digest": r.digest, "type": r.type or "unknown", "code": r.code, "reason": r.reason}
+        for r in state.ineffective
+        if r.subject in about
+    ]
+    evidence: JsonObject = {}
+    for name, found in wanted.items():
+        rows: list[JsonValue] = []
+        for subject in found:
+            newest, outdated = newest_scans(state, known[name], subject)
+            rows.extend(_row(state, record, now) for record in newest)
+            rejected.extend(
+                {
+                    "digest": r.digest,
+                    "type": "scan",
+                    "code": "LF4404",
+                    "reason": f"made by version {scan_of(r).version} of the check; version {known[name].version} is current",
+                }
+                for r in outdated
+            )
+        if rows:
+            evidence[f"scan/{name}"] = rows
+    return evidence, rejected
+
+
+def newest_scans(state: State, info: CheckInfo, subject: Subject) -> tuple[list[Record], list[Record]]:
+    """The newest effective evidence per signer for one subject, and what other check versions left behind.
+
+    Every signer's newest statement counts, so that one producer cannot hide what another one found.
+    """
+    newest: dict[str, Record] = {}
+    outdated: dict[str, Record] = {}
+    for record in state.scans.get(subject.digest, []):
+        fact = scan_of(record)
+        if fact.check != info.name or fact.grain is not subject.grain:
+            continue
+        (newest if fact.version == info.version else outdated)[record.signer] = record
+    return list(newest.values()), [r for s, r in outdated.items() if s not in newest]
+
+
+def _row(state: State, record: Record, now: int) -> JsonObject:
+    fact = scan_of(record)
+    result = fact.result
+    key = record.key
+    return {
+        "digest": record.digest,
+        "grain": fact.grain.value,
+        "subject": fact.subject,
+        "name": fact.name,
+        "signer": {
+            "issuer": state.trust.origin,
+            "subject": (key.principal if key is not None else "") or "realm",
+            "roles": [
+                *(key.roles if key is not None else ()),
+                *([key.duty.value] if key is not None else []),
+            ],
+        },
+        "logged_at": rfc3339(record.logged_at),
+        "age_s": max(0, now - record.logged_at),
+        "status": result.status.value,
+        "reason": result.reason,
+        "tool": result.tool.to_json(),
+        "databases": [d.to_json() for d in result.databases],
+        "coverage_ppm": result.coverage_ppm,
+        "summary": dict(result.summary),
+        "findings": [f.to_json() for f in result.findings],
+    }
+
+
+def is_fresh(state: State, info: CheckInfo, subject: Subject, *, max_age_s: int, now: int) -> bool:
+    """Whether complete evidence of the current check version exists that is not older than `max_age_s` seconds."""
+    newest, _ = newest_scans(state, info, subject)
+    return bool(newest) and all(
+        scan_of(r).result.status is Status.COMPLETE and 0 <= now - r.logged_at <= max_age_s for r in newest
+    )
+
+
+def missing(
+    release: Release, infos: Mapping[str, CheckInfo], required: Mapping[str, int], state: State, now: int
+) -> list[tuple[CheckInfo, Subject]]:
+    """What must run: each required check (name to maximal age in seconds) with each subject not freshly covered."""
+    result: list[tuple[CheckInfo, Subject]] = []
+    for name, max_age_s in required.items():
+        info = infos.get(name)
+        if info is None:
+            continue
+        result.extend(
+            (info, subject)
+            for subject in subjects(info, release)
+            if not is_fresh(state, info, subject, max_age_s=max_age_s, now=now)
+        )
+    return result

@@ -1,0 +1,444 @@
+"""The fold: from log entries to the state of a realm. Pure.
+
+Nothing is true because it is in the log. An entry is effective only if its leaf commits to its envelope, its signer
+held the duty at that index, its statement reads strictly, what it refers to is effective, and its `prev` equals the
+head that it changes. Ineffective entries stay visible with their reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lockflight.core import statement as st
+from lockflight.core.acts import (
+    Action,
+    Approval,
+    Promotion,
+    Registration,
+    Revocation,
+    Scope,
+    parse_approval,
+    parse_promotion,
+    parse_registration,
+    parse_revocation,
+)
+from lockflight.core.dsse import decode
+from lockflight.core.gate import parse_vsa
+from lockflight.core.scanfact import parse_scan
+from lockflight.core.trust import DUTY_OF, Duty, Grant, RealmKey, Trust, parse_grant, parse_trust, root_digest
+from lockflight.core.verify.leaf import check_leaf
+from lockflight.errors import LockflightError, VerificationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lockflight.core.gate import StoredDecision
+    from lockflight.core.scanfact import ScanFact
+
+#: Roles that may revoke in a team realm.
+REVOKER_ROLES = frozenset({"approver", "admin", "security"})
+
+
+@dataclass(frozen=True, slots=True)
+class FoldEntry:
+    """What the fold reads: one log entry with its envelope.
+
+    Attributes:
+        index: position in the log.
+        leaf: exact leaf bytes.
+        digest: hex SHA-256 of the envelope, as the log's store says.
+        envelope: its bytes; None when erased.
+        logged_at: Unix seconds; -1 while no checkpoint covers it.
+    """
+
+    index: int
+    leaf: bytes
+    digest: str
+    envelope: bytes | None
+    logged_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry after the fold.
+
+    Attributes:
+        index, digest, logged_at: as in the entry.
+        type: short name of the predicate type; empty when nothing could be read.
+        subject: digest of the statement's grain.
+        name: name of that subject.
+        signer: key id of the signature.
+        key: what the realm knew of that key at that index; None for a stranger.
+        code: why the entry is ineffective; empty when effective.
+        reason: the same in words.
+        fact: the parsed predicate; None when ineffective before it could be read, or of a foreign type.
+        statement: the statement; None when unreadable.
+    """
+
+    index: int
+    digest: str
+    logged_at: int
+    type: str = ""
+    subject: str = ""
+    name: str = ""
+    signer: str = ""
+    key: RealmKey | None = None
+    code: str = ""
+    reason: str = ""
+    fact: object = None
+    statement: st.Statement | None = None
+
+    @property
+    def effective(self) -> bool:
+        """Whether the entry counts."""
+        return not self.code
+
+
+@dataclass(slots=True)
+class Slot:
+    """What a slot of an environment holds, and what it held."""
+
+    project: str
+    environment: str
+    name: str
+    head: str = ""
+    current: Promotion | None = None
+    since: int = -1
+    history: list[tuple[int, Promotion]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class State:
+    """State of a realm at one tree size. Built by `fold`; read by everybody else."""
+
+    root: str
+    trust: Trust
+    records: list[Record] = field(default_factory=list)
+    keys: dict[str, RealmKey] = field(default_factory=dict)
+    grant_heads: dict[str, str] = field(default_factory=dict)
+    slots: dict[tuple[str, str, str], Slot] = field(default_factory=dict)
+    registrations: dict[str, list[Record]] = field(default_factory=dict)
+    signatures: dict[str, Record] = field(default_factory=dict)
+    scans: dict[str, list[Record]] = field(default_factory=dict)
+    decisions: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
+    approvals: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
+    revoked: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
+    versions: dict[tuple[str, str], str] = field(default_factory=dict)
+    by_digest: dict[str, Record] = field(default_factory=dict)
+    others: dict[str, list[Record]] = field(default_factory=dict)
+
+    @property
+    def ineffective(self) -> list[Record]:
+        """Entries that do not count, with their reasons."""
+        return [r for r in self.records if not r.effective]
+
+    def slot(self, project: str, environment: str, name: str = "main") -> Slot:
+        """The slot; empty when it never held anything."""
+        return self.slots.get((project, environment, name)) or Slot(project, environment, name)
+
+    def revocation(self, digests: Iterable[str]) -> tuple[Revocation, Record] | None:
+        """The first revocation that hits one of these digests."""
+        return next((self.revoked[d] for d in digests if d in self.revoked), None)
+
+    def people(self) -> dict[str, RealmKey]:
+        """People with an active key, by pseudonym."""
+        return {k.principal: k for k in self.keys.values() if k.duty is Duty.PERSON}
+
+
+class _Ineffective(Exception):
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def fold(root: str, entries: Iterable[FoldEntry]) -> State:
+    """Fold entries, in order from index 0, into the realm's state.
+
+    Args:
+        root: the pinned root digest of the realm.
+        entries: every entry of the log, none left out.
+
+    Raises:
+        VerificationFailed: LF7230 the log does not start with the pinned trust statement, LF7231 an entry is
+            missing in the sequence.
+    """
+    state: State | None = None
+    for position, entry in enumerate(entries):
+        if entry.index != position:
+            raise VerificationFailed(
+                "LF7231", f"The log jumps from entry {position - 1} to {entry.index}: one is missing."
+            )
+        if state is None:
+            state = _genesis(root, entry)
+            continue
+        record = _read(state, entry)
+        state.records.append(record)
+        state.by_digest.setdefault(record.digest, record)
+    if state is None:
+        raise VerificationFailed("LF7230", "The log is empty, so the realm's root of trust cannot be read.")
+    return state
+
+
+def _genesis(root: str, entry: FoldEntry) -> State:
+    hint = "lockflight realm show"
+    if entry.envelope is None:
+        raise VerificationFailed("LF7230", "The realm's first statement is gone from the log.", hint=hint)
+    envelope = decode(entry.envelope, what="realm's first statement")
+    if root_digest(envelope.payload) != root:
+        raise VerificationFailed(
+            "LF7230",
+            f"The log starts with the root sha256:{root_digest(envelope.payload)[:16]}…, but sha256:{root[:16]}… is pinned.",
+            hint="Somebody replaced this realm's log, or the pin belongs to another realm. "
+            "Compare `lockflight realm show` with what your team published.",
+        )
+    key = check_leaf(entry.leaf, envelope)
+    try:
+        statement = st.parse(envelope.payload)
+        trust = parse_trust(statement)
+        if trust.key(Duty.ROOT).keyid != key.keyid:
+            raise ValueError("it is not signed by the root key that it names")
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerificationFailed(
+            "LF7230", f"The realm's first statement is not usable: {error}.", hint=hint
+        ) from error
+    state = State(root=root, trust=trust)
+    state.keys = {k.keyid: k for k in trust.keys}
+    record = Record(
+        0,
+        entry.digest,
+        entry.logged_at,
+        "trust",
+        root,
+        trust.name,
+        key.keyid,
+        state.keys[key.keyid],
+        fact=trust,
+        statement=statement,
+    )
+    state.records.append(record)
+    state.by_digest[entry.digest] = record
+    return state
+
+
+def _read(state: State, entry: FoldEntry) -> Record:
+    signer = kind = subject = name = ""
+    key: RealmKey | None = None
+    statement: st.Statement | None = None
+    fact: object = None
+    code = reason = ""
+    try:
+        if entry.envelope is None:
+            raise _Ineffective("LF7240", "its envelope was erased or never held")
+        envelope = decode(entry.envelope)
+        if envelope.digest != entry.digest:
+            raise _Ineffective("LF7241", "the stored envelope is not the one that the log names")
+        signer = check_leaf(entry.leaf, envelope).keyid
+        statement = st.parse(envelope.payload)
+        kind, subject, name = statement.short_type, statement.subjects[0].sha256, statement.subjects[0].name
+        key = state.keys.get(signer)
+        _check_duty(state, statement, key, signer)
+        fact = _apply(state, statement, entry, key)
+    except _Ineffective as stop:
+        code, reason = stop.code, stop.reason
+    except LockflightError as error:
+        code, reason = error.code, error.message
+    except (KeyError, TypeError, ValueError) as error:
+        code, reason = "LF7242", f"its predicate does not read: {error!s}"
+    record = Record(
+        entry.index,
+        entry.digest,
+        entry.logged_at,
+        kind,
+        subject,
+        name,
+        signer,
+        key,
+        code,
+        reason,
+        fact,
+        statement,
+    )
+    if record.effective:
+        _index(state, record)
+    return record
+
+
+def _check_duty(state: State, statement: st.Statement, key: RealmKey | None, signer: str) -> None:
+    if signer in state.revoked:
+        raise _Ineffective("LF7243", f"its key {signer[:16]} was revoked before")
+    if key is None:
+        raise _Ineffective("LF7244", f"its key {signer[:16]} holds no grant in this realm")
+    wanted = DUTY_OF.get(statement.predicate_type, Duty.PRODUCER)
+    if key.duty is not wanted:
+        raise _Ineffective(
+            "LF7245",
+            f"a {statement.short_type} needs a key of duty {wanted.value}, but this one has {key.duty.value}",
+        )
+
+
+def _apply(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> object:
+    readers = {
+        st.TRUST: _trust,
+        st.GRANT: _grant,
+        st.REGISTRATION: _registration,
+        st.PROMOTION: _promotion,
+        st.REVOCATION: _revocation,
+    }
+    reader = readers.get(statement.predicate_type)
+    if reader is not None:
+        return reader(state, statement, entry, key)
+    if statement.predicate_type == st.SCAN:
+        return parse_scan(statement)
+    if statement.predicate_type == st.VSA:
+        return parse_vsa(statement)
+    if statement.predicate_type == st.APPROVAL:
+        return parse_approval(statement)
+    return None
+
+
+def _trust(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Trust:
+    trust = parse_trust(statement)
+    if trust.prev != root_digest(state.trust.statement().payload()):
+        raise _Ineffective("LF7246", "it does not follow the realm's current trust statement")
+    if (trust.name, trust.origin, trust.kind) != (state.trust.name, state.trust.origin, state.trust.kind):
+        raise _Ineffective("LF7246", "it changes the realm's name, origin or kind, which are fixed")
+    for old in state.trust.keys:
+        state.keys.pop(old.keyid, None)
+    state.keys.update({k.keyid: k for k in trust.keys})
+    state.trust = trust
+    return trust
+
+
+def _grant(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Grant:
+    grant = parse_grant(statement)
+    principal, keyid = grant.key.principal, grant.key.keyid
+    if grant.prev != state.grant_heads.get(principal, ""):
+        raise _Ineffective("LF7246", f"it does not follow the newest grant of {principal}")
+    held = state.keys.get(keyid)
+    if held is not None and held.principal != principal:
+        raise _Ineffective("LF7247", f"the key {keyid[:16]} already belongs to another principal or duty")
+    if grant.withdrawn:
+        if held is None:
+            raise _Ineffective("LF7247", f"{principal} does not hold the key {keyid[:16]}")
+        del state.keys[keyid]
+    else:
+        for other in [k for k, v in state.keys.items() if v.principal == principal]:
+            del state.keys[other]
+        state.keys[keyid] = grant.key
+    state.grant_heads[principal] = entry.digest
+    return grant
+
+
+def _registration(
+    state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None
+) -> Registration:
+    fact = parse_registration(statement)
+    signature = state.by_digest.get(fact.signature)
+    if signature is None or not signature.effective or signature.type != "signature":
+        raise _Ineffective(
+            "LF7248", "the release signature that it names is not in the log, or not effective"
+        )
+    if signature.statement is None or _payload_digest(signature.statement) != fact.release:
+        raise _Ineffective("LF7248", "the release signature that it names is about another release")
+    return fact
+
+
+def _payload_digest(statement: st.Statement) -> str:
+    return root_digest(statement.payload())
+
+
+def _promotion(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Promotion:
+    fact = parse_promotion(statement)
+    if fact.environment not in state.trust.environments:
+        raise _Ineffective("LF7249", f"the realm has no environment {fact.environment!r}")
+    slot = state.slots.setdefault(
+        (fact.project, fact.environment, fact.slot), Slot(fact.project, fact.environment, fact.slot)
+    )
+    if fact.prev != slot.head:
+        raise _Ineffective("LF7246", "another change of the slot came first")
+    revoked = state.revocation([fact.release])
+    if fact.action is Action.PROMOTE:
+        _promotion_basis(state, fact)
+        owner = state.versions.setdefault((fact.name, fact.version), fact.release)
+        if owner != fact.release:
+            raise _Ineffective(
+                "LF7250", f"{fact.name} {fact.version} already belongs to the release {owner[:16]}"
+            )
+    elif fact.action is Action.ROLLBACK:
+        if fact.release not in {p.release for _, p in slot.history}:
+            raise _Ineffective("LF7251", "the slot never held that release")
+    elif slot.current is None or slot.current.release != fact.release:
+        raise _Ineffective("LF7251", "the slot does not hold that release")
+    if revoked is not None and fact.action is not Action.RETIRE:
+        raise _Ineffective("LF7252", "the release is revoked")
+    slot.head = entry.digest
+    slot.current = None if fact.action is Action.RETIRE else fact
+    slot.since = entry.logged_at
+    if fact.action is not Action.RETIRE:
+        slot.history.append((entry.logged_at, fact))
+    return fact
+
+
+def _promotion_basis(state: State, fact: Promotion) -> None:
+    decision = state.by_digest.get(fact.decision)
+    stored = decision.fact if decision is not None and decision.effective else None
+    if decision is None or decision.type != "decision" or stored is None:
+        raise _Ineffective("LF7253", "the decision that it names is not in the log, or not effective")
+    said: StoredDecision = stored  # type: ignore[assignment]  # type "decision" holds a StoredDecision
+    if not said.allow or said.release != fact.release or said.environment != fact.environment:
+        raise _Ineffective("LF7253", "the decision that it names does not allow this release there")
+    for digest in fact.approvals:
+        record = state.by_digest.get(digest)
+        approval = record.fact if record is not None and record.effective else None
+        if (
+            not isinstance(approval, Approval)
+            or approval.verdict != "approve"
+            or approval.basis != said.basis
+        ):
+            raise _Ineffective("LF7254", f"the approval {digest[:16]} is not effective for that decision")
+        if approval.release != fact.release or approval.environment != fact.environment:
+            raise _Ineffective("LF7254", f"the approval {digest[:16]} is about something else")
+    if fact.requester not in state.people():
+        raise _Ineffective("LF7255", f"the requester {fact.requester} holds no grant")
+
+
+def _revocation(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Revocation:
+    fact = parse_revocation(statement)
+    if key is None or (state.trust.kind.value == "team" and not REVOKER_ROLES.intersection(key.roles)):
+        raise _Ineffective("LF7256", f"revoking needs one of the roles {', '.join(sorted(REVOKER_ROLES))}")
+    if fact.scope is Scope.KEY and fact.digest in {k.keyid for k in state.trust.keys}:
+        raise _Ineffective("LF7256", "the realm's own keys are replaced by a trust statement, not revoked")
+    return fact
+
+
+def _index(state: State, record: Record) -> None:
+    fact = record.fact
+    if isinstance(fact, Registration):
+        state.registrations.setdefault(fact.release, []).append(record)
+    elif isinstance(fact, Approval):
+        state.approvals.setdefault((fact.release, fact.environment), []).append(record)
+    elif isinstance(fact, Revocation):
+        state.revoked.setdefault(fact.digest, (fact, record))
+        if fact.scope is Scope.KEY:
+            state.keys.pop(fact.digest, None)
+    elif record.type == "scan":
+        state.scans.setdefault(record.subject, []).append(record)
+    elif record.type == "decision":
+        said: StoredDecision = fact  # type: ignore[assignment]  # type "decision" holds a StoredDecision
+        state.decisions.setdefault((said.release, said.environment), []).append(record)
+    elif record.type == "signature" and record.statement is not None:
+        state.signatures[_payload_digest(record.statement)] = record
+    elif fact is None:
+        state.others.setdefault(record.subject, []).append(record)
+
+
+def scan_of(record: Record) -> ScanFact:
+    """The scan fact of an effective record of type `scan`."""
+    return record.fact  # type: ignore[return-value]  # guaranteed by `_apply` for that type
+
+
+def names(state: State, profiles: Mapping[str, str]) -> dict[str, str]:
+    """Pseudonym to name, for those whose profile blob is still held."""
+    return {p: profiles[k.profile] for p, k in state.people().items() if k.profile in profiles}

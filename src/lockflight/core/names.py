@@ -1,0 +1,127 @@
+"""Names of assets: relative POSIX paths that mean the same file on every system.
+
+Refused before any disk access: absolute paths, `.` and `..` parts, backslashes and drive letters, NUL and control
+characters, non-UTF-8 bytes, names that collide by case or Unicode normal form, duplicates, git's own files.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from lockflight.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_NAME_BYTES = 1024
+MAX_PART_BYTES = 255
+
+#: Never part of a package: stock verifiers ignore changes below these names.
+GIT_NAMES = frozenset({".git", ".gitignore", ".gitattributes", ".github"})
+
+_RESERVED_WINDOWS = frozenset({"con", "prn", "aux", "nul"}) | {
+    f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10)
+}
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could leave the folder, hide, or mean two things.
+
+    Raises:
+        InvalidInput: LF1010 empty or too long, LF1011 absolute, LF1012 `.`/`..`/empty part, LF1013 control
+            character, backslash or a name that Windows reserves, LF1014 not UTF-8, LF1015 git's own files.
+    """
+    try:
+        encoded = name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            "LF1014",
+            f"The name {name!a} is not valid UTF-8.",
+            hint="Rename the file, or exclude it in lockflight.toml.",
+        ) from None
+    if not name or len(encoded) > MAX_NAME_BYTES:
+        raise InvalidInput(
+            "LF1010", f"The name {name[:80]!r} is empty or longer than {MAX_NAME_BYTES} bytes."
+        )
+    if name.startswith("/") or (len(name) > 1 and name[1] == ":" and name[0].isalpha()):
+        raise InvalidInput(
+            "LF1011",
+            f"The name {name!r} is absolute.",
+            hint="Names are relative to the folder of lockflight.toml.",
+        )
+    if "\\" in name or any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name):
+        raise InvalidInput(
+            "LF1013",
+            f"The name {name!a} holds a control character or a backslash.",
+            hint="Rename the file.",
+        )
+    for part in name.split("/"):
+        _check_part(name, part)
+
+
+def _check_part(name: str, part: str) -> None:
+    if part in {"", ".", ".."}:
+        raise InvalidInput(
+            "LF1012",
+            f"The name {name!r} has the part {part!r}, which could leave the folder.",
+            hint="Use a plain relative path.",
+        )
+    if len(part.encode("utf-8")) > MAX_PART_BYTES:
+        raise InvalidInput(
+            "LF1010", f"A part of the name {name[:80]!r} is longer than {MAX_PART_BYTES} bytes."
+        )
+    if part.rstrip(" .") != part or part.split(".", maxsplit=1)[0].casefold() in _RESERVED_WINDOWS:
+        raise InvalidInput(
+            "LF1013",
+            f"The name {name!r} ends in a dot or space or is reserved on Windows, so it means another file there.",
+            hint="Rename the file.",
+        )
+    if part.casefold() in GIT_NAMES:
+        raise InvalidInput(
+            "LF1015",
+            f"The name {name!r} lies in git's own files, which are never in a package: other verifiers skip them.",
+            hint="Remove the rule that names it.",
+        )
+
+
+def fold_name(name: str) -> str:
+    """The form under which two names collide on some system (NFC of the case-folded NFKD-free name)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Check every name and that no two of them can be one file, and that no name is a folder of another.
+
+    Raises:
+        InvalidInput: as `check_name`; LF1016 duplicate, LF1017 collision by case or Unicode form, LF1018 a name
+            that is also the folder of another.
+    """
+    seen: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    listed = list(names)
+    for name in listed:
+        check_name(name)
+        key = fold_name(name)
+        other = seen.get(key)
+        if other == name:
+            raise InvalidInput(
+                "LF1016", f"The name {name!r} is listed twice.", hint="Name each file in one place."
+            )
+        if other is not None:
+            raise InvalidInput(
+                "LF1017",
+                f"The names {other!r} and {name!r} differ only by case or Unicode form: one file on some systems.",
+                hint="Rename one of them.",
+            )
+        seen[key] = name
+        parts = key.split("/")
+        for i in range(1, len(parts)):
+            folders.setdefault("/".join(parts[:i]), name)
+    for key, name in seen.items():
+        if key in folders:
+            raise InvalidInput(
+                "LF1018",
+                f"{name!r} is a file and also the folder of {folders[key]!r}.",
+                hint="Rename one of them.",
+            )

@@ -1,0 +1,33 @@
+"""Times as the house writes them: RFC 3339 in UTC with `Z`, whole seconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def rfc3339(unix: int) -> str:
+    """Unix seconds as `2026-01-31T12:00:00Z`."""
+    return datetime.fromtimestamp(unix, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def unix(value: str) -> int:
+    """`2026-01-31T12:00:00Z` as Unix seconds.
+
+    Raises:
+        ValueError: any other spelling: offsets, fractions and dates without zone are not accepted.
+    """
+    if not _FORM.fullmatch(value):
+        raise ValueError(f"{value!r} is not a time of the form 2026-01-31T12:00:00Z")
+    return int(datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+def age(seconds: int) -> str:
+    """A duration for people: the largest unit that fits, such as `3 days`."""
+    for unit_name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit_name}{'s' if count > 1 else ''}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

@@ -1,0 +1,139 @@
+"""Leaves of the log: Rekor v2 `hashedrekord` 0.0.2 bodies over DSSE envelopes.
+
+A leaf commits to the SHA-256 of the envelope's pre-authentication encoding, to the signature and to the
+public key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from lockflight.core.canonical import JsonObject, dumps, loads_object
+from lockflight.core.dsse import Envelope, b64
+from lockflight.core.shape import obj, text
+from lockflight.core.verify.keys import PublicKey, load_der
+from lockflight.errors import VerificationFailed
+
+KIND = "hashedrekord"
+VERSION = "0.0.2"
+#: A tile of entries (C2SP tlog-tiles) writes the length of an entry in two bytes.
+MAX_LEAF_BYTES = 65_535
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What a leaf commits to.
+
+    Attributes:
+        digest: SHA-256 of the signed bytes of the envelope (32 bytes).
+        signature: raw signature.
+        key: the key that is said to have signed.
+    """
+
+    digest: bytes
+    signature: bytes
+    key: PublicKey
+
+    def encode(self) -> bytes:
+        """Canonical JSON, the bytes that are hashed into the tree.
+
+        Raises:
+            VerificationFailed: LF7161 longer than a log entry may be.
+        """
+        verifier: JsonObject = {
+            "keyDetails": self.key.key_details,
+            "publicKey": {"rawBytes": _text(self.key.der)},
+        }
+        body: JsonObject = {
+            "data": {"algorithm": "SHA2_256", "digest": _text(self.digest)},
+            "signature": {"content": _text(self.signature), "verifier": verifier},
+        }
+        leaf = dumps({"apiVersion": VERSION, "kind": KIND, "spec": {"hashedRekordV002": body}})
+        if len(leaf) > MAX_LEAF_BYTES:
+            raise VerificationFailed(
+                "LF7161",
+                f"A log entry of {len(leaf)} bytes is longer than the {MAX_LEAF_BYTES} that a log can hold.",
+            )
+        return leaf
+
+
+def leaf_for(envelope: Envelope, public_key: PublicKey) -> bytes:
+    """The leaf that records `envelope` as signed by `public_key`; the signature is not checked here.
+
+    Raises:
+        VerificationFailed: LF7161 longer than a log entry may be.
+    """
+    digest = hashlib.sha256(envelope.signed_bytes).digest()
+    return Leaf(digest, envelope.signature, public_key).encode()
+
+
+def read_leaf(leaf: bytes) -> Leaf:
+    """Read a leaf strictly, without its envelope.
+
+    Raises:
+        VerificationFailed: LF7101 to LF7103 (JSON), LF7001 to LF7003 (its key), LF7160 not a `hashedrekord`
+            0.0.2 body in canonical form, LF7161 too long.
+    """
+    if len(leaf) > MAX_LEAF_BYTES:
+        raise VerificationFailed(
+            "LF7161",
+            f"A log entry of {len(leaf)} bytes is longer than the {MAX_LEAF_BYTES} that a log can hold.",
+        )
+    raw = loads_object(leaf, what="log entry", max_bytes=MAX_LEAF_BYTES, max_depth=8)
+    try:
+        body = obj(obj(raw["spec"])["hashedRekordV002"])
+        signature = obj(body["signature"])
+        verifier = obj(signature["verifier"])
+        if "x509Certificate" in verifier:
+            raise ValueError("it names a certificate; entries of this log name a public key")
+        data = obj(body["data"])
+        if (text(raw["kind"]), text(raw["apiVersion"])) != (KIND, VERSION):
+            raise ValueError(f"it is of kind {raw['kind']!r}, version {raw['apiVersion']!r}")
+        digest = b64(data["digest"])
+        if len(digest) != _DIGEST_BYTES:
+            raise ValueError("its digest is not a SHA-256")
+        result = Leaf(
+            digest, b64(signature["content"]), load_der(b64(obj(verifier["publicKey"])["rawBytes"]))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerificationFailed(
+            "LF7160", f"The log entry is not a {KIND} {VERSION} body: {error!s}."
+        ) from error
+    if result.encode() != leaf:
+        raise VerificationFailed(
+            "LF7160",
+            f"The log entry is not a {KIND} {VERSION} body in canonical form; it says more or says it "
+            f"otherwise.",
+        )
+    return result
+
+
+def check_leaf(leaf: bytes, envelope: Envelope) -> PublicKey:
+    """Check that `leaf` records exactly `envelope`, and that its signature verifies.
+
+    Returns:
+        The key that signed.
+
+    Raises:
+        VerificationFailed: as `read_leaf`; LF7162 another envelope, LF7163 another signature, LF7164 the
+            signature is not of the key in the entry.
+    """
+    entry = read_leaf(leaf)
+    if entry.digest != hashlib.sha256(envelope.signed_bytes).digest():
+        raise VerificationFailed("LF7162", "The log entry records another envelope than the one at hand.")
+    if entry.signature != envelope.signature:
+        raise VerificationFailed(
+            "LF7163", "The log entry records another signature than that of the envelope."
+        )
+    if not entry.key.verify(envelope.signed_bytes, envelope.signature):
+        raise VerificationFailed(
+            "LF7164", "The signature in the log entry is not of the key that the entry names."
+        )
+    return entry.key
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,128 @@
+"""The allow-list: which globals a pickle may name, how it may use them, and with which arguments.
+
+It is data (`_data/allowlist/*.json`, one file per library), read by whoever may do I/O and handed in as bytes. Names
+are exact; there is no pattern and no whole module. What is not listed is refused.
+
+A document is `{"schema": "lockflight-allowlist/1", "library", "versions": [..], "names": {module: {name: use}}}`,
+where `use` is a kind or `{"kind": .., "arguments": ..}`. `moved` maps the names that Python 2 wrote to those of
+Python 3, as `[module, name, module, name]`; an empty name stands for every name of the module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lockflight.core.canonical import JsonValue, dumps, loads_object
+from lockflight.core.shape import array, obj, text, texts
+from lockflight.errors import VerificationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SCHEMA = "lockflight-allowlist/1"
+
+#: What a listed name may be used for. Each kind may also be referred to as a value.
+KINDS = frozenset(
+    {
+        "class",  # built without its constructor: NEWOBJ, copyreg._reconstructor
+        "callable",  # called by the stream: REDUCE, INST, OBJ; also built as a class
+        "value",  # never called by the stream: ufuncs, dtypes, types that parametrise something
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How one listed global may be used; `arguments` names a rule of `arguments.RULES`, empty for none."""
+
+    kind: str
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """Every listed global.
+
+    Attributes:
+        entries: by (module, name).
+        renames: Python 2 (module, name) to Python 3.
+        modules: Python 2 module to Python 3.
+        digest: SHA-256 (64 hex digits) of everything that decides; part of each verdict's evidence.
+    """
+
+    entries: Mapping[tuple[str, str], Entry]
+    renames: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    @classmethod
+    def empty(cls) -> AllowList:
+        """A list that allows nothing."""
+        return cls({})
+
+    def get(self, module: str, name: str) -> Entry | None:
+        """The entry of a global, or None."""
+        return self.entries.get((module, name))
+
+    def python3_name(self, module: str, name: str) -> tuple[str, str]:
+        """What CPython's unpickler (`fix_imports`) makes of a name in a stream of protocol 0 to 2."""
+        moved = self.renames.get((module, name))
+        return moved or (self.modules.get(module, module), name)
+
+
+def parse_allow_list(documents: Iterable[bytes], argument_rules: frozenset[str]) -> AllowList:
+    """Join allow-list documents into one list.
+
+    Args:
+        documents: contents of the data files; their order does not matter.
+        argument_rules: the names of argument rules that exist.
+
+    Raises:
+        VerificationFailed: LF2301 for a document that is not an allow-list or disagrees with another.
+    """
+    entries: dict[tuple[str, str], Entry] = {}
+    renames: dict[tuple[str, str], tuple[str, str]] = {}
+    modules: dict[str, str] = {}
+    digests: list[JsonValue] = []
+    for document in documents:
+        digests.append(hashlib.sha256(document).hexdigest())
+        body = loads_object(document, what="allow-list")
+        try:
+            if body["schema"] != SCHEMA:
+                raise ValueError(f"its schema is not {SCHEMA}")
+            texts(body["versions"])
+            for module, names in obj(body["names"]).items():
+                for name, use in obj(names).items():
+                    _put(entries, (module, name), _entry(use, argument_rules))
+            for row in array(body.get("moved", [])):
+                old_module, old_name, module, name = texts(row)
+                if old_name:
+                    renames[old_module, old_name] = (module, name)
+                else:
+                    modules[old_module] = module
+        except (KeyError, TypeError, ValueError) as error:
+            raise VerificationFailed(
+                "LF2301", f"An allow-list document cannot be used: {error}.", hint="Install Lockflight again."
+            ) from error
+    digest = hashlib.sha256(dumps(sorted(str(d) for d in digests))).hexdigest()
+    return AllowList(entries, renames, modules, digest)
+
+
+def _put(entries: dict[tuple[str, str], Entry], key: tuple[str, str], entry: Entry) -> None:
+    if entries.setdefault(key, entry) != entry:
+        raise ValueError(f"{'.'.join(key)} is listed twice, differently")
+
+
+def _entry(use: JsonValue, argument_rules: frozenset[str]) -> Entry:
+    if isinstance(use, str):
+        entry = Entry(use)
+    else:
+        body = obj(use)
+        entry = Entry(text(body["kind"]), text(body["arguments"]))
+        if entry.arguments not in argument_rules:
+            raise ValueError(f"there is no argument rule {entry.arguments!r}")
+    if entry.kind not in KINDS:
+        raise ValueError(f"there is no kind {entry.kind!r}")
+    return entry

@@ -1,0 +1,304 @@
+"""What the rarer opcodes do to the machine; the frequent ones are inside its loop."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lockflight.formats.pickle.opcodes import BY_NAME
+from lockflight.formats.pickle.state import Broken
+from lockflight.formats.pickle.values import (
+    BOOL,
+    BYTES,
+    FROZENSET,
+    LIST,
+    MAX_TEXT,
+    MAX_TUPLE,
+    NUMBER,
+    SET,
+    STRING,
+    TUPLE,
+    Dict,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockflight.formats.pickle.state import State
+
+_INTEGER = re.compile(rb"\s*[+-]?[0-9A-Fa-fxXoO_]{1,64}L?\s*\Z")
+_FLOAT = re.compile(rb"\s*[+-]?[0-9A-Za-z_.+-]{1,64}\s*\Z")
+#: Bytes of the largest LONG1 that is kept as a number.
+_MAX_LONG = 16
+
+
+def number(value: int) -> Value:
+    """The value that stands for a number."""
+    return -1 - value if value >= 0 else NUMBER
+
+
+def short_tuple(items: list[Value]) -> Value:
+    """The value that stands for a tuple."""
+    return tuple(items) if len(items) <= MAX_TUPLE else TUPLE
+
+
+def _mark(state: State) -> list[Value]:
+    items = state.stack
+    state.stack = state.marks.pop()
+    return items
+
+
+def _pop(state: State) -> None:
+    if state.stack:
+        state.stack.pop()
+    else:
+        _mark(state)
+
+
+def _integer(state: State) -> None:
+    data = state.line()
+    if data in {b"00", b"01"}:
+        state.stack.append(BOOL)
+        return
+    if not _INTEGER.match(data):
+        raise Broken("a number is written wrongly")
+    digits = data.strip().rstrip(b"L")
+    state.stack.append(number(int(digits)) if digits.isdigit() and len(digits) < 20 else NUMBER)
+
+
+def _float(state: State) -> None:
+    if not _FLOAT.match(state.line()):
+        raise Broken("a number is written wrongly")
+    state.stack.append(NUMBER)
+
+
+def _string(state: State) -> None:
+    start = state.pos
+    data = state.line()
+    inner = data.strip()
+    if len(inner) < 2 or inner[:1] != inner[-1:] or inner[:1] not in {b"'", b'"'}:
+        raise Broken("a string is not quoted")
+    if b"\\" in inner:
+        state.stack.append(STRING)
+    else:
+        state.stack.append(state.line_value(start + data.index(inner) + 1, inner[1:-1]))
+
+
+def _unicode(state: State) -> None:
+    start = state.pos
+    data = state.line()
+    # Raw unicode escapes are Latin-1 where they are not ASCII.
+    if b"\\" in data or not data.isascii():
+        state.stack.append(STRING)
+    else:
+        state.stack.append(state.line_value(start, data))
+
+
+def _counted_text(width: int) -> Callable[[State], None]:
+    def effect(state: State) -> None:
+        length = state.count(width)
+        start = state.pos
+        state.pos += length
+        state.stack.append(start << 16 | length if length <= MAX_TEXT else STRING)
+
+    return effect
+
+
+def _counted_bytes(width: int) -> Callable[[State], None]:
+    def effect(state: State) -> None:
+        length = state.count(width)
+        state.pos += length
+        state.stack.append(BYTES)
+
+    return effect
+
+
+def _long(width: int) -> Callable[[State], None]:
+    def effect(state: State) -> None:
+        length = state.count(width)
+        if length <= _MAX_LONG:
+            state.stack.append(number(int.from_bytes(state.read(length), "little", signed=True)))
+        else:
+            state.pos += length
+            state.stack.append(NUMBER)
+
+    return effect
+
+
+def _name(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Broken("the name of a global is not UTF-8") from None
+
+
+def _global(state: State) -> None:
+    module = _name(state.line())
+    state.stack.append(state.find(module, _name(state.line())))
+
+
+def _stack_global(state: State) -> None:
+    name = state.stack.pop()
+    state.stack[-1] = state.find_computed(state.stack[-1], name)
+
+
+def _inst(state: State) -> None:
+    module = _name(state.line())
+    callee = state.find(module, _name(state.line()))
+    items = _mark(state)
+    state.stack.append(state.call("INST", callee, short_tuple(items)))
+
+
+def _obj(state: State) -> None:
+    items = _mark(state)
+    callee = items.pop(0)
+    state.stack.append(state.call("OBJ", callee, short_tuple(items)))
+
+
+def _reduce(state: State) -> None:
+    args = state.stack.pop()
+    state.stack[-1] = state.call("REDUCE", state.stack[-1], args)
+
+
+def _newobj(state: State) -> None:
+    args = state.stack.pop()
+    state.stack[-1] = state.call("NEWOBJ", state.stack[-1], args)
+
+
+def _newobj_ex(state: State) -> None:
+    state.stack.pop()
+    args = state.stack.pop()
+    state.stack[-1] = state.call("NEWOBJ_EX", state.stack[-1], args)
+
+
+def _extension(width: int) -> Callable[[State], None]:
+    def effect(state: State) -> None:
+        state.stack.append(state.extension(state.count(width)))
+
+    return effect
+
+
+def _persid(state: State) -> None:
+    state.line()
+    state.stack.append(state.persistent(STRING))
+
+
+def _binpersid(state: State) -> None:
+    state.stack[-1] = state.persistent(state.stack[-1])
+
+
+def _list(state: State) -> None:
+    _mark(state)
+    state.stack.append(LIST)
+
+
+def _dict(state: State) -> None:
+    items = _mark(state)
+    made = Dict()
+    state.put_items(made, items)
+    state.stack.append(made)
+
+
+def _tuple3(state: State) -> None:
+    third = state.stack.pop()
+    second = state.stack.pop()
+    state.stack[-1] = (state.stack[-1], second, third)
+
+
+def _additems(state: State) -> None:
+    _mark(state)
+    target = state.stack[-1]
+    if target is not SET:
+        state.extend(target)
+
+
+def _frozenset(state: State) -> None:
+    _mark(state)
+    state.stack.append(FROZENSET)
+
+
+def _put_line(state: State) -> None:
+    state.put(_index(state.line()), state.stack[-1])
+
+
+def _get_line(state: State) -> None:
+    state.stack.append(state.get(_index(state.line())))
+
+
+def _index(data: bytes) -> int:
+    if not data.strip().isdigit() or len(data) > 20:
+        raise Broken("a memo index is written wrongly")
+    return int(data)
+
+
+def _proto(state: State) -> None:
+    state.proto = state.count(1)
+    if state.proto > 5:
+        raise Broken(f"protocol {state.proto} does not exist")
+
+
+def _frame(state: State) -> None:
+    length = state.count(8)
+    if state.frame_end:
+        state.block("frame", "A frame begins inside another one, which no pickler writes.")
+    if state.pos + length > state.source.size:
+        raise Broken("a frame is longer than the file")
+    state.frame_end = state.pos + length
+
+
+def _buffer(state: State) -> None:
+    state.unknown("buffer", "The stream needs buffers from outside the file.")
+    raise Broken("it needs buffers from outside the file")
+
+
+def _dup(state: State) -> None:
+    state.stack.append(state.stack[-1])
+
+
+_BY_NAME: dict[str, Callable[[State], None]] = {
+    "POP": _pop,
+    "POP_MARK": lambda state: (_mark(state), None)[1],
+    "DUP": _dup,
+    "INT": _integer,
+    "LONG": _integer,
+    "FLOAT": _float,
+    "STRING": _string,
+    "UNICODE": _unicode,
+    "BINSTRING": _counted_text(4),
+    "SHORT_BINSTRING": _counted_text(1),
+    "BINUNICODE8": _counted_text(8),
+    "BINBYTES": _counted_bytes(4),
+    "SHORT_BINBYTES": _counted_bytes(1),
+    "BINBYTES8": _counted_bytes(8),
+    "BYTEARRAY8": _counted_bytes(8),
+    "LONG1": _long(1),
+    "LONG4": _long(4),
+    "GLOBAL": _global,
+    "STACK_GLOBAL": _stack_global,
+    "INST": _inst,
+    "OBJ": _obj,
+    "REDUCE": _reduce,
+    "NEWOBJ": _newobj,
+    "NEWOBJ_EX": _newobj_ex,
+    "EXT1": _extension(1),
+    "EXT2": _extension(2),
+    "EXT4": _extension(4),
+    "PERSID": _persid,
+    "BINPERSID": _binpersid,
+    "LIST": _list,
+    "DICT": _dict,
+    "TUPLE3": _tuple3,
+    "EMPTY_SET": lambda state: state.stack.append(SET),
+    "ADDITEMS": _additems,
+    "FROZENSET": _frozenset,
+    "PUT": _put_line,
+    "GET": _get_line,
+    "PROTO": _proto,
+    "FRAME": _frame,
+    "NEXT_BUFFER": _buffer,
+    "READONLY_BUFFER": _buffer,
+}
+
+#: What an opcode does, by its byte.
+EFFECTS: dict[int, Callable[[State], None]] = {BY_NAME[name].code: effect for name, effect in _BY_NAME.items()}

@@ -1,0 +1,155 @@
+"""Foreign programs under the same budgets as our own children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from lockflight.errors import EnvironmentProblem
+from lockflight.infra.proc import FailureKind, Limits, classify, drain, kill_group, spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutcome:
+    """What became of a foreign program.
+
+    Attributes:
+        returncode: its status; negative for a signal.
+        stdout, stderr: what it wrote; hostile bytes.
+        kind: which budget ended it, or `killed` or `crashed` for a signal; None when it ended by itself.
+        detail: the same in words.
+    """
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+    kind: FailureKind | None = None
+    detail: str = ""
+
+
+def run_command(
+    argv: Sequence[str],
+    *,
+    limits: Limits | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str = "/",
+    stdin: bytes = b"",
+    fds: Sequence[int] = (),
+    network: bool = False,
+) -> CommandOutcome:
+    """Run a program; `argv[0]` is an absolute path, and no shell is involved.
+
+    Args:
+        argv: program and arguments.
+        limits: budgets; `output_bytes` holds for stdout and for stderr.
+        env: all that the program finds in its environment beside `PATH`, `LANG` and `TZ`.
+        cwd: its working folder.
+        stdin: what it may read.
+        fds: descriptors that it inherits under their own numbers.
+        network: leave the network reachable.
+
+    Raises:
+        EnvironmentProblem: LF5050 no process can be started here, LF5051 the program is not there.
+    """
+    limits = limits or Limits()
+    program = Path(argv[0])
+    if not program.is_absolute() or not program.is_file() or not os.access(program, os.X_OK):
+        raise EnvironmentProblem(
+            "LF5051",
+            f"The program {argv[0]!r} cannot be started: no executable file has this absolute path.",
+            hint="lockflight doctor",
+        )
+    deadline = time.monotonic() + limits.wall_s
+    spec = {"argv": list(argv), "limits": asdict(limits), "network": network}
+    process = spawn(spec, keep=fds, stdin=subprocess.PIPE, env=env, cwd=cwd)
+    try:
+        talk = _Talk(process, stdin, limits)
+        kind = talk.run(deadline)
+        if kind is None:
+            kind = _wait(process, deadline)
+    finally:
+        kill_group(process)
+        code = process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+    out, err = bytes(talk.out), bytes(talk.err)
+    if kind is FailureKind.TIMEOUT:
+        return CommandOutcome(code, out, err, kind, f"over its time budget of {limits.wall_s:g} s")
+    if kind is FailureKind.OUTPUT:
+        return CommandOutcome(code, out, err, kind, f"over its output budget of {limits.output_bytes} bytes")
+    if code < 0:
+        return CommandOutcome(code, out, err, *classify(code, err, limits))
+    return CommandOutcome(code, out, err)
+
+
+def _wait(process: subprocess.Popen[bytes], deadline: float) -> FailureKind | None:
+    """A program may close its streams and work on."""
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return FailureKind.TIMEOUT
+    return None
+
+
+class _Talk:
+    """Feed stdin, collect stdout and stderr, within the budgets."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, limits: Limits) -> None:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise AssertionError("all three streams are pipes")
+        self.out, self.err = bytearray(), bytearray()
+        self._stdin: IO[bytes] = process.stdin
+        self._logs = {
+            process.stdout.fileno(): (process.stdout, self.out),
+            process.stderr.fileno(): (process.stderr, self.err),
+        }
+        self._rest = memoryview(stdin)
+        self._limit = limits.output_bytes
+
+    def run(self, deadline: float) -> FailureKind | None:
+        """Until both outputs close; returns the budget that ran out first."""
+        with selectors.DefaultSelector() as selector:
+            if self._feed():
+                selector.register(self._stdin, selectors.EVENT_WRITE)
+            for stream, _ in self._logs.values():
+                selector.register(stream, selectors.EVENT_READ)
+            while self._logs:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return FailureKind.TIMEOUT
+                for key, _ in selector.select(left):
+                    if key.fileobj is self._stdin:
+                        more = self._feed()
+                    else:
+                        stream, log = self._logs[key.fd]
+                        more = drain(stream, log, keep=self._limit + 1) != 0
+                        if len(log) > self._limit:
+                            return FailureKind.OUTPUT
+                    if not more:
+                        selector.unregister(key.fileobj)
+                        self._logs.pop(key.fd, None)
+        return None
+
+    def _feed(self) -> bool:
+        """Write what fits to stdin and close it at the end; False when that is done."""
+        try:
+            while self._rest:
+                self._rest = self._rest[os.write(self._stdin.fileno(), self._rest) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            pass
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+        return False

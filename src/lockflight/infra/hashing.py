@@ -1,0 +1,204 @@
+"""SHA-256 and BLAKE3 of files in one pass over their bytes.
+
+Bytes are read once into a buffer that is used again (256 KiB stay in the second-level cache, so the second
+digest reads no memory); files up to 64 KiB take one read. Threads work on different files: both libraries let
+go of the interpreter while they compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from blake3 import blake3
+
+from lockflight.infra.files import FdSource, FileSource, Folder, ReopenedSource, changed, descriptor_budget
+from lockflight.infra.progress import SILENT, Progress
+
+BUFFER = 256 * 1024
+SMALL = 64 * 1024
+MAX_WORKERS = 8
+#: How often a thread reports, in bytes.
+_REPORT = 16 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Both digests of one file, 64 lower-case hex digits each."""
+
+    sha256: str
+    blake3: str
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile(Generic[T]):
+    """One file after its only full read.
+
+    Attributes:
+        source: its bytes, still those that were hashed.
+        digests: both digests.
+        seen: what the caller's `look` said about it.
+    """
+
+    source: FileSource
+    digests: Digests
+    seen: T
+
+
+_local = threading.local()
+
+
+def _buffer() -> memoryview:
+    view: memoryview | None = getattr(_local, "view", None)
+    if view is None:
+        view = _local.view = memoryview(bytearray(BUFFER))
+    return view
+
+
+def hash_source(source: FdSource, progress: Progress = SILENT) -> Digests:
+    """Both digests of an open file, which must not change meanwhile.
+
+    Raises:
+        InvalidInput: LF1003 the file changed while it was read.
+        EnvironmentProblem: LF1008 it cannot be read.
+    """
+    if source.size <= SMALL:
+        data = os.pread(source.fileno(), SMALL + 1, 0)
+        if len(data) != source.size:
+            raise changed(source.name)
+        digests = Digests(hashlib.sha256(data).hexdigest(), blake3(data).hexdigest())
+        progress.advance(len(data))
+    else:
+        sha, blake = hashlib.sha256(), blake3()
+        for part in _parts(source, progress):
+            sha.update(part)
+            blake.update(part)
+        digests = Digests(sha.hexdigest(), blake.hexdigest())
+    source.check()
+    return digests
+
+
+def sha256_source(source: FdSource) -> str:
+    """SHA-256 alone, for whoever needs no more."""
+    state = hashlib.sha256()
+    for part in _parts(source, SILENT):
+        state.update(part)
+    source.check()
+    return state.hexdigest()
+
+
+def blake3_source(source: FdSource) -> str:
+    """BLAKE3 alone, for whoever needs no more."""
+    state = blake3()
+    for part in _parts(source, SILENT):
+        state.update(part)
+    source.check()
+    return state.hexdigest()
+
+
+def _parts(source: FdSource, progress: Progress) -> Iterator[memoryview]:
+    """The file's bytes, as views of one buffer that the next step overwrites."""
+    view, fd, offset, told = _buffer(), source.fileno(), 0, 0
+    while True:
+        n = os.preadv(fd, [view], offset)
+        if not n:
+            break
+        offset += n
+        yield view[:n]
+        if offset - told >= _REPORT:
+            progress.advance(offset - told)
+            told = offset
+    progress.advance(offset - told)
+    if offset != source.size:
+        raise changed(source.name)
+
+
+def hash_files(
+    folder: Folder,
+    names: Sequence[str],
+    look: Callable[[FdSource], T],
+    *,
+    progress: Progress = SILENT,
+    workers: int = 0,
+    hold: int = 0,
+) -> list[HashedFile[T]]:
+    """Open, hash and look at files, in their given order.
+
+    Args:
+        folder: where they are.
+        names: their names in it.
+        look: called once per file, after hashing, perhaps in a thread.
+        progress: told about bytes.
+        workers: threads for files above 64 KiB; 0 for one per processor.
+        hold: how many descriptors may stay open; 0 to ask the system. Above that, files are opened again for
+            each later read, with their identity compared.
+
+    Raises:
+        InvalidInput: LF1001 to LF1003, see `Folder.open` and `hash_source`.
+        EnvironmentProblem: LF1008 a file cannot be read.
+    """
+    hold = hold or descriptor_budget()
+    workers = workers or min(MAX_WORKERS, os.cpu_count() or 1)
+    hashed: list[HashedFile[T] | None] = [None] * len(names)
+    window: deque[tuple[int, Future[HashedFile[T]]]] = deque()
+    held = 0
+    progress.begin("hashing", 0 if progress is SILENT else sum(folder.size(name) for name in names))
+    pool = ThreadPoolExecutor(workers, "hash")
+
+    def one(source: FdSource, *, keep: bool) -> HashedFile[T]:
+        try:
+            digests = hash_source(source, progress)
+            seen = look(source)
+            source.check()
+        except BaseException:
+            source.close()
+            raise
+        if keep:
+            return HashedFile(source, digests, seen)
+        source.close()
+        return HashedFile(ReopenedSource(folder, source.name, source.identity), digests, seen)
+
+    try:
+        for i, name in enumerate(names):
+            source = folder.open(name)
+            # When not all can stay open, the large ones do: parsers come back to those.
+            keep = held < hold and (len(names) <= hold or source.size > SMALL)
+            held += keep
+            if source.size <= SMALL:
+                hashed[i] = one(source, keep=keep)
+                continue
+            window.append((i, pool.submit(one, source, keep=keep)))
+            if len(window) > 4 * workers:
+                at, future = window.popleft()
+                hashed[at] = future.result()
+        while window:
+            at, future = window.popleft()
+            hashed[at] = future.result()
+    except BaseException:
+        for _, future in window:
+            future.cancel()
+        _close(
+            [h for h in hashed if h is not None] + [h for _, f in window if (h := _outcome(f)) is not None]
+        )
+        raise
+    finally:
+        pool.shutdown()
+        progress.end()
+    return [h for h in hashed if h is not None]
+
+
+def _outcome(future: Future[HashedFile[T]]) -> HashedFile[T] | None:
+    return None if future.cancelled() or future.exception() else future.result()
+
+
+def _close(files: Sequence[HashedFile[T]]) -> None:
+    for file in files:
+        file.source.close()

@@ -1,0 +1,69 @@
+"""Signing releases and statements; bundles that stock OMS verifiers accept.
+
+A bundle is a sigstore bundle v0.3 around a DSSE envelope (OpenSSF Model Signing v1.0, method `key`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+from lockflight.core.dsse import PAYLOAD_TYPE, Envelope, pae
+from lockflight.core.verify.bundle import MEDIA_TYPE, TlogEntry, pem_hint
+from lockflight.core.verify.keys import load_pem
+
+if TYPE_CHECKING:
+    from lockflight.core.ports import Signer
+    from lockflight.core.release import Release
+    from lockflight.core.statement import Statement
+
+
+def sign_payload(payload: bytes, signer: Signer) -> Envelope:
+    """An envelope over `payload`, with the id of the signer's key as the hint."""
+    return Envelope(payload, signer.sign(pae(PAYLOAD_TYPE, payload)), signer.keyid)
+
+
+def sign_release(release: Release, signer: Signer) -> Envelope:
+    """The envelope that signs a release: its payload is the release's own."""
+    return sign_payload(release.payload, signer)
+
+
+def sign_statement(statement: Statement, signer: Signer) -> Envelope:
+    """The envelope over a statement in canonical form."""
+    return sign_payload(statement.payload(), signer)
+
+
+def make_bundle(envelope: Envelope, public_pem: str, tlog: TlogEntry | None = None) -> bytes:
+    """The bundle (`model.sig`) of a signed release: compact JSON, a newline at the end.
+
+    Args:
+        envelope: the signed statement.
+        public_pem: the signer's public key; stock verifiers compare the hint with the SHA-256 of this very
+            text.
+        tlog: where the log holds the envelope, if it does.
+
+    Raises:
+        VerificationFailed: LF7001 to LF7003 not a public key.
+    """
+    hint = pem_hint(load_pem(public_pem))
+    signature = {"sig": _b64(envelope.signature)}
+    if envelope.keyid:
+        signature["keyid"] = envelope.keyid
+    bundle = {
+        "mediaType": MEDIA_TYPE,
+        "verificationMaterial": {
+            "publicKey": {"hint": hint},
+            "tlogEntries": [tlog.to_json()] if tlog else [],
+        },
+        "dsseEnvelope": {
+            "payload": _b64(envelope.payload),
+            "payloadType": envelope.payload_type,
+            "signatures": [signature],
+        },
+    }
+    return json.dumps(bundle, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,267 @@
+"""Writing a log into SQLite: write-ahead log, each commit on disk when it returns, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, create_engine, delete, insert, select
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.pool import StaticPool
+
+from lockflight.errors import EnvironmentProblem, LockflightError, NotFound
+from lockflight.store.blobs import BlobStore
+from lockflight.store.files import FILE_MODE, locked, make_folder, sync_folder
+from lockflight.store.layout import BLOBS, DATABASE, INLINE_BYTES, LOCK, SCHEMA
+from lockflight.store.log_tables import (
+    TRIGGERS,
+    checkpoints,
+    entries,
+    envelopes,
+    meta,
+    metadata,
+    nodes,
+    subjects,
+)
+from lockflight.store.readonly import BUSY_SECONDS, SqliteReader, damaged, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import ClauseElement
+
+    from lockflight.core.ports import NewEntry
+
+#: Pages (4 KiB) in the write-ahead log before it is folded back into the database.
+_FOLD_PAGES = 4000
+_LOOKUP = 64
+
+
+def _text(statement: ClauseElement) -> str:
+    # The hot path hands these texts to the driver itself: the layers above it cost more than the rows.
+    return str(statement.compile(dialect=dialect()))
+
+
+_ADD_ENTRY: Final = _text(insert(entries))
+_ADD_NODE: Final = _text(insert(nodes))
+_ADD_CHECKPOINT: Final = _text(insert(checkpoints))
+_ADD_ENVELOPE: Final = _text(insert(envelopes))
+_ADD_SUBJECT: Final = _text(insert(subjects))
+_FIND: Final = _text(
+    select(entries.c.envelope, entries.c.idx, entries.c.leaf)
+    .where(entries.c.envelope.in_([bindparam(f"e{i}") for i in range(_LOOKUP)]))
+    .order_by(entries.c.idx)
+)
+_LAST_SEQ: Final = _text(select(checkpoints.c.seq).order_by(checkpoints.c.seq.desc()).limit(1))
+_PLACES_OF: Final = _text(select(entries.c.idx).where(entries.c.envelope == bindparam("envelope")))
+_DROP_ENVELOPE: Final = _text(delete(envelopes).where(envelopes.c.idx == bindparam("index")))
+_DROP_SUBJECTS: Final = _text(delete(subjects).where(subjects.c.idx == bindparam("index")))
+
+
+class SqliteStore:
+    """The `LogStore` in a realm's folder; made by `open_store`, used by one `LogWriter`.
+
+    Attributes:
+        reader: reads what is committed, through a connection of its own.
+        path: the database.
+    """
+
+    def __init__(self, folder: Path, driver: sqlite3.Connection, reader: SqliteReader) -> None:
+        self.reader = reader
+        self.path = folder / DATABASE
+        self._lock = folder / LOCK
+        self._blobs = BlobStore(folder / BLOBS)
+        self._driver = driver
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.reader.close()
+        self._driver.close()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """See `LogStore.exclusive`."""
+        try:
+            lock = locked(self._lock, f"the log at {self.path}")
+            with lock:
+                yield
+        except OSError as error:
+            raise _unwritable(self.path, f"{error.strerror}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction, durable when it ends; undone by any exception.
+
+        Raises:
+            EnvironmentProblem: LF5030 it cannot be written.
+            VerificationFailed: LF7210 the database is damaged.
+        """
+        driver = self._driver
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            try:
+                yield driver
+                driver.execute("COMMIT")
+            finally:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise _failed(error, self.path) from error
+
+    def size(self) -> int:
+        """See `LogStore.size`."""
+        return self.reader.size()
+
+    def covering(self, index: int) -> tuple[int, int] | None:
+        """See `LogStore.covering`."""
+        return self.reader.covering(index)
+
+    def places(self, envelopes: Sequence[bytes]) -> Mapping[bytes, Sequence[tuple[int, bytes]]]:
+        """See `LogStore.places`."""
+        found: dict[bytes, list[tuple[int, bytes]]] = {}
+        try:
+            for start in range(0, len(envelopes), _LOOKUP):
+                wanted = list(envelopes[start : start + _LOOKUP])
+                # The text has a fixed number of marks; no digest is empty.
+                wanted += [b""] * (_LOOKUP - len(wanted))
+                for envelope, index, leaf in self._driver.execute(_FIND, wanted):
+                    found.setdefault(envelope, []).append((index, leaf))
+        except sqlite3.Error as error:
+            raise _failed(error, self.path) from error
+        return found
+
+    def stage(self, entry: NewEntry) -> None:
+        """See `LogStore.stage`."""
+        if len(entry.body) > INLINE_BYTES:
+            self._blobs.put(entry.body)
+
+    def add_entries(
+        self, first: int, entries: Sequence[NewEntry], nodes: Sequence[tuple[int, int, bytes]]
+    ) -> None:
+        """See `LogStore.add_entries`."""
+        numbered = list(enumerate(entries, first))
+        with self.transaction() as driver:
+            driver.executemany(_ADD_ENTRY, [(i, entry.leaf, entry.envelope) for i, entry in numbered])
+            driver.executemany(
+                _ADD_ENVELOPE, [(i, entry.body) for i, entry in numbered if len(entry.body) <= INLINE_BYTES]
+            )
+            # In key order, which appends to the tree of each level instead of searching it.
+            driver.executemany(_ADD_NODE, sorted(nodes))
+            self.add_subjects(driver, numbered)
+
+    def add_subjects(self, driver: sqlite3.Connection, numbered: Sequence[tuple[int, NewEntry]]) -> None:
+        """List entries under their subjects, inside a transaction."""
+        rows = [(subject, entry.predicate_type, i) for i, entry in numbered for subject in entry.subjects]
+        driver.executemany(_ADD_SUBJECT, rows)
+
+    def add_checkpoint(self, size: int, timestamp: int, note: str) -> None:
+        """See `LogStore.add_checkpoint`."""
+        with self.transaction() as driver:
+            last = driver.execute(_LAST_SEQ, (1, 0)).fetchone()
+            driver.execute(_ADD_CHECKPOINT, (last[0] + 1 if last else 0, size, timestamp, note))
+
+    def erase(self, envelope: str) -> None:
+        """Forget the body of an envelope and its lines in the index; its entry and all proofs stay.
+
+        Raises:
+            NotFound: LF7231 no entry records it.
+            InvalidInput: LF7230 not a digest.
+            EnvironmentProblem: LF5030, LF5031 the log cannot be written.
+        """
+        if self.reader.find(envelope) is None:
+            raise NotFound(
+                "LF7231", f"The log has no entry for the envelope {envelope}.", hint="lockflight log list"
+            )
+        with self.exclusive():
+            with self.transaction() as driver:
+                places = driver.execute(_PLACES_OF, (bytes.fromhex(envelope),)).fetchall()
+                driver.executemany(_DROP_ENVELOPE, places)
+                driver.executemany(_DROP_SUBJECTS, places)
+            self._blobs.erase(envelope)
+            # The bytes are overwritten in the database; the write-ahead log may still hold them.
+            self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def open_store(folder: Path, origin: str) -> SqliteStore:
+    """Open the log in a realm's folder for writing; an absent one is made, empty.
+
+    Args:
+        folder: holds `log.db` and `blobs/`; made as needed (0700; files 0600).
+        origin: name of the log.
+
+    Raises:
+        EnvironmentProblem: LF5030, LF5031 it cannot be written, LF5034 of another version, LF5039 of another origin.
+        VerificationFailed: LF7210 it is damaged.
+    """
+    path = folder / DATABASE
+    try:
+        make_folder(folder)
+        with locked(folder / LOCK, f"the log at {path}"):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE))
+            driver = _connect(path)
+            try:
+                _create(driver, origin)
+                # Names first: SQLite makes its own files durable, not the folder around them.
+                sync_folder(folder)
+                sync_folder(folder.parent)
+                reader = SqliteReader(folder)
+            except BaseException:
+                driver.close()
+                raise
+    except OSError as error:
+        raise _unwritable(path, f"{error.strerror}") from error
+    except sqlite3.Error as error:
+        raise _failed(error, path) from error
+    if reader.origin != origin:
+        found = reader.origin
+        SqliteStore(folder, driver, reader).close()
+        raise EnvironmentProblem(
+            "LF5039",
+            f"The log at {path} is {found!r}, not {origin!r}.",
+            hint="lockflight realm show",
+        )
+    return SqliteStore(folder, driver, reader)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    driver = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "trusted_schema=OFF",
+        "cell_size_check=ON",
+        "secure_delete=ON",
+        f"wal_autocheckpoint={_FOLD_PAGES}",
+    ):
+        driver.execute(f"PRAGMA {pragma}")
+    return driver
+
+
+def _create(driver: sqlite3.Connection, origin: str) -> None:
+    if driver.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        return
+    engine = create_engine("sqlite://", creator=lambda: driver, poolclass=StaticPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        metadata.create_all(connection, checkfirst=False)
+        for trigger in TRIGGERS.values():
+            connection.exec_driver_sql(trigger)
+        rows = [{"key": "schema", "value": SCHEMA}, {"key": "origin", "value": origin}]
+        connection.execute(insert(meta), rows)
+        connection.commit()
+
+
+def _unwritable(path: Path, why: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "LF5030",
+        f"The log at {path} cannot be written: {why}.",
+        hint=f"df -h {path.parent}; ls -ld {path.parent}",
+    )
+
+
+def _failed(error: sqlite3.Error, path: Path) -> LockflightError:
+    told = translated(error, path)
+    return _unwritable(path, f"{error}") if told.code == "LF5036" else told

@@ -1,0 +1,187 @@
+"""Builders for tests: releases, realms and logs in memory, with real keys and real signatures."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from lockflight.core.acts import Action, Approval, Promotion, Registration, Revocation, Scope
+from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
+from lockflight.core.fold import FoldEntry, State, fold
+from lockflight.core.release import Asset, Release, make_release
+from lockflight.core.scanfact import scan_fact
+from lockflight.core.statement import Statement
+from lockflight.core.times import rfc3339
+from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.verify.keys import load_der
+from lockflight.core.verify.leaf import leaf_for
+from lockflight.core.words import ENVIRONMENTS, Kind, Role, Tier
+from lockflight.signing.keys import ED25519, P256, FileSigner, generate
+from lockflight.signing.oms import sign_release, sign_statement
+
+NOW = 1_780_000_000
+
+
+def asset(name: str, role: Role, body: bytes = b"x", media_type: str = "text/plain") -> Asset:
+    """An asset with honest digests."""
+    from blake3 import blake3
+
+    return Asset(
+        name, role, len(body), hashlib.sha256(body).hexdigest(), blake3(body).hexdigest(), media_type
+    )
+
+
+def release(
+    *extra: Asset,
+    name: str = "bot",
+    version: str = "1.0.0",
+    kind: Kind = Kind.CLASSIFIER,
+    tier: Tier = Tier.MINIMAL,
+) -> Release:
+    """A small release: the manifest, a model, code, a prompt, a README and what is given."""
+    assets = [
+        asset("lockflight.toml", Role.RELEASE_MANIFEST, f"{name} {version}".encode()),
+        asset("model.safetensors", Role.MODEL_WEIGHTS, b"weights"),
+        asset("app.py", Role.CODE, b"print()"),
+        asset("prompts/system.md", Role.SYSTEM_PROMPT, b"be kind"),
+        asset("README.md", Role.DOCUMENTATION, b"read me"),
+        *extra,
+    ]
+    return make_release(name=name, version=version, kind=kind, tier=tier, assets=assets)
+
+
+INFO = CheckInfo(
+    name="models",
+    version="1",
+    title="models",
+    grain=Grain.ASSET,
+    reads=frozenset({Role.MODEL_WEIGHTS}),
+)
+
+
+def result(*, status: Status = Status.COMPLETE, summary: dict[str, int] | None = None) -> CheckResult:
+    """A check's result."""
+    counts = {"safe": 1, "review": 0, "unknown": 0, "malicious": 0}
+    return CheckResult(status=status, tool=Tool("test", "1"), summary=counts if summary is None else summary)
+
+
+@dataclass
+class Ledger:
+    """A realm's log in memory: statements in, entries and state out."""
+
+    kind: RealmKind = RealmKind.TEAM
+    keys: dict[str, FileSigner] = field(default_factory=dict)
+    entries: list[FoldEntry] = field(default_factory=list)
+    root: str = ""
+    heads: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        duties = (Duty.ROOT, Duty.LOG, Duty.CLOCK, Duty.GATE, Duty.PRODUCER)
+        for duty in duties:
+            self.keys[duty.value] = generate(ED25519 if duty in {Duty.LOG, Duty.CLOCK} else P256)
+        self.trust = Trust(
+            name="acme",
+            kind=self.kind,
+            origin="realm.invalid/acme",
+            keys=tuple(RealmKey(self.keys[d.value].public_der, d) for d in duties),
+            environments=ENVIRONMENTS,
+        )
+        self.root = root_digest(self.trust.statement().payload())
+        self.add(self.trust.statement(), "root")
+
+    def add(self, statement: Statement, signer: str, *, logged_at: int | None = None) -> str:
+        """Sign, log, return the envelope's digest."""
+        envelope = sign_statement(statement, self.keys[signer])
+        return self.add_envelope(envelope.encode(), self.keys[signer].public_der, logged_at=logged_at)
+
+    def add_envelope(self, data: bytes, der: bytes, *, logged_at: int | None = None) -> str:
+        """Log an envelope as it is."""
+        from lockflight.core.dsse import decode
+
+        envelope = decode(data)
+        index = len(self.entries)
+        self.entries.append(
+            FoldEntry(
+                index,
+                leaf_for(envelope, load_der(der)),
+                envelope.digest,
+                data,
+                NOW + index if logged_at is None else logged_at,
+            )
+        )
+        return envelope.digest
+
+    def person(self, name: str, *roles: str, duty: Duty = Duty.PERSON) -> str:
+        """Grant a new key to a person (or producer); returns the pseudonym."""
+        principal = f"p-{name}"
+        self.keys[name] = generate(P256)
+        key = RealmKey(self.keys[name].public_der, duty, principal, tuple(roles))
+        self.heads[principal] = self.add(
+            Grant(key, prev=self.heads.get(principal, "")).statement(), "root"
+        )
+        return principal
+
+    def register(self, what: Release, signer: str) -> str:
+        """Sign a release and register it; returns the registration's digest."""
+        envelope = sign_release(what, self.keys[signer])
+        signature = self.add_envelope(envelope.encode(), self.keys[signer].public_der)
+        registration = Registration(
+            what.digest, what.name, what.version, what.kind.value, what.tier.value, signature, what.oms_root
+        )
+        return self.add(registration.statement(), signer)
+
+    def scan(self, what: Release, found: CheckResult | None = None, *, info: CheckInfo = INFO, signer: str = "producer") -> str:
+        """Evidence of a check over its first subject."""
+        from lockflight.core.check import subjects
+
+        subject: Subject = subjects(info, what)[0]
+        return self.add(scan_fact(info, subject, found or result(), rfc3339(NOW)).statement(), signer)
+
+    def approve(self, what: Release, signer: str, *, basis: str, environment: str = "staging", **changes: str) -> str:
+        """An approval."""
+        approval = Approval(
+            release=what.digest,
+            name=what.name,
+            environment=environment,
+            basis=basis,
+            verdict=changes.get("verdict", "approve"),
+            nonce="0" * 32,
+            expires=changes.get("expires", rfc3339(NOW + 86_400)),
+        )
+        return self.add(approval.statement(), signer)
+
+    def promote(
+        self,
+        what: Release,
+        *,
+        decision: str,
+        environment: str = "development",
+        approvals: tuple[str, ...] = (),
+        requester: str = "p-alice",
+        prev: str | None = None,
+        action: Action = Action.PROMOTE,
+        signer: str = "gate",
+    ) -> str:
+        """A promotion statement on top of the slot's head."""
+        head = self.state().slot(what.name, environment).head if prev is None else prev
+        promotion = Promotion(
+            action=action,
+            release=what.digest,
+            name=what.name,
+            version=what.version,
+            project=what.name,
+            environment=environment,
+            prev=head,
+            decision=decision,
+            approvals=approvals,
+            requester=requester,
+        )
+        return self.add(promotion.statement(), signer)
+
+    def revoke(self, digest: str, signer: str, *, scope: Scope = Scope.RELEASE) -> str:
+        """A revocation."""
+        return self.add(Revocation(scope, digest, "it", "compromised").statement(), signer)
+
+    def state(self) -> State:
+        """The fold of everything so far."""
+        return fold(self.root, self.entries)

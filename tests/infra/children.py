@@ -1,0 +1,133 @@
+"""What the tests of `infra.proc` run inside child processes."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from lockflight.errors import EnvironmentProblem
+
+
+def echo(request, fds):
+    return request
+
+
+def facts(request, fds):
+    """What a child sees around it."""
+    return json.dumps(
+        {
+            "environment": dict(os.environ),
+            "cwd": str(Path.cwd()),
+            "isolated": sys.flags.isolated,
+            "leader": os.getsid(0) == os.getpid(),
+            "stdin": os.fstat(0).st_rdev == Path(os.devnull).stat().st_rdev,
+            "pid": os.getpid(),
+        }
+    ).encode()
+
+
+def read_fds(request, fds):
+    return b"|".join(os.pread(fd, 64, 0) for fd in fds)
+
+
+def count_open(request, fds):
+    return str(len(list(Path("/proc/self/fd").iterdir()))).encode()
+
+
+def talk(request, fds):
+    sys.stdout.write("noise on stdout " * 20_000)
+    sys.stdout.flush()
+    sys.stderr.write("last words\n")
+    return b"answer"
+
+
+def spin(request, fds):
+    while True:
+        pass
+
+
+def wait(request, fds):
+    signal.pause()
+
+
+def eat(request, fds):
+    return b"x" * (1 << 40)
+
+
+def eat_small(request, fds):
+    held = []
+    while True:
+        held.append(bytearray(1 << 20))
+
+
+def long_answer(request, fds):
+    return b"x" * 2_000_000
+
+
+def stumble(request, fds):
+    raise ValueError("hunter2 is the secret of the file")
+
+
+def problem(request, fds):
+    raise EnvironmentProblem("LF5010", "The tool x is missing.", hint="lockflight tools install x")
+
+
+def die(request, fds):
+    os.kill(os.getpid(), int(request))
+
+
+def segfault(request, fds):
+    ctypes.string_at(0)
+
+
+def leave(request, fds):
+    os._exit(3)
+
+
+def flood_channel(request, fds):
+    for fd in range(3, 40):
+        try:
+            channel = socket.socket(fileno=os.dup(fd))
+            channel.send(b"R" + (5).to_bytes(8, "big") + b"forgedmore")
+        except OSError:
+            continue
+    signal.pause()
+
+
+def connect(request, fds):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.connect(("127.0.0.1", 9))
+    return b"connected"
+
+
+def raw_connect(request, fds):
+    """Past Python's audit hooks, so that only the network namespace can stop it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    port = int(request)
+    address = bytes([2, 0]) + port.to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        failed = libc.connect(sock.fileno(), address, len(address))
+    return b"refused" if failed else b"connected"
+
+
+def write_much(request, fds):
+    Path(request.decode()).write_bytes(bytes(64 << 20))
+    return b"written"
+
+
+def leave_behind(request, fds):
+    """Start a grandchild that outlives its parent, and say who it is."""
+    child = subprocess.Popen(["/bin/sleep", "600"])
+    return str(child.pid).encode()
+
+
+def item(request, fds):
+    if request == b"poison":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return request + b" by " + str(os.getpid()).encode()
