@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from lockflight.core.acts import Action, Approval, Promotion, Registration, Revocation, Scope
 from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
 from lockflight.core.fold import FoldEntry, State, fold
+from lockflight.core.findings import Severity
+from lockflight.core.gate import StoredDecision, basis
+from lockflight.core.ruling import Violation
 from lockflight.core.release import Asset, Release, make_release
 from lockflight.core.scanfact import scan_fact
 from lockflight.core.statement import Statement
@@ -65,6 +68,14 @@ def result(*, status: Status = Status.COMPLETE, summary: dict[str, int] | None =
     return CheckResult(status=status, tool=Tool("test", "1"), summary=counts if summary is None else summary)
 
 
+VIOLATION = Violation("LF4110", "models", "", Severity.CRITICAL, 1, 0, "bad", "fix it")
+
+
+def basis_of(*, allow: bool = True, policy: str = "cc" * 32) -> str:
+    """The basis of `Ledger.decide` with the same arguments."""
+    return basis(policy, (), (), () if allow else (VIOLATION,))
+
+
 @dataclass
 class Ledger:
     """A realm's log in memory: statements in, entries and state out."""
@@ -116,9 +127,7 @@ class Ledger:
         principal = f"p-{name}"
         self.keys[name] = generate(P256)
         key = RealmKey(self.keys[name].public_der, duty, principal, tuple(roles))
-        self.heads[principal] = self.add(
-            Grant(key, prev=self.heads.get(principal, "")).statement(), "root"
-        )
+        self.heads[principal] = self.add(Grant(key, prev=self.heads.get(principal, "")).statement(), "root")
         return principal
 
     def register(self, what: Release, signer: str) -> str:
@@ -130,14 +139,52 @@ class Ledger:
         )
         return self.add(registration.statement(), signer)
 
-    def scan(self, what: Release, found: CheckResult | None = None, *, info: CheckInfo = INFO, signer: str = "producer") -> str:
+    def scan(
+        self,
+        what: Release,
+        found: CheckResult | None = None,
+        *,
+        info: CheckInfo = INFO,
+        signer: str = "producer",
+    ) -> str:
         """Evidence of a check over its first subject."""
         from lockflight.core.check import subjects
 
         subject: Subject = subjects(info, what)[0]
         return self.add(scan_fact(info, subject, found or result(), rfc3339(NOW)).statement(), signer)
 
-    def approve(self, what: Release, signer: str, *, basis: str, environment: str = "staging", **changes: str) -> str:
+    def decide(self, what: Release, environment: str, *, allow: bool = True, policy: str = "cc" * 32) -> str:
+        """A decision of the gate, recorded as a VSA; its basis is that of `basis_of`."""
+        violations = () if allow else (VIOLATION,)
+        decision = StoredDecision(
+            release=what.digest,
+            name=what.name,
+            environment=environment,
+            allow=allow,
+            basis=basis_of(allow=allow, policy=policy),
+            policy=policy,
+            policy_uri="lockflight:policy/test@1",
+            resource_uri=f"lockflight:{what.name}@sha256:{what.digest}",
+            verifier="https://lockflight.dev/verifier/test",
+            versions=(("lockflight", "0"),),
+            time_verified=rfc3339(NOW),
+            attestations=(),
+            separation="people",
+            input_digest="dd" * 32,
+            output_digest="ee" * 32,
+            engines=(),
+            rules=(),
+            violations=violations,
+            warnings=(),
+            waived=(),
+            evaluated=(),
+            skipped=(),
+        )
+        return self.add(decision.statement(), "gate")
+
+    def approve(
+        self, what: Release, signer: str, *, basis: str, environment: str = "staging", **changes: str
+    ) -> str:
         """An approval."""
         approval = Approval(
             release=what.digest,

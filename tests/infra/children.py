@@ -131,3 +131,11 @@ def item(request, fds):
     if request == b"poison":
         os.kill(os.getpid(), signal.SIGKILL)
     return request + b" by " + str(os.getpid()).encode()
+
+
+def quit_politely(request, fds):
+    raise SystemExit(0)
+
+
+def end_while_answering(request, fds):
+    return 3.5

@@ -107,6 +107,8 @@ def test_stdout_is_no_answer_and_is_cut():
         ("leave", Limits(), FailureKind.CRASHED, "ended with status 3 and no answer"),
         ("flood_channel", Limits(), FailureKind.CRASHED, "something else wrote to the channel"),
         ("missing", Limits(), FailureKind.CRASHED, "AttributeError"),
+        ("quit_politely", Limits(), FailureKind.CRASHED, "SystemExit"),
+        ("end_while_answering", Limits(), FailureKind.CRASHED, "ended with status 1 and no answer"),
     ],
 )
 def test_what_goes_wrong_has_a_name(function, limits, kind, words):

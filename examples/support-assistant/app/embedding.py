@@ -49,7 +49,8 @@ class Embedder:
         weight = mask[:, :, None]
         pooled = (hidden * weight).sum(axis=1) / weight.sum(axis=1)
         norms = np.linalg.norm(pooled, axis=1, keepdims=True)
-        return (pooled / norms).astype(np.float32)
+        unit: Floats = pooled / norms
+        return unit
 
     def _embed_tokens(self, ids: NDArray[np.int64]) -> Floats:
         get = self._weights
@@ -76,7 +77,8 @@ class Embedder:
         scores = query @ key.transpose(0, 1, 3, 2) / np.float32(np.sqrt(query.shape[-1])) + bias
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         scores /= scores.sum(axis=-1, keepdims=True)
-        return (scores @ value).transpose(0, 2, 1, 3).reshape(batch, length, width)
+        attended: Floats = (scores @ value).transpose(0, 2, 1, 3).reshape(batch, length, width)
+        return attended
 
     def _dense(self, values: Floats, name: str) -> Floats:
         return values @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
@@ -84,7 +86,8 @@ class Embedder:
     def _norm(self, values: Floats, name: str) -> Floats:
         centred = values - values.mean(axis=-1, keepdims=True)
         scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + self._epsilon)
-        return centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        normed: Floats = centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        return normed
 
 
 def _gelu(values: Floats) -> Floats:

@@ -52,7 +52,9 @@ class Index:
         """Write the index into `folder`, which is made when it is missing."""
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"embeddings": self._vectors}, folder / VECTORS)
-        lines = [json.dumps(asdict(passage), ensure_ascii=False, sort_keys=True) for passage in self._passages]
+        lines = [
+            json.dumps(asdict(passage), ensure_ascii=False, sort_keys=True) for passage in self._passages
+        ]
         (folder / CHUNKS).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

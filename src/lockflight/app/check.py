@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lockflight.app.describe import describe, describe_guess
+from lockflight.app.descriptors import Descriptors
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.overlay import overlay
 from lockflight.app.realm import Realm, open_realm
@@ -84,6 +85,8 @@ class CheckOptions:
         record: put evidence and decision into a team realm.
         workers: number of check processes; 0 for one per processor.
         actor: name of the person who asks.
+        as_of: Unix seconds of an earlier time to judge at; then nothing runs and nothing is recorded.
+        bundle: the policy; None for the shipped baseline.
     """
 
     environment: str = ""
@@ -93,6 +96,7 @@ class CheckOptions:
     record: bool = False
     workers: int = 0
     actor: str = ""
+    as_of: int | None = None
     bundle: Bundle | None = None
 
 
@@ -125,9 +129,10 @@ def check(
     """
     gate = Gate(options.bundle)
     _check_options(options, gate)
-    asked = open_realm(home, realm_name)
-    rehearsal = not asked.personal and not options.record
-    evidence = open_realm(home, PERSONAL) if rehearsal else asked
+    earlier = options.as_of is not None
+    asked = Realm(home, realm_name, as_of=options.as_of) if earlier else open_realm(home, realm_name)
+    rehearsal = earlier or (not asked.personal and not options.record)
+    evidence = open_realm(home, PERSONAL) if rehearsal and not earlier else asked
     with ExitStack() as stack:
         guessed = not (folder / "lockflight.toml").is_file()
         described = stack.enter_context(
@@ -138,7 +143,7 @@ def check(
         environments = (options.environment,) if options.environment else ENVIRONMENTS
         pairs = _pairs(work, release, environments, options)
         planned = tuple((info.name, subject.grain.value, subject.name) for info, subject in pairs)
-        if options.run and not options.plan and pairs:
+        if options.run and not options.plan and not earlier and pairs:
             _run(work, described, pairs, options, progress)
             described.recheck()
             planned = ()
@@ -201,16 +206,17 @@ def _run(
                 tools[tool] = str(tool_path(work.home, tool))
             except EnvironmentProblem:
                 continue  # the check itself reports it as incomplete evidence, with the install command
-        descriptors = {a.name: described.fileno(a.name) for a in subject.assets}
+        descriptors = Descriptors(described.sources, [a.name for a in subject.assets])
         jobs.append(CheckJob(info.name, CHECKS[info.name], subject, descriptors, tools))
-        order.append((info, subject))
+        order.append((info, subject, descriptors))
     progress.begin("checking", len(jobs))
     workers = options.workers or min(8, os.cpu_count() or 1)
     issued = rfc3339(work.now)
     producer = work.evidence.signer(Duty.PRODUCER)
     items = []
-    for (info, subject), outcome in zip(order, map_checks(jobs, workers=workers), strict=True):
+    for (info, subject, descriptors), outcome in zip(order, map_checks(jobs, workers=workers), strict=True):
         progress.advance(1)
+        descriptors.close()
         work.ran.append(Ran(info.name, subject.name, subject.grain.value, outcome.result))
         items.append((scan_fact(info, subject, outcome.result, issued).statement(), producer))
     progress.end()

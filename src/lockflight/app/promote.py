@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lockflight.app.gate import EVIDENCE_CODES, Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
-from lockflight.app.view import open_view
+from lockflight.app.asof import view_at
 from lockflight.core.acts import Action, Promotion
 from lockflight.core.trust import Duty
 from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied, UsageError
@@ -240,14 +240,16 @@ def _write(realm: Realm, promotion: Promotion, judgement: Judgement | None) -> M
     return Moved(promotion, receipt.envelope, receipt.index, judgement)
 
 
-def status(home: Path, realm_name: str, *, project: str = "") -> tuple[RealmView, list[SlotStatus]]:
+def status(
+    home: Path, realm_name: str, *, project: str = "", as_of: int | None = None
+) -> tuple[RealmView, list[SlotStatus]]:
     """What every slot holds, folded from the verified log.
 
     Raises:
         NotFound: LF4510 no such realm, LF4543 no such project.
         VerificationFailed: the log is not what it must be.
     """
-    view = open_view(home, realm_name)
+    view = view_at(home, realm_name, as_of)
     if project:
         _slot(view, project, view.state.trust.environments[0])
     order = {name: i for i, name in enumerate(view.state.trust.environments)}

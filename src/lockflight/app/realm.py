@@ -6,24 +6,27 @@ a temporary folder and renamed into place, so that a half-written home never exi
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
+from lockflight.app.logs import open_log
+from lockflight.app.asof import view_at
 from lockflight.app.settings import PERSONAL
-from lockflight.app.view import RealmView, open_view, realm_folder
+from lockflight.app.view import RealmView, realm_folder
 from lockflight.core.canonical import dumps
 from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.verify.keys import ED25519, P256
 from lockflight.core.words import ENVIRONMENTS
 from lockflight.errors import ConflictError, EnvironmentProblem, UsageError
-from lockflight.signing.keys import ED25519, P256, FileSigner, generate, load, save
+from lockflight.signing.keys import FileSigner, generate, load, save
 from lockflight.signing.oms import sign_statement
 from lockflight.store.blobs import BlobStore
-from lockflight.store.files import sync_folder
+from lockflight.store.files import locked, make_folder, sync_folder
 from lockflight.store.pins import PinStore
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.core.fold import State
-    from lockflight.core.ports import Log, Receipt, Signer
+    from lockflight.core.ports import Receipt, Signer
+    from lockflight.log.writer import LogWriter
     from lockflight.core.statement import Statement
 
 ROLES = ("developer", "approver", "security", "admin")
@@ -56,20 +60,26 @@ class Actor:
 
 
 class Realm:
-    """A `file:` realm: view, keys and log in one process."""
+    """A `file:` realm: view, keys and log in one process.
 
-    def __init__(self, home: Path, name: str) -> None:
+    Args:
+        home, name: where it is.
+        as_of: Unix seconds of an earlier time to read it at; None for now.
+    """
+
+    def __init__(self, home: Path, name: str, *, as_of: int | None = None) -> None:
         self.home = home
         self.name = name
+        self.as_of = as_of
         self.folder = realm_folder(home, name)
         self._view: RealmView | None = None
-        self._log: Log | None = None
+        self._log: LogWriter | None = None
 
     @property
     def view(self) -> RealmView:
         """The verified view, read again after each append."""
         if self._view is None:
-            self._view = open_view(self.home, self.name)
+            self._view = view_at(self.home, self.name, self.as_of)
         return self._view
 
     @property
@@ -142,11 +152,9 @@ class Realm:
         self._view = None
         return receipts
 
-    def log(self) -> Log:
+    def log(self) -> LogWriter:
         """The log, opened for writing once."""
         if self._log is None:
-            from lockflight.log.open import open_log
-
             self._log = open_log(
                 self.folder,
                 origin=self.state.trust.origin,
@@ -175,7 +183,8 @@ def open_realm(home: Path, name: str, *, person: str = "you") -> Realm:
     """
     realm = Realm(home, name)
     if name == PERSONAL and not (realm.folder / "log.db").is_file():
-        create_realm(home, name, RealmKind.PERSONAL, [Member(person, ("developer",))])
+        with contextlib.suppress(ConflictError):  # another process made it between the look and the lock
+            create_realm(home, name, RealmKind.PERSONAL, [Member(person, ("developer",))])
     return realm
 
 
@@ -189,29 +198,35 @@ def create_realm(home: Path, name: str, kind: RealmKind, members: Sequence[Membe
     """
     folder = realm_folder(home, name)
     _check_members(kind, members)
-    if folder.exists():
-        raise ConflictError(
-            "LF4511",
-            f"The realm {name!r} exists already in {home}.",
-            hint=f"lockflight realm show --realm {name}",
-        )
-    building = folder.parent / f".{name}.{secrets.token_hex(6)}"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        building.mkdir(mode=0o700)
-        root = _build(building, name, kind, members)
-        PinStore(home).set(name, root=root, origin=_origin(name, building))
-        os.rename(building, folder)  # noqa: PTH104 - Path.rename would do the same; the pair with fsync is clearer
-        sync_folder(folder.parent)
+        make_folder(home)
+        make_folder(folder.parent)
+        with locked(folder.parent / ".lock", "home"):
+            _remove_half_built(folder)
+            if folder.exists():
+                raise ConflictError(
+                    "LF4511",
+                    f"The realm {name!r} exists already in {home}.",
+                    hint=f"lockflight realm show --realm {name}",
+                )
+            building = folder.parent / f".{name}.building"
+            make_folder(building)
+            root = _build(building, name, kind, members)
+            PinStore(home).set(name, root=f"sha256:{root}", origin=_origin(name, building))
+            building.rename(folder)
+            sync_folder(folder.parent)
     except OSError as error:
         raise EnvironmentProblem(
             "LF5044",
             f"The home {home} cannot be written: {error.strerror}.",
             hint="Set LOCKFLIGHT_HOME to a folder of yours.",
         ) from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return Realm(home, name)
+
+
+def _remove_half_built(folder: Path) -> None:
+    """What a killed first use left behind; the lock is held, so nobody is building now."""
+    shutil.rmtree(folder.parent / f".{folder.name}.building", ignore_errors=True)
 
 
 def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
@@ -235,10 +250,8 @@ def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
 
 
 def _build(folder: Path, name: str, kind: RealmKind, members: Sequence[Member]) -> str:
-    from lockflight.log.open import open_log
-
     keys = folder / "keys"
-    keys.mkdir(mode=0o700)
+    make_folder(keys)
     duties = {
         duty: _new_key(keys / f"{duty.value}.pem", ED25519 if duty in {Duty.LOG, Duty.CLOCK} else P256)
         for duty in (Duty.ROOT, Duty.LOG, Duty.CLOCK, Duty.GATE, Duty.PRODUCER)

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.app.asof import view_at
 from lockflight.app.pack import load_package
-from lockflight.app.view import open_view
-from lockflight.core.acts import Action
 from lockflight.core.fold import Record
-from lockflight.core.release import SIGNATURE_NAME
-from lockflight.core.trust import CLOCK_SUFFIX, Duty
+from lockflight.core.release import SIGNATURE_NAME, parse_release
+from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged
 from lockflight.core.verify.foreign import ForeignManifest, verify_foreign
 from lockflight.core.verify.keys import PublicKey, load_der, load_pem
+from lockflight.core.verify.log import clock_name
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
 from lockflight.errors import NotFound, UsageError, VerificationFailed
 from lockflight.infra.progress import SILENT
@@ -59,31 +59,36 @@ class Verified:
 
 
 def verify_package(
-    home: Path, realm_name: str, package: Path, *, environment: str = "", progress: Progress = SILENT
+    home: Path,
+    realm_name: str,
+    package: Path,
+    *,
+    environment: str = "",
+    as_of: int | None = None,
+    progress: Progress = SILENT,
 ) -> Verified:
     """Check signature, trust, log inclusion, revocation and every file of a package.
 
     Args:
-        home, realm_name: the realm whose people and log count.
+        home: folder of realms and pins.
+        realm_name: the realm whose people and log count.
         package: folder with `model.sig`.
         environment: if given, its slot must hold the release.
+        as_of: Unix seconds of an earlier time to answer for; None for now.
         progress: told about hashing.
 
     Raises:
         NotFound: LF7330 no signature in the folder, LF4510 no such realm.
         VerificationFailed: with the code of what is wrong: LF71xx signature, LF72xx log, LF73xx files.
     """
-    view = open_view(home, realm_name)
-    bundle_bytes = _read_signature(package)
+    view = view_at(home, realm_name, as_of)
+    bundle_bytes, found = _take_stock(package, progress)
     bundle = read_bundle(bundle_bytes, what=SIGNATURE_NAME)
     key = _signer(view, bundle)
     verified = verify_bundle(bundle_bytes, key, what=SIGNATURE_NAME)
     record = _logged(view, verified.envelope.digest, bundle)
     _registered(view, verified.release)
     _not_revoked(view, verified.release, key)
-    found = {
-        e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in load_package(package, progress=progress).entries
-    }
     require_equal(compare(verified.release, found), what=f"The package {package.name}")
     environments = _held(view, verified.release)
     if environment and environment not in environments:
@@ -106,27 +111,32 @@ def verify_package(
     )
 
 
-def _read_signature(package: Path) -> bytes:
-    from lockflight.infra.files import Folder  # noqa: PLC0415 - keeps the import of the verify path in one place
+def signed_release(package: Path) -> Release:
+    """The release that a package's signature names. Nothing is verified: enough to revoke it, never to use it.
 
-    if not package.is_dir():
-        raise NotFound("LF7330", f"{package} is no folder.", hint="lockflight verify PACKAGE")
-    with Folder(package) as folder:
-        listing = folder.listing(skip=False)
-        kinds = {e.name: e.kind for e in listing.entries}
-        if kinds.get(SIGNATURE_NAME) != "file":
+    Raises:
+        NotFound: LF7330 no signature in the folder.
+        VerificationFailed: LF71xx the signature does not read.
+    """
+    return parse_release(read_bundle(_take_stock(package, SILENT)[0], what=SIGNATURE_NAME).envelope.payload)
+
+
+def _take_stock(package: Path, progress: Progress) -> tuple[bytes, dict[str, FoundFile]]:
+    """The signature's bytes and everything in the package, from one look at the folder."""
+    with load_package(package, progress=progress) as loaded:
+        found = {e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in loaded.entries}
+        file = found.get(SIGNATURE_NAME)
+        if file is None or file.kind != "file":
             raise NotFound(
                 "LF7330",
                 f"{package} holds no {SIGNATURE_NAME}: it is not a signed package.",
                 hint="lockflight sign DIR --out PACKAGE",
             )
-        source = folder.open(SIGNATURE_NAME)
-        try:
-            if source.size > MAX_SIGNATURE_BYTES:
-                raise VerificationFailed("LF7103", f"{SIGNATURE_NAME} is {source.size} bytes long, which no signature is.")
-            return source.read_at(0, source.size)
-        finally:
-            source.close()
+        if file.size > MAX_SIGNATURE_BYTES:
+            raise VerificationFailed(
+                "LF7103", f"{SIGNATURE_NAME} has {file.size} bytes, which no signature has."
+            )
+        return loaded.sources[SIGNATURE_NAME].read_at(0, file.size), found
 
 
 def _signer(view: RealmView, bundle: Bundle) -> PublicKey:
@@ -159,7 +169,7 @@ def _logged(view: RealmView, digest: str, bundle: Bundle) -> Record:
         origin=trust.origin,
         log_key=load_der(trust.key(Duty.LOG).der).raw,
         clock_key=load_der(trust.key(Duty.CLOCK).der).raw,
-        clock_name=trust.origin + CLOCK_SUFFIX,
+        clock_name=clock_name(trust.origin),
     )
     record = view.state.by_digest.get(digest)
     if record is None or record.index != bundle.tlog.index:
@@ -183,27 +193,35 @@ def _registered(view: RealmView, release: Release) -> None:
 
 
 def _not_revoked(view: RealmView, release: Release, key: PublicKey) -> None:
-    digests = [release.digest, key.keyid, *(a.sha256 for a in release.assets), *(r.sha256 for r in release.references)]
+    digests = [
+        release.digest,
+        key.keyid,
+        *(a.sha256 for a in release.assets),
+        *(r.sha256 for r in release.references),
+    ]
     hit = view.state.revocation(digests)
     if hit is not None:
         revocation, record = hit
         raise VerificationFailed(
             "LF7335",
-            f"The {revocation.scope.value} {revocation.name} was revoked ({revocation.reason}), log entry {record.index}.",
+            f"The {revocation.scope.value} {revocation.name} was revoked: {revocation.reason}"
+            f" (log entry {record.index}).",
             hint=f"lockflight evidence show {record.digest[:16]} says by whom; use another release.",
         )
 
 
 def _held(view: RealmView, release: Release) -> tuple[str, ...]:
-    held = [
+    held = {
         slot.environment
         for slot in view.state.slots.values()
-        if slot.current is not None and slot.current.release == release.digest and slot.current.action is not Action.RETIRE
-    ]
+        if slot.current is not None and slot.current.release == release.digest
+    }
     return tuple(e for e in view.state.trust.environments if e in held)
 
 
-def verify_with_key(package: Path, key_path: Path, *, progress: Progress = SILENT) -> tuple[ForeignManifest, PublicKey]:
+def verify_with_key(
+    package: Path, key_path: Path, *, progress: Progress = SILENT
+) -> tuple[ForeignManifest, PublicKey]:
     """Check a package that another tool signed with a key (OpenSSF Model Signing), against that public key alone.
 
     What its signer chose to ignore counts as extra all the same.
@@ -217,10 +235,12 @@ def verify_with_key(package: Path, key_path: Path, *, progress: Progress = SILEN
         with key_path.open("rb") as stream:
             key = load_pem(stream.read(MAX_KEY_BYTES))
     except OSError as error:
-        raise UsageError("LF0130", f"The key {key_path} cannot be read: {error.strerror}.", hint="--key takes a PEM public key.") from error
-    manifest = verify_foreign(_read_signature(package), key)
-    found = {
-        e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in load_package(package, progress=progress).entries
-    }
+        raise UsageError(
+            "LF0130",
+            f"The key {key_path} cannot be read: {error.strerror}.",
+            hint="--key takes a PEM public key.",
+        ) from error
+    signature, found = _take_stock(package, progress)
+    manifest = verify_foreign(signature, key)
     require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")
     return manifest, key

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.core.ports import LogReader
-    from lockflight.core.trust import RealmKey
+    from lockflight.core.trust import RealmKey, Trust
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
 
@@ -109,22 +109,28 @@ def open_view(home: Path, name: str) -> RealmView:
             hint=f'Put the root digest that your team published there: [realms.{name}] root = "sha256:…"',
         )
     reader = open_reader(folder)
-    state = fold(
-        pin.root,
-        (
-            FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at)
-            for e in reader.entries()
-        ),
-    )
-    keys = state.trust
-    report = verify_log(
-        reader,
-        keys.origin,
-        load_der(keys.key(Duty.LOG).der),
-        load_der(keys.key(Duty.CLOCK).der),
-    )
-    pins.advance(keys.origin, reader)
+    with reader.snapshot():
+        entries = [
+            FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at) for e in reader.entries()
+        ]
+        state = fold(pin.root.removeprefix("sha256:"), entries)
+        log = _LogKeys.of(state.trust)
+        report = verify_log(reader, log.origin, log.log_key, log.clock_key, pins.read(log.origin), envelopes=False)
+    pins.see(reader, origin=log.origin, log_key=log.log_key, clock_key=log.clock_key)
     return RealmView(name, folder, state, report.size, report.root.hex(), report.timestamp, reader)
+
+
+@dataclass(frozen=True, slots=True)
+class _LogKeys:
+    origin: str
+    log_key: bytes
+    clock_key: bytes
+
+    @staticmethod
+    def of(trust: Trust) -> _LogKeys:
+        return _LogKeys(
+            trust.origin, load_der(trust.key(Duty.LOG).der).raw, load_der(trust.key(Duty.CLOCK).der).raw
+        )
 
 
 def read_profile(folder: Path, key: RealmKey) -> str | None:

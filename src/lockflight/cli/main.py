@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lockflight.cli.table import Command
 
+CANNOT_WORK = 4
 INTERRUPTED = 130
 
 
@@ -29,8 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\nlockflight: interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # the reader has gone; nothing may be flushed at exit
+        sys.stdout = None  # type: ignore[assignment]  # the reader of a help page has gone; nothing is left to flush
         return 0
+    except OSError as error:
+        sys.stderr.write(f"lockflight: standard output cannot be written: {error.strerror}\n")
+        sys.stdout = None  # type: ignore[assignment]  # as above
+        return CANNOT_WORK
     return code
 
 
@@ -76,7 +81,7 @@ def _print_help() -> None:
                 lines.append(f"  {name:<10} {entry[0]}: {', '.join(entry[1])}")
     lines += ["", "Examples:"]
     lines += [f"  {command:<36} {what}" for command, what in EXAMPLES]
-    lines += ["", "Every command takes --json, --offline, --home DIR, --realm NAME, --as NAME, --as-of TIME."]
+    lines += ["", "Every command takes --json, --quiet, --offline, --home DIR, --realm NAME, --as NAME."]
     lines += ["", "Exit codes:"]
     lines += [f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES]
     sys.stdout.write("\n".join(lines) + "\n")

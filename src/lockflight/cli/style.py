@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import IO
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,13 +15,30 @@ class Style:
     """Escape sequences, or none."""
 
     colour: bool = False
+    unicode: bool = True
 
     @staticmethod
     def for_stream(stream: IO[str]) -> Style:
         """Colour on a terminal, unless NO_COLOR is set; with FORCE_COLOR always."""
+        wide = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").startswith("utf")
         if os.environ.get("NO_COLOR"):
-            return Style()
-        return Style(colour=bool(os.environ.get("FORCE_COLOR")) or stream.isatty())
+            return Style(unicode=wide)
+        return Style(colour=bool(os.environ.get("FORCE_COLOR")) or stream.isatty(), unicode=wide)
+
+    @property
+    def yes(self) -> str:
+        """Mark of something that passed."""
+        return self.good("✓" if self.unicode else "ok")
+
+    @property
+    def no(self) -> str:
+        """Mark of something that failed."""
+        return self.bad("✗" if self.unicode else "NO")
+
+    @property
+    def look(self) -> str:
+        """Mark of something to look at."""
+        return self.warn("!")
 
     def _wrap(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
@@ -44,17 +64,34 @@ class Style:
         return self._wrap("2", text)
 
 
+def short(digest: str) -> str:
+    """A digest as people compare it: its first 12 digits."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def count(number: int, word: str, plural: str = "") -> str:
+    """A number with its noun, such as `1 file` or `3 files`."""
+    return f"{number} {word if number == 1 else plural or word + 's'}"
+
+
 def clean(text: str) -> str:
     """Text from files made safe for a terminal: control characters become visible escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def table(rows: list[list[str]], *, gap: int = 2) -> list[str]:
-    """Left-aligned columns; the last one is not padded."""
+    """Left-aligned columns; the last one is not padded. Rows may have colour but not line breaks."""
     if not rows:
         return []
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    widths = [max(visible(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     return [
-        (" " * gap).join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        (" " * gap)
+        .join([*(cell + " " * (w - visible(cell)) for cell, w in zip(row, widths, strict=False)), row[-1]])
+        .rstrip()
         for row in rows
     ]
+
+
+def visible(text: str) -> int:
+    """How many characters of a text are seen."""
+    return len(_ESCAPE.sub("", text))

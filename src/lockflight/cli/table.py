@@ -88,6 +88,9 @@ COMMANDS: dict[str, Command | tuple[str, dict[str, Command]]] = {
     ),
 }
 
+#: Reading commands: they can answer as at an earlier time.
+AS_OF = frozenset({"check", "verify", "status", "realm show", "evidence list", "evidence show", "log show"})
+
 EXIT_CODES = (
     (0, "ok, allowed"),
     (1, "crash: a bug"),

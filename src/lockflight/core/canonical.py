@@ -16,7 +16,7 @@ from lockflight.errors import VerificationFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 MAX_BYTES = 16 * 1024 * 1024

@@ -97,7 +97,7 @@ def from_json(raw: JsonValue, *, what: str = "envelope") -> Envelope:
         body = obj(raw)
         unknown = set(body) - {"payload", "payloadType", "signatures"}
         if unknown:
-            raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+            raise ValueError(f"unknown field {min(unknown)!r}")
         signatures = array(body["signatures"])
         if len(signatures) != 1:
             raise VerificationFailed(
@@ -109,7 +109,7 @@ def from_json(raw: JsonValue, *, what: str = "envelope") -> Envelope:
         signature = obj(signatures[0])
         extra = set(signature) - {"sig", "keyid"}
         if extra:
-            raise ValueError(f"unknown signature field {sorted(extra)[0]!r}")
+            raise ValueError(f"unknown signature field {min(extra)!r}")
         if text(body["payloadType"]) != PAYLOAD_TYPE:
             raise ValueError(f"payload type {body['payloadType']!r} instead of {PAYLOAD_TYPE!r}")
         return Envelope(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from lockflight.errors import InvalidInput
 
-MAX_PATTERN = 1024
+MAX_PATTERN = 4096
 
 _SPECIAL = frozenset("*?[")
 _ACROSS = "**"

@@ -14,13 +14,13 @@ drops a rule.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lockflight.core.globs import Glob, parse_glob
 from lockflight.core.release import MANIFEST_NAME, Dependency, Reference
+from lockflight.core.suggest import did_you_mean
 from lockflight.core.toml_lines import Path, Toml, over_budget, read_toml
 from lockflight.core.words import ENVIRONMENTS, REFERENCE_ROLES, Kind, Role, Tier
 from lockflight.errors import InvalidInput
@@ -285,7 +285,7 @@ class _Reader:
                     "LF0153",
                     (*path, key),
                     f"{owner} {key[:80]!a}",
-                    _did_you_mean(key, known) or f"Known: {', '.join(sorted(known))}.",
+                    did_you_mean(key[:80], known, otherwise=f"Known: {', '.join(sorted(known))}."),
                 )
         return result
 
@@ -355,7 +355,7 @@ class _Reader:
                 code,
                 (*table.path, key),
                 f"there is no {key} {value[:80]!a}",
-                _did_you_mean(value, words) or f"One of: {', '.join(words)}.",
+                did_you_mean(value[:80], words, otherwise=f"One of: {', '.join(words)}."),
             )
         return value
 
@@ -423,8 +423,3 @@ class _Table:
 
 def _form(section: str) -> str:
     return f"[[{section}]]" if section in LISTS else f"[{section}]"
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word[:80].casefold(), list(known), n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else ""

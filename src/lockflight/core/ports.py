@@ -219,6 +219,10 @@ class LogStore(Protocol):
         """Store a signed checkpoint."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
 
 class Pins(Protocol):
     """What this machine has seen of each log, kept outside of the log."""

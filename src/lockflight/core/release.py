@@ -273,10 +273,6 @@ def _parse(body: JsonObject) -> Release:
         raise ValueError(f"more than {MAX_ASSETS} resources")
     names = [text(r["name"]) for r in resources]
     check_names(names)
-    if names != sorted(names):
-        raise VerificationFailed(
-            "LF7112", "The resources of the signed statement are not in code point order."
-        )
     header: JsonObject = {}
     assets: list[Asset] = []
     for resource in resources:
@@ -293,6 +289,10 @@ def _parse(body: JsonObject) -> Release:
         )
         if resource["name"] == MANIFEST_NAME:
             header = obj(notes["release"])
+    if names != sorted(names):
+        raise VerificationFailed(
+            "LF7112", "The resources of the signed statement are not in code point order."
+        )
     return make_release(
         name=text(header["name"]),
         version=text(header["version"]),

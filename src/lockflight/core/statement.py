@@ -90,7 +90,7 @@ def parse(payload: bytes) -> Statement:
             raise ValueError(f"_type is {raw.get('_type')!r}")
         unknown = set(raw) - {"_type", "subject", "predicateType", "predicate"}
         if unknown:
-            raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+            raise ValueError(f"unknown field {min(unknown)!r}")
         subjects = []
         for item in array(raw["subject"]):
             entry = obj(item)

@@ -53,7 +53,14 @@ _POP_EMBEDDING = "\u202c"
 _POP_ISOLATE = "\u2069"
 _BIDI = _OVERRIDES + _OPENERS + _POP_EMBEDDING + _POP_ISOLATE
 _MARKS = "\u200e\u200f\u061c"
-_ZWSP, _ZWNJ, _ZWJ, _WORD_JOINER, _SOFT_HYPHEN, _BOM = "\u200b", "\u200c", "\u200d", "\u2060", "\u00ad", "\ufeff"
+_ZWSP, _ZWNJ, _ZWJ, _WORD_JOINER, _SOFT_HYPHEN, _BOM = (
+    "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u2060",
+    "\u00ad",
+    "\ufeff",
+)
 _ZERO_WIDTH = _MARKS + _ZWSP + _ZWNJ + _ZWJ + _WORD_JOINER + _SOFT_HYPHEN + _BOM
 _FILLERS = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2061\u2062\u2063\u2064\u206a\u206b\u206c\u206d\u206e\u206f"
@@ -90,7 +97,9 @@ _KIND_OF = {char: kind for kind, members in _CLASSES for char in _expand(members
 # Hebrew to Arabic Extended-A, presentation forms, and the right-to-left planes.
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 # Scripts in which joiners change the shape of letters: Arabic to N'Ko, Indic to Myanmar, Khmer, Mongolian.
-_JOINING = re.compile("[\u0600-\u07ff\u0860-\u0dff\u0f00-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc\ua840-\ua87f]")
+_JOINING = re.compile(
+    "[\u0600-\u07ff\u0860-\u0dff\u0f00-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc\ua840-\ua87f]"
+)
 # Scripts that are written without spaces and break lines at U+200B.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1980-\u19df\u3040-\u30ff\u3400-\u9fff]")
 _EMOJI = re.compile(
@@ -147,10 +156,9 @@ def unescape(text: str) -> str:
 
     def character(match: re.Match[str]) -> str:
         high, low, short, long = match.groups()
+        value = int(short or long or high, 16)
         if high:
-            value = 0x10000 + ((int(high, 16) - 0xD800) << 10) + (int(low, 16) - 0xDC00)
-        else:
-            value = int(short or long, 16)
+            value = 0x10000 + ((value - 0xD800) << 10) + (int(low, 16) - 0xDC00)
         return chr(value) if 0x80 <= value <= 0x10FFFF else match[0]
 
     return _ESCAPED.sub(character, text) if "\\" in text else text

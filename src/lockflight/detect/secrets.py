@@ -102,7 +102,10 @@ _PATTERNS = (
         "azure-openai-api-key",
         "an Azure AI key",
         b"ZURE",
-        _named(rf"AZURE_?(?:OPENAI|COGNITIVE|AI|SEARCH)[A-Z_]{{0,24}}{_KEY}", r"(?:[0-9a-f]{32}|[A-Za-z0-9]{52,84})\b"),
+        _named(
+            rf"AZURE_?(?:OPENAI|COGNITIVE|AI|SEARCH)[A-Z_]{{0,24}}{_KEY}",
+            r"(?:[0-9a-f]{32}|[A-Za-z0-9]{52,84})\b",
+        ),
     ),
     _Pattern(
         "azure-storage-account-key",
@@ -111,13 +114,21 @@ _PATTERNS = (
         re.compile(rb"AccountKey[\"']?[ \t]{0,4}[=:][ \t]{0,4}[\"']?(?P<secret>[A-Za-z0-9+/]{86}==)"),
     ),
     _Pattern(
-        "togetherai-api-key", "a Together AI API key", b"OGETHER", _named(rf"TOGETHER(?:_?AI)?{_KEY}", r"[0-9a-f]{64}\b")
+        "togetherai-api-key",
+        "a Together AI API key",
+        b"OGETHER",
+        _named(rf"TOGETHER(?:_?AI)?{_KEY}", r"[0-9a-f]{64}\b"),
     ),
     _Pattern(
-        "assemblyai-api-key", "an AssemblyAI API key", b"SSEMBLY", _named(rf"ASSEMBLY_?AI{_KEY}", r"[0-9a-f]{32}\b")
+        "assemblyai-api-key",
+        "an AssemblyAI API key",
+        b"SSEMBLY",
+        _named(rf"ASSEMBLY_?AI{_KEY}", r"[0-9a-f]{32}\b"),
     ),
     _Pattern("ai21-api-key", "an AI21 API key", b"AI21", _named(rf"AI21{_KEY}", r"[A-Za-z0-9]{32}\b")),
-    _Pattern("comet-api-key", "a Comet API key", b"COMET", _named(rf"COMET(?:_?ML)?{_KEY}", r"[A-Za-z0-9]{25}\b")),
+    _Pattern(
+        "comet-api-key", "a Comet API key", b"COMET", _named(rf"COMET(?:_?ML)?{_KEY}", r"[A-Za-z0-9]{25}\b")
+    ),
     _Pattern(
         "aws-secret-access-key",
         "an AWS secret access key",
@@ -174,9 +185,7 @@ def find_secrets(data: bytes, *, named: bool = True) -> Iterator[SecretHit]:
         for match in pattern.regex.finditer(data):
             start, end = match.span("secret")
             if not is_placeholder(data[start:end]):
-                yield SecretHit(
-                    pattern.rule, pattern.title, start, end, pattern.severity, pattern.confidence
-                )
+                yield SecretHit(pattern.rule, pattern.title, start, end, pattern.severity, pattern.confidence)
     if named:
         yield from _named_secrets(data)
 

@@ -144,7 +144,9 @@ class _Reader:
         if kind not in _KINDS:
             raise ValueError(f"cell {index} has an unknown type")
         # nbformat 3 calls the text of a code cell `input`; a reader of either version takes what is there.
-        sources = [_text(cell[key], f"the {key} of cell {index}") for key in ("source", "input") if key in cell]
+        sources = [
+            _text(cell[key], f"the {key} of cell {index}") for key in ("source", "input") if key in cell
+        ]
         if not sources:
             raise ValueError(f"cell {index} has no source")
         outputs: list[Output] = []
@@ -157,10 +159,11 @@ class _Reader:
         self._outputs += 1
         if self._outputs > self._budget.max_outputs:
             raise self._over_budget(f"more than {self._budget.max_outputs} outputs")
-        found: list[Output] = []
-        for key in _V3_TEXT:
-            if key in output:
-                found.append(Output("text/plain" if key == "text" else f"text/{key}", _any_text(output[key], what)))
+        found = [
+            Output("text/plain" if key == "text" else f"text/{key}", _any_text(output[key], what))
+            for key in _V3_TEXT
+            if key in output
+        ]
         for media_type, body in _mapping(output.get("data", {}), what).items():
             if media_type.startswith(_TEXT_TYPES) or media_type.endswith(("+json", "+xml")):
                 found.append(Output(media_type, _any_text(body, what)))

@@ -13,6 +13,7 @@ from lockflight.core.source import BytesSource
 from lockflight.formats import media, protobuf, zip as zips
 from lockflight.formats.inflate import compression_of, inflate_head
 from lockflight.formats.pickle.allow import AllowList
+from lockflight.formats.pickle.streams import TORCH_MAGIC
 from lockflight.formats.pickle.vm import Budget, Machine
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _pickle(source: ByteSource, head: bytes) -> str:
     if not is_pickle(source, head):
         return ""
     # torch.save before 1.6 starts with a pickle of one number.
-    if head[2:13] == b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")[:9]:
+    if head[2:14] == b"\x8a\x0a" + TORCH_MAGIC.to_bytes(10, "little"):
         return media.TORCH_LEGACY
     return media.PICKLE
 

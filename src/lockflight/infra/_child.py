@@ -56,7 +56,8 @@ def main(spec_text: str) -> None:
         start_budget(spec["limits"])
         os.execve(spec["argv"][0], spec["argv"], dict(os.environ))  # noqa: S606 - no shell; this is the launcher
     os.set_inheritable(spec["channel"], False)  # noqa: FBT003 - positional only
-    serve(socket.socket(fileno=spec["channel"]), spec["target"], spec["limits"])
+    # The original stays open until the process is gone, so the parent sees its end and its status together.
+    serve(socket.socket(fileno=os.dup(spec["channel"])), spec["target"], spec["limits"])
 
 
 def confine(limits: Mapping[str, Any], *, network: bool) -> None:
@@ -131,7 +132,7 @@ def serve(channel: socket.socket, target: str, limits: Mapping[str, Any]) -> Non
             kind, document = b"R", function(request, fds)
         except MemoryError:
             kind, document = b"E", _OUT_OF_MEMORY
-        except Exception as error:  # noqa: BLE001 - whatever it was, the parent hears of it and decides
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the parent hears of it and decides
             kind, document = b"E", _describe(error)
         for fd in fds:
             with contextlib.suppress(OSError):
@@ -146,7 +147,7 @@ def load(target: str) -> Any:  # noqa: ANN401 - whatever the table names
     return getattr(importlib.import_module(module), name)
 
 
-def _describe(error: Exception) -> bytes:
+def _describe(error: BaseException) -> bytes:
     words = {"code": "", "message": "", "hint": ""}
     # Words of foreign exceptions may quote the hostile or secret bytes that caused them.
     if isinstance(error, LockflightError):

@@ -12,9 +12,9 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
@@ -39,7 +39,7 @@ class FileKind(StrEnum):
 
     FILE = "file"
     SYMLINK = "symlink"
-    OTHER = "other"
+    SPECIAL = "special"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,7 @@ class Identity(NamedTuple):
     ctime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One name in a folder, relative to its top, with `/` between the parts."""
 
     name: str
@@ -137,13 +136,18 @@ class FileSource(ByteSource, Protocol):
 class FdSource:
     """An open regular file. Not closed by the garbage collector: whoever opens it closes it."""
 
-    __slots__ = ("_fd", "identity", "name", "size")
+    __slots__ = ("_fd", "_info", "name", "size")
 
-    def __init__(self, fd: int, name: str, identity: Identity) -> None:
+    def __init__(self, fd: int, name: str, info: os.stat_result) -> None:
         self._fd = fd
+        self._info = info
         self.name = name
-        self.identity = identity
-        self.size = identity.size
+        self.size = info[6]
+
+    @property
+    def identity(self) -> Identity:
+        """What it was when it was opened."""
+        return Identity(*_identity(self._info))
 
     def fileno(self) -> int:
         """The descriptor; ValueError once it is closed."""
@@ -170,7 +174,7 @@ class FdSource:
 
     def check(self) -> None:
         """See `FileSource.check`."""
-        if identity_of(os.fstat(self.fileno())) != self.identity:
+        if _identity(os.fstat(self.fileno())) != _identity(self._info):
             raise changed(self.name)
 
     def close(self) -> None:
@@ -193,7 +197,7 @@ class ReopenedSource:
 
     def read_at(self, offset: int, n: int) -> bytes:
         """See `ByteSource.read_at`; the same file as before, or LF1003."""
-        source = self._again()
+        source = self.reopen()
         try:
             data = source.read_at(offset, n)
             source.check()
@@ -203,12 +207,17 @@ class ReopenedSource:
 
     def check(self) -> None:
         """See `FileSource.check`."""
-        self._again().close()
+        self.reopen().close()
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _again(self) -> FdSource:
+    def reopen(self) -> FdSource:
+        """The same file, open; the caller closes it.
+
+        Raises:
+            InvalidInput: LF1003 it is another file now.
+        """
         source = self._folder.open(self.name)
         if source.identity != self.identity:
             source.close()
@@ -268,67 +277,54 @@ class Folder:
         """
         entries: list[Entry] = []
         skipped: list[str] = []
-        for name, kind, never in self._walk(self._fds[0], "", 0, skip=skip):
-            if never:
-                skipped.append(name)
-            else:
-                entries.append(Entry(name, kind))
-                if len(entries) > MAX_FILES:
-                    raise InvalidInput(
-                        "LF1007",
-                        f"{self.path} holds more than {MAX_FILES} files.",
-                        hint="Pack small files into archives, or move what is not part of the release out of it.",
-                    )
-        entries.sort(key=lambda e: e.name)
+        self._walk(self._fds[0], "", entries, skipped if skip else None)
+        entries.sort()
         return Listing(tuple(entries), tuple(sorted(skipped)))
 
-    def _walk(self, fd: int, prefix: str, depth: int, *, skip: bool) -> Iterator[tuple[str, FileKind, bool]]:
+    def _walk(
+        self, fd: int, prefix: str, entries: list[Entry], skipped: list[str] | None, depth: int = 0
+    ) -> None:
         if depth > MAX_DEPTH:
             raise InvalidInput(
-                "LF1007", f"{prefix!r} lies more than {MAX_DEPTH} folders deep.", hint="Flatten the folder."
+                "LF1007", f"{prefix!a} lies more than {MAX_DEPTH} folders deep.", hint="Flatten the folder."
             )
         folders: list[str] = []
-        for base, is_folder, kind in self._scan(fd, prefix):
-            name = prefix + base
-            if is_folder:
-                if skip and base in _NEVER_FOLDERS:
-                    yield f"{name}/", kind, True
-                else:
-                    folders.append(base)
-            elif skip and _never_file(prefix, base, kind):
-                yield name, kind, True
-            else:
-                yield name, kind, False
+        try:
+            with os.scandir(fd) as found:
+                for entry in found:
+                    base = entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(base)
+                        continue
+                    kind = _kind(entry)
+                    if skipped is not None and _never_file(prefix, base, kind):
+                        skipped.append(prefix + base)
+                        continue
+                    entries.append(Entry(prefix + base, kind))
+                    if len(entries) > MAX_FILES:
+                        raise InvalidInput(
+                            "LF1007",
+                            f"{str(self.path)!r} holds more than {MAX_FILES} files.",
+                            hint="Pack small files into archives, or move what is no part of the release away.",
+                        )
+        except OSError as error:
+            raise _trouble(prefix or str(self.path), error) from None
         for base in folders:
             below = f"{prefix}{base}/"
+            if skipped is not None and base in _NEVER_FOLDERS:
+                skipped.append(below)
+                continue
             try:
                 inner = os.open(base, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
             except OSError as error:
                 raise _refusal(prefix + base, error) from None
             try:
-                if skip and _exists(inner, ENVIRONMENT_MARK):
-                    yield below, FileKind.OTHER, True
+                if skipped is not None and _exists(inner, ENVIRONMENT_MARK):
+                    skipped.append(below)
                 else:
-                    yield from self._walk(inner, below, depth + 1, skip=skip)
+                    self._walk(inner, below, entries, skipped, depth + 1)
             finally:
                 os.close(inner)
-
-    def _scan(self, fd: int, prefix: str) -> list[tuple[str, bool, FileKind]]:
-        found: list[tuple[str, bool, FileKind]] = []
-        try:
-            with os.scandir(fd) as entries:
-                for entry in entries:
-                    if entry.is_symlink():
-                        found.append((entry.name, False, FileKind.SYMLINK))
-                    elif entry.is_file(follow_symlinks=False):
-                        found.append((entry.name, False, FileKind.FILE))
-                    else:
-                        found.append((entry.name, entry.is_dir(follow_symlinks=False), FileKind.OTHER))
-                    if len(found) > MAX_FILES:
-                        break
-        except OSError as error:
-            raise _trouble(prefix or str(self.path), error) from None
-        return found
 
     def open(self, name: str) -> FdSource:
         """Open one file by its name in the listing.
@@ -343,13 +339,13 @@ class Folder:
                 if folder != self._at:
                     self._descend(folder)
                 fd = os.open(base, _FILE, dir_fd=self._fds[-1])
+            info = os.fstat(fd)
         except OSError as error:
             raise _refusal(name, error) from None
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
+        if not stat.S_ISREG(info[0]):
             os.close(fd)
             raise special(name)
-        return FdSource(fd, name, identity_of(info))
+        return FdSource(fd, name, info)
 
     def size(self, name: str) -> int:
         """Bytes of a file now, for progress; 0 when it cannot be said."""
@@ -381,9 +377,7 @@ class Folder:
             self._at = "/".join(self._parts)
 
 
-def identity_of(info: os.stat_result) -> Identity:
-    """The identity in a stat result."""
-    return Identity(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+_identity = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 
 
 def changed(name: str) -> InvalidInput:
@@ -434,10 +428,16 @@ def descriptor_budget(reserve: int = 256) -> int:
     return max(16, usable - reserve)
 
 
+def _kind(entry: os.DirEntry[str]) -> FileKind:
+    if entry.is_file(follow_symlinks=False):
+        return FileKind.FILE
+    return FileKind.SYMLINK if entry.is_symlink() else FileKind.SPECIAL
+
+
 def _never_file(prefix: str, base: str, kind: FileKind) -> bool:
     if kind is FileKind.SYMLINK:
         return base in _NEVER_FOLDERS or base in _NEVER_FILES
-    return kind is FileKind.FILE and (base in _NEVER_FILES or (not prefix and base == SIGNATURE_NAME))
+    return base in _NEVER_FILES or (base == SIGNATURE_NAME and not prefix and kind is FileKind.FILE)
 
 
 def _exists(fd: int, name: str) -> bool:

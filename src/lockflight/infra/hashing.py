@@ -7,14 +7,13 @@ go of the interpreter while they compute.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from hashlib import sha256
+from typing import Generic, NamedTuple, TypeVar
 
 from blake3 import blake3
 
@@ -30,16 +29,14 @@ _REPORT = 16 * 1024 * 1024
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
+class Digests(NamedTuple):
     """Both digests of one file, 64 lower-case hex digits each."""
 
     sha256: str
     blake3: str
 
 
-@dataclass(frozen=True, slots=True)
-class HashedFile(Generic[T]):
+class HashedFile(NamedTuple, Generic[T]):
     """One file after its only full read.
 
     Attributes:
@@ -70,14 +67,16 @@ def hash_source(source: FdSource, progress: Progress = SILENT) -> Digests:
         InvalidInput: LF1003 the file changed while it was read.
         EnvironmentProblem: LF1008 it cannot be read.
     """
-    if source.size <= SMALL:
-        data = os.pread(source.fileno(), SMALL + 1, 0)
-        if len(data) != source.size:
+    size = source.size
+    if size <= SMALL:
+        data = os.pread(source.fileno(), size, 0)
+        if len(data) != size:
             raise changed(source.name)
-        digests = Digests(hashlib.sha256(data).hexdigest(), blake3(data).hexdigest())
-        progress.advance(len(data))
+        digests = Digests(sha256(data).hexdigest(), blake3(data).hexdigest())
+        if progress is not SILENT:
+            progress.advance(size)
     else:
-        sha, blake = hashlib.sha256(), blake3()
+        sha, blake = sha256(), blake3()
         for part in _parts(source, progress):
             sha.update(part)
             blake.update(part)
@@ -88,7 +87,7 @@ def hash_source(source: FdSource, progress: Progress = SILENT) -> Digests:
 
 def sha256_source(source: FdSource) -> str:
     """SHA-256 alone, for whoever needs no more."""
-    state = hashlib.sha256()
+    state = sha256()
     for part in _parts(source, SILENT):
         state.update(part)
     source.check()
@@ -153,11 +152,10 @@ def hash_files(
     progress.begin("hashing", 0 if progress is SILENT else sum(folder.size(name) for name in names))
     pool = ThreadPoolExecutor(workers, "hash")
 
-    def one(source: FdSource, *, keep: bool) -> HashedFile[T]:
+    def one(source: FdSource, keep: bool) -> HashedFile[T]:  # noqa: FBT001 - called once per file
         try:
             digests = hash_source(source, progress)
             seen = look(source)
-            source.check()
         except BaseException:
             source.close()
             raise
@@ -173,9 +171,9 @@ def hash_files(
             keep = held < hold and (len(names) <= hold or source.size > SMALL)
             held += keep
             if source.size <= SMALL:
-                hashed[i] = one(source, keep=keep)
+                hashed[i] = one(source, keep)
                 continue
-            window.append((i, pool.submit(one, source, keep=keep)))
+            window.append((i, pool.submit(one, source, keep)))
             if len(window) > 4 * workers:
                 at, future = window.popleft()
                 hashed[at] = future.result()

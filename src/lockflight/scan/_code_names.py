@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,6 +36,7 @@ class Scope:
         nodes: the nodes that belong to it and to no scope inside it, in document order.
         aliases: local name to the dotted names that it may stand for.
         bound: local names that are bound to something of the module itself, so they are no builtins.
+        values: local name to the immutable value that it is assigned, for names that are bound exactly once.
     """
 
     owner: ast.AST
@@ -42,6 +44,7 @@ class Scope:
     nodes: list[ast.AST] = field(default_factory=list)
     aliases: dict[str, Names] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
+    values: dict[str, ast.expr] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -58,9 +61,14 @@ class Module:
         self.scopes: list[Scope] = []
         self._stars: list[str] = []
         self._collect(tree)
+        shared: set[str] = set()
         for scope in self.scopes:
             for node in scope.nodes:
                 self._bind(scope, node)
+                if isinstance(node, ast.Global | ast.Nonlocal):
+                    shared.update(node.names)
+        for scope in self.scopes:
+            scope.values = {n: v for n, v in _single_values(scope.nodes) if n not in shared}
 
     def resolve(self, node: ast.expr, scope: Scope) -> Names:
         """The dotted names that the value of an expression may have; empty when nothing is known."""
@@ -83,11 +91,22 @@ class Module:
                 return self._item(value, key, scope)
         return _NONE
 
+    def value(self, name: str, scope: Scope) -> ast.expr | None:
+        """What a name is bound to, when it is bound exactly once; None otherwise."""
+        place: Scope | None = scope
+        while place is not None:
+            if name in place.values:
+                return place.values[name]
+            place = None if name in place.bound else place.parent
+        return None
+
     def _collect(self, tree: ast.Module) -> None:
         """Sort every node into its scope, without recursion: trees of hostile sources are deep."""
         module = Scope(tree)
         self.scopes.append(module)
-        stack: list[tuple[ast.AST, Scope]] = [(child, module) for child in reversed(list(ast.iter_child_nodes(tree)))]
+        stack: list[tuple[ast.AST, Scope]] = [
+            (child, module) for child in reversed(list(ast.iter_child_nodes(tree)))
+        ]
         while stack:
             node, scope = stack.pop()
             scope.nodes.append(node)
@@ -113,7 +132,10 @@ class Module:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
                     self._assign(scope, target, value)
-            case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
+            case (
+                ast.AnnAssign(target=target, value=ast.expr() as value)
+                | ast.NamedExpr(target=target, value=value)
+            ):
                 self._assign(scope, target, value)
             case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
                 self._assign(scope, target, value)
@@ -166,6 +188,28 @@ class Module:
         if names & {"builtins.__dict__", "__builtins__", "globals()", "vars()"} and key in _BUILTINS:
             return frozenset({key})
         return _NONE
+
+
+def _single_values(nodes: list[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
+    """Names that are stored once, by a plain assignment of something that cannot change."""
+    stores = Counter(
+        node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    )
+    others = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    others |= {node.name for node in nodes if isinstance(node, Function | ast.ClassDef)}
+    others |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
+    for node in nodes:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                if (
+                    stores[name] == 1
+                    and name not in others
+                    and not isinstance(value, ast.List | ast.Dict | ast.Set)
+                ):
+                    yield name, value
 
 
 def dotted(node: ast.expr) -> str:

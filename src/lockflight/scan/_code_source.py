@@ -15,8 +15,12 @@ MAX_MAGICS = 200
 
 _OPERATORS = b"=;,(+-*/[.:@&|<>%^~\n"
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_PLAIN_ENCODINGS = frozenset({b"utf8", b"utf8sig", b"ascii", b"usascii", b"latin1", b"iso88591", b"iso885915", b"cp1252"})
-_MAGIC = re.compile(r"^(?P<indent>\s*)(?:(?P<target>[A-Za-z_][\w., ]*=)\s*)?(?P<magic>[%!?].*|[\w.]+\?{1,2})\s*$")
+_PLAIN_ENCODINGS = frozenset(
+    {b"utf8", b"utf8sig", b"ascii", b"usascii", b"latin1", b"iso88591", b"iso885915", b"cp1252"}
+)
+_MAGIC = re.compile(
+    r"^(?P<indent>\s*)(?:(?P<target>[A-Za-z_][\w., ]*=)\s*)?(?P<magic>[%!?].*|[\w.]+\?{1,2})\s*$"
+)
 _CELL_MAGIC = re.compile(r"^\s*%%(?P<name>[!\w]+)")
 #: Cell magics whose body is another language.
 _LANGUAGES = {

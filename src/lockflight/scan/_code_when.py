@@ -1,4 +1,4 @@
-"""What rules can ask of the arguments of a call, and of a text that is put together."""
+"""What a rule of the `code` check is, and what it can ask of a call and of a text that is put together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ast
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lockflight.core.findings import Confidence, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,31 +21,92 @@ class CallView:
         node: the call.
         names: the dotted names that its callee may have.
         lasts: the last parts of those names, and of the callee as it is written.
+        values: what a local name is bound to, where it is bound exactly once.
     """
 
     node: ast.Call
-    names: frozenset[str]
-    lasts: frozenset[str]
+    names: frozenset[str] = frozenset()
+    lasts: frozenset[str] = frozenset()
+    values: Callable[[str], ast.expr | None] = lambda _: None
 
     def keyword(self, name: str) -> ast.expr | None:
         """The value of a keyword argument, or None."""
-        return next((k.value for k in self.node.keywords if k.arg == name), None)
+        return self._follow(next((k.value for k in self.node.keywords if k.arg == name), None))
 
     def argument(self, position: int, name: str = "") -> ast.expr | None:
         """The value of an argument that is given by position or by name, or None."""
+        return self._follow(self.written_argument(position, name))
+
+    def written_argument(self, position: int, name: str = "") -> ast.expr | None:
+        """As `argument`, without following a local name to its value."""
         positional = self.node.args[: position + 1]
         if len(positional) > position and not any(isinstance(a, ast.Starred) for a in positional):
             return positional[position]
-        return self.keyword(name) if name else None
+        return next((k.value for k in self.node.keywords if k.arg == name), None) if name else None
 
     @property
     def spread(self) -> bool:
         """Whether `**something` may hold any keyword."""
         return any(k.arg is None for k in self.node.keywords)
 
+    def _follow(self, node: ast.expr | None) -> ast.expr | None:
+        if isinstance(node, ast.Name):
+            value = self.values(node.id)
+            return node if value is None else value
+        return node
 
-def constant(node: ast.expr | None, value: object) -> bool:
-    return isinstance(node, ast.Constant) and node.value is value
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        code: LF24xx, the class of the finding.
+        rule: its id within the check.
+        severity: how bad.
+        message: one sentence; `{call}` is the name of what is called.
+        fix: what to write instead.
+        ids: CWE, OWASP LLM Top 10 (2025) and MITRE ATLAS identifiers.
+        names: full names of functions.
+        methods: last parts of names, whatever stands before them.
+        when: what must hold of the arguments.
+        confidence: how sure a match is.
+        subsumed: says nothing new about a call that model output reaches.
+    """
+
+    code: str
+    rule: str
+    severity: Severity
+    message: str
+    fix: str
+    ids: tuple[str, ...]
+    names: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset()
+    when: Callable[[CallView], bool] = lambda _: True
+    confidence: Confidence = Confidence.HIGH
+    subsumed: bool = False
+
+    def matches(self, call: CallView) -> str:
+        """The name under which the rule matches the call, empty when it does not."""
+        named = sorted(self.names & call.names)
+        methods = sorted(self.methods & call.lasts)
+        shown = named[0] if named else methods[0] if methods else ""
+        return shown.replace("()", "") if shown and self.when(call) else ""
+
+
+def is_true(node: ast.expr | None) -> bool:
+    """Whether an expression is the constant True."""
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def is_false(node: ast.expr | None) -> bool:
+    """Whether an expression is the constant False."""
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+def is_none(node: ast.expr | None) -> bool:
+    """Whether an expression is given and is the constant None."""
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def is_literal(node: ast.expr | None) -> bool:
@@ -58,14 +121,19 @@ def is_literal(node: ast.expr | None) -> bool:
     return False
 
 
-def keyword_is(name: str, value: object) -> Callable[[CallView], bool]:
-    """The keyword is this constant."""
-    return lambda call: constant(call.keyword(name), value)
+def keyword_true(name: str) -> Callable[[CallView], bool]:
+    """The keyword is True."""
+    return lambda call: is_true(call.keyword(name))
 
 
-def keyword_is_not(name: str, value: object) -> Callable[[CallView], bool]:
-    """The keyword is absent or another value; unknown when it may hide in `**keywords`, which counts as absent."""
-    return lambda call: not constant(call.keyword(name), value)
+def keyword_false(name: str) -> Callable[[CallView], bool]:
+    """The keyword is False."""
+    return lambda call: is_false(call.keyword(name))
+
+
+def keyword_not_true(name: str) -> Callable[[CallView], bool]:
+    """The keyword is absent or something else than True; what `**keywords` may hold counts as absent."""
+    return lambda call: not is_true(call.keyword(name))
 
 
 def keywords_absent(*names: str) -> Callable[[CallView], bool]:
@@ -84,13 +152,21 @@ def dynamic(position: int = 0, name: str = "") -> Callable[[CallView], bool]:
 
 
 def unsafe_yaml(call: CallView) -> bool:
+    """The loader of `yaml.load` is not one of the safe ones."""
     loader = call.argument(1, "Loader")
-    name = loader.attr if isinstance(loader, ast.Attribute) else loader.id if isinstance(loader, ast.Name) else ""
+    name = (
+        loader.attr
+        if isinstance(loader, ast.Attribute)
+        else loader.id
+        if isinstance(loader, ast.Name)
+        else ""
+    )
     return not any(word in name for word in ("SafeLoader", "BaseLoader"))
 
 
 def shell(call: CallView) -> bool:
-    return constant(call.keyword("shell"), True) and dynamic(0, "args")(call)  # noqa: FBT003
+    """A command line that is no literal goes to a shell."""
+    return is_true(call.keyword("shell")) and dynamic(0, "args")(call)
 
 
 _HUB_ID = re.compile(r"^[\w.-]{1,96}/[\w.-]{1,96}$")
@@ -99,8 +175,12 @@ _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 
 def unpinned_hub(call: CallView) -> bool:
     """A constant `organisation/name` without a revision that is a commit."""
-    match call.argument(0, "repo_id") or call.keyword("model") or call.keyword("pretrained_model_name_or_path"):
-        case ast.Constant(value=str(name)) if _HUB_ID.match(name) and not name.startswith((".", "data/", "models/")):
+    match (
+        call.argument(0, "repo_id") or call.keyword("model") or call.keyword("pretrained_model_name_or_path")
+    ):
+        case ast.Constant(value=str(name)) if _HUB_ID.match(name) and not name.startswith(
+            (".", "data/", "models/")
+        ):
             pass
         case _:
             return False
@@ -113,10 +193,14 @@ def unpinned_hub(call: CallView) -> bool:
 
 
 def pipeline_unpinned(call: CallView) -> bool:
-    return unpinned_hub(CallView(ast.Call(call.node.func, call.node.args[1:2], call.node.keywords), call.names, call.lasts))
+    """As `unpinned_hub`, for `transformers.pipeline(task, model)`."""
+    return unpinned_hub(
+        CallView(ast.Call(call.node.func, call.node.args[1:2], call.node.keywords), values=call.values)
+    )
 
 
 def torch_hub(call: CallView) -> bool:
+    """`torch.hub.load` of something that is neither local nor a commit."""
     match call.keyword("source"):
         case ast.Constant(value="local"):
             return False
@@ -136,14 +220,19 @@ def _any_host(node: ast.expr | None) -> bool:
 
 
 def binds_all(call: CallView) -> bool:
-    return ("bind" in call.lasts and _any_host(call.argument(0))) or any(_any_host(call.keyword(name)) for name in ("host", "server_name", "bind", "address"))
+    """A server that listens on every interface."""
+    return ("bind" in call.lasts and _any_host(call.argument(0))) or any(
+        _any_host(call.keyword(name)) for name in ("host", "server_name", "bind", "address")
+    )
 
 
 def built_text(node: ast.expr | None) -> bool:
     """Whether a text is put together from parts that are not fixed: f-string, `%`, `+` or `.format()`."""
     match node:
         case ast.JoinedStr(values=values):
-            return any(isinstance(value, ast.FormattedValue) and not is_literal(value.value) for value in values)
+            return any(
+                isinstance(value, ast.FormattedValue) and not is_literal(value.value) for value in values
+            )
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return (_is_text(left) or _is_text(right)) and not is_literal(node)
         case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod()):
@@ -162,10 +251,13 @@ def _is_text(node: ast.expr) -> bool:
     return False
 
 
-_SQL = re.compile(r"(?is)^\W*(?:select|insert|update|delete|replace|merge|with|create|alter|drop|truncate|copy|attach|pragma)\b")
+_SQL = re.compile(
+    r"(?is)^\W*(?:select|insert|update|delete|replace|merge|with|create|alter|drop|truncate|copy|attach|pragma)\b"
+)
 
 
 def sql_built(call: CallView) -> bool:
+    """A statement that is put together from parts and starts like SQL."""
     text = call.argument(0, "sql") or call.keyword("query")
     return built_text(text) and _SQL.match(_first_text(text)) is not None
 
@@ -184,36 +276,35 @@ def _first_text(node: ast.expr | None) -> str:
 
 
 def template_unescaped(call: CallView) -> bool:
-    return not call.spread and (
-        call.keyword("autoescape") is None or constant(call.keyword("autoescape"), False)  # noqa: FBT003
-    )
+    """A jinja2 environment without autoescape."""
+    return not call.spread and (call.keyword("autoescape") is None or is_false(call.keyword("autoescape")))
 
 
 def cors_any(call: CallView) -> bool:
+    """Every origin may send credentials."""
     origins = call.keyword("allow_origins")
     every = isinstance(origins, ast.List) and any(
         isinstance(e, ast.Constant) and e.value == "*" for e in origins.elts
     )
-    return every and constant(call.keyword("allow_credentials"), True)  # noqa: FBT003
+    return every and is_true(call.keyword("allow_credentials"))
 
 
 def safety_off(call: CallView) -> bool:
-    return constant(call.keyword("safety_checker"), None) or constant(
-        call.keyword("requires_safety_checker"), False  # noqa: FBT003
-    )
+    """A diffusers pipeline without its safety checker."""
+    return is_none(call.keyword("safety_checker")) or is_false(call.keyword("requires_safety_checker"))
 
 
 def unbounded(call: CallView) -> bool:
-    return constant(call.keyword("max_iterations"), None) and not (
-        call.keyword("max_execution_time") or call.spread
-    )
+    """An agent executor without limits of steps and time."""
+    return is_none(call.keyword("max_iterations")) and not (call.keyword("max_execution_time") or call.spread)
 
 
 def no_docker(call: CallView) -> bool:
+    """An autogen agent that runs code on the host."""
     match call.keyword("code_execution_config"):
         case ast.Dict(keys=keys, values=values):
             return any(
-                isinstance(key, ast.Constant) and key.value == "use_docker" and constant(value, False)  # noqa: FBT003
+                isinstance(key, ast.Constant) and key.value == "use_docker" and is_false(value)
                 for key, value in zip(keys, values, strict=True)
             )
     return False

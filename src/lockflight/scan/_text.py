@@ -87,7 +87,9 @@ def sniff_encoding(source: ByteSource) -> str | None:
     return "utf-8" if decoded.count("\ufffd") * 10 <= len(decoded) else None
 
 
-def windows(source: ByteSource, encoding: str = "utf-8", *, size: int = WINDOW, overlap: int = OVERLAP) -> Iterator[Window]:
+def windows(
+    source: ByteSource, encoding: str = "utf-8", *, size: int = WINDOW, overlap: int = OVERLAP
+) -> Iterator[Window]:
     """The text of a source as UTF-8, in windows that overlap, so that nothing is cut in two.
 
     UTF-8 is passed on as it is, byte for byte; UTF-16 and UTF-32 are recoded.
@@ -125,7 +127,8 @@ def capped(findings: Iterable[Finding], *, code: str, rule: str) -> tuple[Findin
     """At most `MAX_FINDINGS` findings, worst first within what is kept; a last one says what is not listed."""
     order = tuple(Severity)
     listed = sorted(
-        findings, key=lambda f: (order.index(f.severity), f.asset, f.location.member, f.location.line, f.rule, f.salt)
+        findings,
+        key=lambda f: (order.index(f.severity), f.asset, f.location.member, f.location.line, f.rule, f.salt),
     )
     if len(listed) <= MAX_FINDINGS:
         return tuple(listed)

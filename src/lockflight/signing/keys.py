@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -185,10 +186,8 @@ def _read_private(path: Path) -> bytes:
     except FileNotFoundError:
         raise NotFound("LF7009", f"There is no key file {str(path)!r}.", hint="Check the path.") from None
     except OSError as error:
-        raise EnvironmentProblem(
-            "LF7008", f"The key file {str(path)!r} cannot be read: {error.strerror}.", hint=f"ls -l {path}"
-        ) from error
-    with os.fdopen(handle, "rb") as file:
+        raise _unreadable(path, error) from error
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_KEY_FILE_BYTES:
             raise InvalidInput(
@@ -198,8 +197,8 @@ def _read_private(path: Path) -> bytes:
             raise EnvironmentProblem(
                 "LF7006",
                 f"The key file {str(path)!r} can be used by others (mode "
-                f"{stat.S_IMODE(status.st_mode):04o}), so its "
-                "signatures prove nothing.",
+                f"{stat.S_IMODE(status.st_mode):04o}), so "
+                "its signatures prove nothing.",
                 hint=f"chmod 600 {path}   # and replace the key if others share this machine",
             )
         if status.st_uid not in {os.geteuid(), 0}:
@@ -208,12 +207,22 @@ def _read_private(path: Path) -> bytes:
                 f"The key file {str(path)!r} belongs to another user, who can replace it.",
                 hint=f"chown {os.geteuid()} {path}",
             )
-        return file.read(MAX_KEY_FILE_BYTES)
+        return os.read(handle, MAX_KEY_FILE_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(handle)
+
+
+def _unreadable(path: Path, error: OSError) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "LF7008", f"The key file {str(path)!r} cannot be read: {error.strerror}.", hint=f"ls -l {path}"
+    )
 
 
 def _create(path: Path, data: bytes, mode: int) -> None:
     """Make a file that did not exist, whole and durable."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:

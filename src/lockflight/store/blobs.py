@@ -69,7 +69,7 @@ class BlobStore:
         """The bytes with that SHA-256 (hex); None when erased or never held.
 
         Raises:
-            InvalidInput: LF7230 not a digest.
+            InvalidInput: LF7215 not a digest.
             VerificationFailed: LF7223 the file holds other bytes.
             EnvironmentProblem: LF5036 it cannot be read.
         """
@@ -90,7 +90,7 @@ class BlobStore:
         """Forget a blob; whether it was there.
 
         Raises:
-            InvalidInput: LF7230 not a digest.
+            InvalidInput: LF7215 not a digest.
             EnvironmentProblem: LF5030 it cannot be removed.
         """
         path = self._path(digest)
@@ -114,7 +114,7 @@ class BlobStore:
     def _path(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
             raise InvalidInput(
-                "LF7230", f"{digest[:80]!r} is not a SHA-256: 64 lower-case hex digits are expected."
+                "LF7215", f"{digest[:80]!r} is not a SHA-256: 64 lower-case hex digits are expected."
             )
         return self._folder / digest[:2] / digest
 

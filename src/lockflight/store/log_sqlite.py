@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, create_engine, delete, insert, select
 from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool
 
 from lockflight.errors import EnvironmentProblem, LockflightError, NotFound
 from lockflight.store.blobs import BlobStore
@@ -25,7 +25,7 @@ from lockflight.store.log_tables import (
     nodes,
     subjects,
 )
-from lockflight.store.readonly import BUSY_SECONDS, SqliteReader, damaged, translated
+from lockflight.store.readonly import BUSY_SECONDS, SqliteReader, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,12 +84,12 @@ class SqliteStore:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """See `LogStore.exclusive`."""
-        try:
-            lock = locked(self._lock, f"the log at {self.path}")
-            with lock:
-                yield
-        except OSError as error:
-            raise _unwritable(self.path, f"{error.strerror}") from error
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self._lock, f"the log at {self.path}"))
+            except OSError as error:
+                raise _unwritable(self.path, f"{error.strerror}") from error
+            yield
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -167,13 +167,13 @@ class SqliteStore:
         """Forget the body of an envelope and its lines in the index; its entry and all proofs stay.
 
         Raises:
-            NotFound: LF7231 no entry records it.
-            InvalidInput: LF7230 not a digest.
+            NotFound: LF7216 no entry records it.
+            InvalidInput: LF7215 not a digest.
             EnvironmentProblem: LF5030, LF5031 the log cannot be written.
         """
         if self.reader.find(envelope) is None:
             raise NotFound(
-                "LF7231", f"The log has no entry for the envelope {envelope}.", hint="lockflight log list"
+                "LF7216", f"The log has no entry for the envelope {envelope}.", hint="lockflight log list"
             )
         with self.exclusive():
             with self.transaction() as driver:
@@ -200,13 +200,13 @@ def open_store(folder: Path, origin: str) -> SqliteStore:
     try:
         make_folder(folder)
         with locked(folder / LOCK, f"the log at {path}"):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE))
+            if not path.exists():
+                _create(path, origin)
+            # Also for a log that is there: whoever made it may have died before its name was durable.
+            sync_folder(folder)
+            sync_folder(folder.parent)
             driver = _connect(path)
             try:
-                _create(driver, origin)
-                # Names first: SQLite makes its own files durable, not the folder around them.
-                sync_folder(folder)
-                sync_folder(folder.parent)
                 reader = SqliteReader(folder)
             except BaseException:
                 driver.close()
@@ -240,18 +240,27 @@ def _connect(path: Path) -> sqlite3.Connection:
     return driver
 
 
-def _create(driver: sqlite3.Connection, origin: str) -> None:
-    if driver.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        return
-    engine = create_engine("sqlite://", creator=lambda: driver, poolclass=StaticPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        metadata.create_all(connection, checkfirst=False)
-        for trigger in TRIGGERS.values():
-            connection.exec_driver_sql(trigger)
-        rows = [{"key": "schema", "value": SCHEMA}, {"key": "origin", "value": origin}]
-        connection.execute(insert(meta), rows)
-        connection.commit()
+def _create(path: Path, origin: str) -> None:
+    """Make an empty log aside and rename it into place: a half-made one is never seen."""
+    aside = path.with_name(path.name + ".new")
+    for litter in ("", "-journal", "-wal", "-shm"):
+        aside.with_name(aside.name + litter).unlink(missing_ok=True)
+    handle = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    try:
+        engine = create_engine("sqlite://", creator=lambda: _connect(aside), poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            metadata.create_all(connection, checkfirst=False)
+            for trigger in TRIGGERS.values():
+                connection.exec_driver_sql(trigger)
+            rows = [{"key": "schema", "value": SCHEMA}, {"key": "origin", "value": origin}]
+            connection.execute(insert(meta), rows)
+            connection.commit()
+        # Closing has folded the write-ahead log into the file.
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    aside.rename(path)
 
 
 def _unwritable(path: Path, why: str) -> EnvironmentProblem:

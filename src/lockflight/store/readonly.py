@@ -84,6 +84,10 @@ class SqliteReader:
         """Let go of the file."""
         self._connection.close()
 
+    def forget(self) -> None:
+        """Drop what is remembered of the nodes, after they were rebuilt."""
+        self._cache.clear()
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """See `AuditReader.snapshot`."""
@@ -133,7 +137,7 @@ class SqliteReader:
         """See `LogReader.envelope`.
 
         Raises:
-            InvalidInput: LF7230 not a digest.
+            InvalidInput: LF7215 not a digest.
             VerificationFailed: LF7213, LF7223 what is kept under the digest are other bytes.
         """
         rows = self._rows(
@@ -155,7 +159,7 @@ class SqliteReader:
         """See `LogReader.find`.
 
         Raises:
-            InvalidInput: LF7230 not a digest.
+            InvalidInput: LF7215 not a digest.
         """
         rows = self._rows(
             "SELECT idx, leaf, envelope FROM entries WHERE envelope = ? AND idx < ? ORDER BY idx LIMIT 1",
@@ -168,26 +172,26 @@ class SqliteReader:
         """See `LogReader.inclusion`.
 
         Raises:
-            NotFound: LF7231 there is no such entry, or the log is not that long.
+            NotFound: LF7216 there is no such entry, or the log is not that long.
         """
         self._check_size(size)
         try:
             return inclusion_proof(self.node, index, size)
         except ValueError as error:
-            raise NotFound("LF7231", f"The log has no entry {index} under size {size}.") from error
+            raise NotFound("LF7216", f"The log has no entry {index} under size {size}.") from error
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """See `LogReader.consistency`.
 
         Raises:
-            NotFound: LF7231 the log is not that long, or the sizes are not in order.
+            NotFound: LF7216 the log is not that long, or the sizes are not in order.
         """
         self._check_size(new)
         try:
             return consistency_proof(self.node, old, new)
         except ValueError as error:
             raise NotFound(
-                "LF7231", f"There is no proof from size {old} to size {new} of the log."
+                "LF7216", f"There is no proof from size {old} to size {new} of the log."
             ) from error
 
     def node(self, level: int, index: int) -> bytes:
@@ -220,7 +224,7 @@ class SqliteReader:
         """See `LogReader.query`.
 
         Raises:
-            InvalidInput: LF7230 not a digest.
+            InvalidInput: LF7215 not a digest.
         """
         wanted = None if subject is None else _key(subject)
         kinds = sorted(set(types))
@@ -292,15 +296,13 @@ class SqliteReader:
 
     def _check_size(self, size: int) -> None:
         if size > self.size():
-            raise NotFound("LF7231", f"The log has no size {size}; it has {self.size()} entries.")
+            raise NotFound("LF7216", f"The log has no size {size}; it has {self.size()} entries.")
 
     def _check_schema(self) -> str:
         objects = {
             (str(kind), str(name)) for kind, name in self._rows("SELECT type, name FROM sqlite_schema")
         }
         tables = {name for kind, name in objects if kind == "table"}
-        if not tables:
-            raise _no_log(self._path)
         if "meta" not in tables:
             raise damaged(self._path, "it is not the database of a log")
         found = {str(key): value for key, value in self._rows("SELECT key, value FROM meta")}
@@ -370,7 +372,7 @@ def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
 def _key(digest: str) -> bytes:
     if not _DIGEST.fullmatch(digest):
         raise InvalidInput(
-            "LF7230", f"{digest[:80]!r} is not a SHA-256: 64 lower-case hex digits are expected."
+            "LF7215", f"{digest[:80]!r} is not a SHA-256: 64 lower-case hex digits are expected."
         )
     return bytes.fromhex(digest)
 

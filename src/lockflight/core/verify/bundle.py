@@ -20,11 +20,11 @@ from lockflight.core.verify.keys import PublicKey
 from lockflight.core.verify.leaf import KIND, VERSION, check_leaf
 from lockflight.core.verify.note import (
     KIND_ED25519,
-    MAX_SIZE,
     NoteKey,
     VerifiedCheckpoint,
     parse_checkpoint,
     parse_note,
+    plain_number,
     verify_checkpoint,
 )
 from lockflight.core.verify.proofs import verify_inclusion
@@ -37,7 +37,8 @@ MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MAX_BUNDLE_BYTES = MAX_ENVELOPE_BYTES + 1024 * 1024
 #: The values of envelope and log entry, the hashes of its proof included; see `dsse.MAX_ENVELOPE_VALUES`.
 MAX_BUNDLE_VALUES = 1000
-MAX_KEYS = 64
+#: How many keys an error names.
+MAX_NAMED_KEYS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +215,11 @@ def check_bundle(bundle: Bundle, keys: PublicKey | Iterable[PublicKey], *, what:
             LF7203, LF7209.
     """
     known = [keys] if isinstance(keys, PublicKey) else list(keys)
-    if len(known) > MAX_KEYS:
-        raise ValueError(f"more than {MAX_KEYS} keys")
     envelope = bundle.envelope
-    key = next((k for k in known if k.verify(envelope.signed_bytes, envelope.signature)), None)
+    signed = envelope.signed_bytes
+    # The hints decide which key is tried first, nothing else.
+    likely = sorted(known, key=lambda k: k.keyid != envelope.keyid and pem_hint(k) != bundle.hint)
+    key = next((k for k in likely if k.verify(signed, envelope.signature)), None)
     if key is None:
         one = len(known) == 1
         whose = f"the key {known[0].keyid[:16]}" if one else f"any of the {len(known)} keys that count here"
@@ -229,7 +231,7 @@ def check_bundle(bundle: Bundle, keys: PublicKey | Iterable[PublicKey], *, what:
             hint=(
                 "Get the package and its signature again from their producer, and check which key is theirs."
             ),
-            details={"keys": [k.keyid for k in known], "hint": bundle.hint[:128]},
+            details={"keys": [k.keyid for k in known[:MAX_NAMED_KEYS]], "hint": bundle.hint[:128]},
         )
     if bundle.tlog is not None:
         _check_tlog(bundle.tlog, envelope, key)
@@ -254,7 +256,7 @@ def verify_bundle(
 
     Args:
         data: the bytes of `model.sig`.
-        keys: the keys one of which must have signed; at most `MAX_KEYS`.
+        keys: the keys one of which must have signed.
         what: name for messages.
 
     Raises:
@@ -307,13 +309,7 @@ def _only(value: JsonObject, allowed: set[str]) -> None:
 
 
 def _number(value: JsonValue) -> int:
-    digits = text(value)
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_SIZE))):
-        raise ValueError("a number is not written as a string of digits")
-    number = int(digits)
-    if str(number) != digits or number > MAX_SIZE:
-        raise ValueError("a number is out of range or has leading zeros")
-    return number
+    return plain_number(text(value))
 
 
 def _reason(error: Exception) -> str:

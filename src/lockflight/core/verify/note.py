@@ -214,11 +214,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
         if not text.endswith("\n") or len(lines) < 3 or not all(lines):
             raise ValueError("it has no three lines")
         origin, digits, root = lines[:3]
-        size = (
-            int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_SIZE)) else -1
-        )
-        if str(size) != digits or size > MAX_SIZE:
-            raise ValueError("its size is not a plain decimal number")
+        size = plain_number(digits)
         value = b64(root)
         if len(value) != _ROOT_BYTES:
             raise ValueError("its root is not 32 bytes long")
@@ -227,6 +223,16 @@ def parse_checkpoint(text: str) -> Checkpoint:
         raise VerificationFailed(
             "LF7203", f"The signed text is not a checkpoint of a log: {_plain(error)}."
         ) from error
+
+
+def plain_number(digits: str) -> int:
+    """A number up to 2^63 - 1 in ASCII digits without leading zeros; ValueError for anything else."""
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_SIZE))):
+        raise ValueError("a number is not written in plain digits")
+    number = int(digits)
+    if str(number) != digits or number > MAX_SIZE:
+        raise ValueError("a number is out of range or has leading zeros")
+    return number
 
 
 def cosignature_message(text: str, timestamp: int) -> bytes:

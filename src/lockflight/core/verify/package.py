@@ -102,7 +102,8 @@ def require_equal(problems: list[Problem], *, what: str) -> None:
     if not problems:
         return
     first = problems[0]
-    more = f" {len(problems) - 1} more differences." if len(problems) > 1 else ""
+    count = len(problems) - 1
+    more = f" {count} more difference{'s' if count > 1 else ''}." if count else ""
     raise VerificationFailed(
         first.code,
         f"{what} is not what was signed: {first.message}.{more}",

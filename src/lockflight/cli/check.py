@@ -1,0 +1,200 @@
+"""`lockflight check`: arguments, the reply, and its exit code."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lockflight.cli.common import folder_of, release_json
+from lockflight.cli.run import Reply, Run, environment
+from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError, worst_exit
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from lockflight.app.check import CheckOutcome, Ran
+    from lockflight.app.gate import Judgement
+    from lockflight.cli.style import Style
+
+#: What CI systems set in a job that may prove its identity; the job's evidence then belongs to the team.
+CI_IDENTITY = (
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "CI_JOB_JWT_V2",
+    "SIGSTORE_ID_TOKEN",
+    "BUILDKITE_AGENT_ACCESS_TOKEN",
+)
+MAX_WORKERS = 64
+
+
+def check_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `check`."""
+    parser.add_argument("folder", metavar="DIR", help="the workspace")
+    parser.add_argument(
+        "--env", type=environment, metavar="ENVIRONMENT", help="one environment (default: the ladder of all)"
+    )
+    parser.add_argument("--only", default="", metavar="NAME,NAME", help="run only these checks")
+    parser.add_argument("--no-run", action="store_true", help="run no check, only decide on what is known")
+    parser.add_argument("--plan", action="store_true", help="only say what would run")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="check processes (default: one per processor)"
+    )
+    parser.add_argument(
+        "--record", action="store_const", const=True, help="put evidence and decision into the team realm"
+    )
+    parser.add_argument(
+        "--no-record", dest="record", action="store_const", const=False, help="keep them local"
+    )
+
+
+def check(args: argparse.Namespace, run: Run) -> Reply:
+    """Run what is missing and ask the gate."""
+    from lockflight.app.check import CheckOptions
+    from lockflight.app.check import check as judge
+    from lockflight.app.clock import now
+
+    if args.plan and args.no_run:
+        raise UsageError("LF0107", "--plan and --no-run exclude each other.", hint="lockflight check --help")
+    folder = folder_of(args.folder)
+    only = tuple(name.strip() for name in args.only.split(",") if name.strip())
+    options = CheckOptions(
+        environment=args.env or "",
+        only=only,
+        run=not args.no_run,
+        plan=args.plan,
+        record=_record(args, run),
+        workers=_workers(args, run),
+        actor=run.actor,
+        as_of=run.as_of,
+    )
+    clock = now if run.as_of is None else lambda: run.now
+    outcome = judge(run.home, run.realm, folder, options, clock=clock, progress=run.progress())
+    code = _exit_code(outcome, args.plan)
+    error = _error(outcome, args.folder, code)
+
+    def human(style: Style) -> Iterable[str]:
+        from lockflight.cli.verdict import outcome_lines
+
+        return outcome_lines(outcome, args.folder, style, planned=args.plan)
+
+    return Reply("check/v1", _result(outcome), human, code, error)
+
+
+def _record(args: argparse.Namespace, run: Run) -> bool:
+    if args.record is not None:
+        return bool(args.record)
+    return run.settings.flag("record", default=any(os.environ.get(name) for name in CI_IDENTITY))
+
+
+def _workers(args: argparse.Namespace, run: Run) -> int:
+    word = args.workers if args.workers is not None else run.settings["workers"] or 0
+    try:
+        number = int(word)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= MAX_WORKERS:
+        raise UsageError("LF0108", f"The number of workers is {word!r}; it must be 0 to {MAX_WORKERS}.")
+    return number
+
+
+def _unfinished(outcome: CheckOutcome) -> list[Ran]:
+    from lockflight.app.check import incomplete
+
+    return incomplete(outcome)
+
+
+def _exit_code(outcome: CheckOutcome, planned: bool) -> int:  # noqa: FBT001 - one flag, named by its caller
+    if planned:
+        return 0
+    codes = [judgement.exit_code for judgement in outcome.judgements.values()]
+    if _unfinished(outcome):
+        codes.append(EvidenceMissing.exit_code)
+    return worst_exit(codes)
+
+
+def _error(outcome: CheckOutcome, folder: str, code: int) -> LockflightError | None:
+    if code == 0:
+        return None
+    release = f"{outcome.release.name} {outcome.release.version}"
+    denied = {name: j for name, j in outcome.judgements.items() if not j.decision.allow}
+    details: dict[str, object] = {
+        "environments": sorted(denied),
+        "violations": sorted({v.code for j in denied.values() for v in j.decision.violations}),
+        "incomplete": [
+            {"check": r.check, "subject": r.subject, "reason": r.result.reason} for r in _unfinished(outcome)
+        ],
+    }
+    where = ", ".join(denied)
+    if code == PolicyDenied.exit_code:
+        return PolicyDenied(
+            "LF4550",
+            f"The gate denies {release} for {where}.",
+            hint=_next(denied, folder),
+            details=details,
+        )
+    if denied:
+        return EvidenceMissing(
+            "LF4551",
+            f"Evidence about {release} is missing, stale or incomplete for {where}.",
+            hint=_next(denied, folder),
+            details=details,
+        )
+    first = _unfinished(outcome)[0]
+    return EvidenceMissing(
+        "LF4552",
+        f"The check {first.check} of {first.subject} did not finish: {first.result.reason}.",
+        hint=f"lockflight check {folder} --only {first.check}",
+        details=details,
+    )
+
+
+def _next(denied: dict[str, Judgement], folder: str) -> str:
+    name, judgement = next(iter(denied.items()))
+    solution = next((v.solution for v in judgement.decision.violations if v.solution), "")
+    return solution if len(denied) == 1 and solution else f"lockflight check {folder} --env {name}"
+
+
+def _result(outcome: CheckOutcome) -> dict[str, object]:
+    return {
+        "release": release_json(outcome.release),
+        "realm": outcome.realm,
+        "rehearsal": outcome.rehearsal,
+        "guessed": outcome.guessed,
+        "notices": list(outcome.notices),
+        "skipped": list(outcome.skipped),
+        "planned": [{"check": c, "grain": g, "subject": s} for c, g, s in outcome.planned],
+        "ran": [
+            {"check": r.check, "grain": r.grain, "subject": r.subject, **r.result.to_json()}
+            for r in outcome.ran
+        ],
+        "judgements": {name: _judgement(j) for name, j in outcome.judgements.items()},
+    }
+
+
+def _judgement(judgement: Judgement) -> dict[str, object]:
+    decision, admission = judgement.decision, judgement.admission
+    return {
+        "allow": decision.allow,
+        "exit_code": judgement.exit_code,
+        "basis": decision.basis,
+        "policy": {
+            "name": decision.policy.name,
+            "version": decision.policy.version,
+            "digest": decision.policy.digest,
+        },
+        "engines": [dict(engine) for engine in decision.engines],
+        "input_digest": decision.input_digest,
+        "output_digest": decision.output_digest,
+        "rules": [r.to_json() for r in decision.rules],
+        "violations": [v.to_json() for v in decision.violations],
+        "warnings": [w.to_json() for w in decision.warnings],
+        "waived": [w.to_json() for w in decision.waived],
+        "admission": {
+            "admitted": admission.admitted,
+            "needed": admission.needed,
+            "approvals": list(admission.approvals),
+            "separation": admission.separation,
+            "obstacles": [{"code": o.code, "message": o.message, "fix": o.fix} for o in admission.obstacles],
+        },
+        "recorded": judgement.recorded or None,
+    }

@@ -1,0 +1,73 @@
+"""Parts that several commands share: how a release, a person's statement and a time are shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockflight.cli.style import clean, count, short
+from lockflight.core.times import rfc3339
+from lockflight.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockflight.app.people import Said
+    from lockflight.cli.style import Style
+    from lockflight.core.release import Release
+
+
+def folder_of(word: str) -> Path:
+    """A folder that was named on the command line.
+
+    Raises:
+        NotFound: LF0117 it is not there, or no folder.
+    """
+    path = Path(word)
+    if not path.is_dir():
+        what = "is no folder" if path.exists() else "is not there"
+        raise NotFound("LF0117", f"{word} {what}.", hint="Name the folder of the workspace or package.")
+    return path
+
+
+def time_json(unix: int) -> str | None:
+    """A time for `--json`; null where there is none yet."""
+    return rfc3339(unix) if unix >= 0 else None
+
+
+def release_json(release: Release) -> dict[str, object]:
+    """What every reply says about its release."""
+    return {
+        "digest": f"sha256:{release.digest}",
+        "name": release.name,
+        "version": release.version,
+        "kind": release.kind.value,
+        "tier": release.tier.value,
+        "assets": len(release.assets),
+        "size": sum(a.size for a in release.assets),
+    }
+
+
+def release_line(release: Release, style: Style) -> str:
+    """One line about a release."""
+    name = style.bold(f"{clean(release.name)} {clean(release.version)}")
+    assets = count(len(release.assets), "asset")
+    return (
+        f"{name}  {release.kind.value}, {release.tier.value} risk, {assets}  sha256:{short(release.digest)}"
+    )
+
+
+def said_json(said: Said) -> dict[str, object]:
+    """A statement by a person that is in the log now."""
+    return {
+        "envelope": said.envelope,
+        "index": said.index,
+        "person": said.name,
+        "principal": said.principal,
+    }
+
+
+def bullets(lines: Iterable[str], indent: str = "  ") -> Iterable[str]:
+    """Lines of text from elsewhere, indented and made safe for a terminal."""
+    for line in lines:
+        yield indent + clean(line)

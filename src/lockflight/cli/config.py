@@ -1,0 +1,47 @@
+"""`config show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.cli.run import Reply, Run
+from lockflight.cli.style import clean, table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from lockflight.cli.style import Style
+
+
+def show_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `config show`."""
+    parser.add_argument("--origin", action="store_true", help="also where each value came from")
+
+
+def show(args: argparse.Namespace, run: Run) -> Reply:
+    """Every setting."""
+    values = run.settings.values()
+    result = {
+        "settings": [
+            {
+                "name": v.setting.name,
+                "value": v.value,
+                "origin": v.origin,
+                "variable": v.setting.variable,
+                "help": v.setting.help,
+            }
+            for v in values
+        ]
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        rows = []
+        for value in values:
+            row = [style.bold(value.setting.name), clean(value.value) or style.dim("(not set)")]
+            if args.origin:
+                row += [f"from {clean(value.origin)}", style.dim(value.setting.variable)]
+            rows.append([*row, style.dim(value.setting.help)])
+        return table(rows)
+
+    return Reply("config/v1", result, human)

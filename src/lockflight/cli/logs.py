@@ -1,0 +1,160 @@
+"""`log show`, `log verify`, `log rebuild`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.cli.common import time_json
+from lockflight.cli.run import Reply, Run
+from lockflight.cli.style import clean, count, short, table
+from lockflight.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from lockflight.app.view import RealmView
+    from lockflight.cli.style import Style
+    from lockflight.core.fold import Record
+
+
+def show_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `log show`."""
+    parser.add_argument("--last", type=int, default=20, metavar="N", help="the newest N entries (default 20)")
+    parser.add_argument("--all", action="store_true", help="every entry")
+
+
+def show(args: argparse.Namespace, run: Run) -> Reply:
+    """Entries and the newest checkpoint."""
+    from lockflight.app.asof import view_at
+
+    if args.last < 1:
+        raise UsageError("LF0108", f"--last is {args.last}; it must be at least 1.")
+    view = view_at(run.home, run.realm, run.as_of)
+    records = view.state.records if args.all else view.state.records[-args.last :]
+    result = {
+        "realm": view.name,
+        "origin": view.state.trust.origin,
+        "size": view.size,
+        "root": view.root_hash,
+        "time": time_json(view.timestamp),
+        "checkpoint": view.reader.checkpoint() if run.as_of is None else None,
+        "ineffective": len(view.state.ineffective),
+        "entries": [record_json(view, record) for record in records],
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"log {style.bold(view.state.trust.origin)}, {count(view.size, 'entry', 'entries')}"
+        yield f"root {view.root_hash} at {time_json(view.timestamp)}"
+        left = len(view.state.records) - len(records)
+        if left:
+            yield style.dim(f"{count(left, 'older entry', 'older entries')} not shown (--all)")
+        yield from record_lines(view, records, style)
+
+    return Reply("log/v1", result, human)
+
+
+def record_json(view: RealmView, record: Record) -> dict[str, object]:
+    """One entry for `--json`."""
+    return {
+        "index": record.index,
+        "time": time_json(record.logged_at),
+        "type": record.type or None,
+        "name": record.name,
+        "subject": record.subject or None,
+        "envelope": record.digest,
+        "signer": {
+            "keyid": record.signer or None,
+            "duty": record.key.duty.value if record.key is not None else None,
+            "name": signer_name(view, record),
+        },
+        "effective": record.effective,
+        "code": record.code or None,
+        "reason": record.reason or None,
+    }
+
+
+def signer_name(view: RealmView, record: Record) -> str | None:
+    """Who signed: a person's name, the realm's duty, or nobody that the realm knows."""
+    if record.key is None:
+        return None
+    return view.name_of(record.key.principal) if record.key.principal else record.key.duty.value
+
+
+def record_lines(view: RealmView, records: list[Record], style: Style) -> Iterable[str]:
+    """Entries for people; those without effect with their reason."""
+    rows = [
+        [
+            f"{style.yes if record.effective else style.no} {record.index}",
+            str(time_json(record.logged_at)),
+            record.type.rsplit("://", 1)[-1] or "unreadable",
+            clean(record.name),
+            clean(signer_name(view, record) or "a stranger"),
+            short(record.digest),
+            "" if record.effective else f"{record.code} {clean(record.reason)}",
+        ]
+        for record in records
+    ]
+    return table(rows)
+
+
+def verify_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `log verify`: none of its own."""
+
+
+def verify(args: argparse.Namespace, run: Run) -> Reply:
+    """Recompute everything and compare."""
+    from lockflight.app.logbook import verify as check
+
+    view, report = check(run.home, run.realm)
+    result = {
+        "realm": view.name,
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root.hex(),
+        "time": time_json(report.timestamp),
+        "checkpoints": report.checkpoints,
+        "pending": report.pending,
+        "missing": report.missing,
+        "indexed": report.indexed,
+        "pinned": report.pinned,
+        "effective": len(view.state.records) - len(view.state.ineffective),
+        "ineffective": len(view.state.ineffective),
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"{style.yes} the log {style.bold(report.origin)} is what its keys signed"
+        yield f"  {count(report.size, 'entry', 'entries')}, {count(report.checkpoints, 'checkpoint')} recomputed"
+        yield f"  root {report.root.hex()} at {time_json(report.timestamp)}"
+        yield f"  continues the {report.pinned} entries that this home had seen"
+        if report.missing:
+            yield f"  {style.look} {count(report.missing, 'envelope')} erased or not held; their entries are proven all the same"
+        if view.state.ineffective:
+            yield f"  {style.look} {count(len(view.state.ineffective), 'entry has', 'entries have')} no effect: log show"
+
+    return Reply("log-verify/v1", result, human)
+
+
+def rebuild_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `log rebuild`: none of its own."""
+
+
+def rebuild(args: argparse.Namespace, run: Run) -> Reply:
+    """Derive the indexes again and compare."""
+    from lockflight.app.logbook import rebuild as derive
+
+    view, done = derive(run.home, run.realm)
+    result = {
+        "realm": view.name,
+        "entries": done.entries,
+        "nodes": done.nodes,
+        "subjects": done.subjects,
+        "changed": done.changed,
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        word = "differed and were replaced" if done.changed else "were what they should be"
+        yield f"{style.look if done.changed else style.yes} the indexes of {view.name} {word}"
+        yield f"  {done.nodes} nodes and {done.subjects} subjects from {count(done.entries, 'entry', 'entries')}"
+
+    return Reply("log-rebuild/v1", result, human)

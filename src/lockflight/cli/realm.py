@@ -1,0 +1,116 @@
+"""`realm init` and `realm show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.cli.common import time_json
+from lockflight.cli.run import Reply, Run
+from lockflight.cli.style import clean, short, table
+from lockflight.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from lockflight.app.realm import Member
+    from lockflight.app.view import RealmView
+    from lockflight.cli.style import Style
+
+
+def init_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `realm init`."""
+    parser.add_argument("name", metavar="NAME", help="lower-case letters, digits and hyphens")
+    parser.add_argument(
+        "--member",
+        action="append",
+        required=True,
+        metavar="NAME=ROLE[,ROLE]",
+        help="a person and their roles (developer, approver, security, admin); repeat it for each",
+    )
+
+
+def init(args: argparse.Namespace, run: Run) -> Reply:
+    """Make a team realm with local people."""
+    from lockflight.app.realm import create_realm
+    from lockflight.core.trust import RealmKind
+
+    view = create_realm(run.home, args.name, RealmKind.TEAM, [_member(word) for word in args.member]).view
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"Made the team realm {style.bold(args.name)} in {clean(str(view.folder))}"
+        yield from _lines(view, style)
+        yield ""
+        yield "Publish the root digest where your team reads it: it is what a verifier pins."
+        yield f"Use this realm with --realm {args.name}, or: export LOCKFLIGHT_REALM={args.name}"
+
+    return Reply("realm/v1", _result(view), human)
+
+
+def _member(word: str) -> Member:
+    from lockflight.app.realm import Member
+
+    name, _, roles = word.partition("=")
+    if not name.strip() or not roles.strip():
+        raise UsageError(
+            "LF0116",
+            f"--member {word!r} does not name a person with roles.",
+            hint="--member alice=developer --member bob=approver,security",
+        )
+    return Member(name.strip(), tuple(role.strip() for role in roles.split(",")))
+
+
+def show_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `realm show`."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the realm (default: the one in force)")
+
+
+def show(args: argparse.Namespace, run: Run) -> Reply:
+    """Root, keys, people and checkpoint of a realm."""
+    from lockflight.app.asof import view_at
+
+    view = view_at(run.home, args.name or run.realm, run.as_of)
+    return Reply("realm/v1", _result(view), lambda style: _lines(view, style))
+
+
+def _result(view: RealmView) -> dict[str, object]:
+    state = view.state
+    return {
+        "name": view.name,
+        "kind": state.trust.kind.value,
+        "folder": str(view.folder),
+        "origin": state.trust.origin,
+        "root": f"sha256:{state.root}",
+        "environments": list(state.trust.environments),
+        "checkpoint": {"size": view.size, "root": view.root_hash, "time": time_json(view.timestamp)},
+        "people": [
+            {"name": view.name_of(p), "principal": p, "roles": list(key.roles), "keyid": key.keyid}
+            for p, key in sorted(state.people().items(), key=lambda item: view.name_of(item[0]))
+        ],
+        "keys": [
+            {"duty": key.duty.value, "principal": key.principal, "keyid": key.keyid}
+            for key in state.keys.values()
+            if key.principal not in state.people()
+        ],
+    }
+
+
+def _lines(view: RealmView, style: Style) -> Iterable[str]:
+    state = view.state
+    yield from table(
+        [
+            ["realm", f"{view.name} ({state.trust.kind.value})"],
+            ["root", style.bold(f"sha256:{state.root}")],
+            ["log", f"{state.trust.origin}, {view.size} entries, {time_json(view.timestamp)}"],
+            ["environments", " -> ".join(state.trust.environments)],
+        ]
+    )
+    yield ""
+    people = sorted(state.people().items(), key=lambda item: view.name_of(item[0]))
+    rows = [[clean(view.name_of(p)), p, ", ".join(key.roles), f"key {short(key.keyid)}"] for p, key in people]
+    rows += [
+        [f"({key.duty.value})", key.principal or "realm", "", f"key {short(key.keyid)}"]
+        for key in state.keys.values()
+        if key.principal not in state.people()
+    ]
+    yield from table(rows)

@@ -1,0 +1,165 @@
+"""`release create|show|diff|pack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockflight.cli.common import folder_of, release_json, release_line
+from lockflight.cli.run import Reply, Run, choice
+from lockflight.cli.style import clean, count, short, table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from lockflight.app.describe import Described
+    from lockflight.cli.style import Style
+    from lockflight.core.release import Release
+
+
+def create_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `release create`."""
+    parser.add_argument("folder", metavar="DIR", help="a workspace, with lockflight.toml")
+    parser.add_argument("--assets", action="store_true", help="list the assets")
+
+
+def create(args: argparse.Namespace, run: Run) -> Reply:
+    """Describe a folder and print its digest."""
+    return _described(args, run)
+
+
+def show_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `release show`."""
+    parser.add_argument("folder", metavar="DIR", help="a workspace or a package")
+    parser.add_argument("--assets", action="store_true", help="list the assets")
+
+
+def show(args: argparse.Namespace, run: Run) -> Reply:
+    """Assets, roles and views of a folder or package."""
+    return _described(args, run)
+
+
+def _described(args: argparse.Namespace, run: Run) -> Reply:
+    from lockflight.app.show import opened
+
+    with opened(folder_of(args.folder), progress=run.progress()) as described:
+        result = _result(described)
+        release, notices = described.release, [n.message for n in described.notices]
+
+    def human(style: Style) -> Iterable[str]:
+        yield release_line(release, style)
+        for notice in notices:
+            yield f"{style.look} {clean(notice)}"
+        yield from _facts(release, style)
+        if args.assets:
+            yield ""
+            yield from table(
+                [
+                    [a.role.value, clean(a.name), str(a.size), short(a.sha256), a.media_type]
+                    for a in release.assets
+                ]
+            )
+
+    return Reply("release/v1", result, human)
+
+
+def _facts(release: Release, style: Style) -> Iterable[str]:
+    roles: dict[str, int] = {}
+    for asset in release.assets:
+        roles[asset.role.value] = roles.get(asset.role.value, 0) + 1
+    yield from table(
+        [
+            ["digest", style.bold(f"sha256:{release.digest}")],
+            ["OMS root", f"sha256:{release.oms_root}"],
+            *[[f"view {name}", f"sha256:{root}"] for name, root in release.views().items()],
+            ["assets", ", ".join(f"{n} {role}" for role, n in roles.items())],
+        ]
+    )
+    for reference in release.references:
+        pin = reference.digest or reference.version or "not pinned"
+        yield f"outside: {reference.role.value} {clean(reference.name)} {clean(reference.uri)} ({clean(pin)})"
+
+
+def _result(described: Described) -> dict[str, object]:
+    release = described.release
+    return {
+        **release_json(release),
+        "oms_root": f"sha256:{release.oms_root}",
+        "views": {name: f"sha256:{root}" for name, root in release.views().items()},
+        "assets": [
+            {
+                "name": a.name,
+                "role": a.role.value,
+                "size": a.size,
+                "sha256": a.sha256,
+                "blake3": a.blake3,
+                "media_type": a.media_type,
+            }
+            for a in release.assets
+        ],
+        "references": [r.to_json() for r in release.references],
+        "dependencies": [d.to_json() for d in release.dependencies],
+        "notices": [n.message for n in described.notices],
+        "skipped": list(described.skipped),
+        "excluded": [{"name": e.name, "reason": e.reason} for e in described.excluded],
+    }
+
+
+def diff_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `release diff`."""
+    parser.add_argument("old", metavar="OLD", help="a workspace or a package")
+    parser.add_argument("new", metavar="NEW", help="another one")
+
+
+def diff(args: argparse.Namespace, run: Run) -> Reply:
+    """What differs between two folders or packages."""
+    from lockflight.app.diff import diff as compare
+    from lockflight.app.show import opened
+
+    with opened(folder_of(args.old), progress=run.progress()) as one:
+        old = one.release
+    with opened(folder_of(args.new), progress=run.progress()) as other:
+        new = other.release
+    found = compare(old, new)
+    return Reply(
+        "release-diff/v1", {"old": release_json(old), "new": release_json(new)}, lambda style: [repr(found)]
+    )
+
+
+def pack_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `release pack`."""
+    parser.add_argument("folder", metavar="DIR", help="a workspace, with lockflight.toml")
+    parser.add_argument("out", metavar="OUT", help="the folder to make; outside of DIR")
+    parser.add_argument(
+        "--layout",
+        type=choice("LF0106", "layout", ("folder", "oci")),
+        default="folder",
+        metavar="LAYOUT",
+        help="folder (default), or oci: an OCI image layout in the form of ModelPack",
+    )
+
+
+def pack(args: argparse.Namespace, run: Run) -> Reply:
+    """Write exactly the assets into a new folder."""
+    from lockflight.app.describe import describe
+    from lockflight.app.pack import pack as write
+
+    with describe(folder_of(args.folder), progress=run.progress()) as described:
+        packed = write(described, Path(args.out), layout=args.layout, progress=run.progress())
+        described.recheck()
+        release = described.release
+    result = {
+        "release": release_json(release),
+        "path": str(packed.path),
+        "layout": packed.layout,
+        "files": packed.files,
+        "size": packed.size,
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"{style.yes} packed {release_line(release, style)}"
+        yield f"  {count(packed.files, 'file')}, {packed.size} bytes in {clean(str(packed.path))} ({packed.layout})"
+        yield f"  not signed; lockflight sign {clean(args.folder)} --out PACKAGE packs and signs"
+
+    return Reply("release-pack/v1", result, human)

@@ -1,0 +1,175 @@
+"""`lockflight scan`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from lockflight.cli.run import Reply, Run
+from lockflight.cli.style import clean, count, short, table
+from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from lockflight.app.scan import FileReport, ScanOutcome
+    from lockflight.cli.style import Style
+
+_MOST_FINDINGS = 20
+_SERIOUS = frozenset({"critical", "high"})
+
+
+def scan_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `scan`."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
+    parser.add_argument(
+        "--check",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only models, secrets, text-integrity, code; repeatable",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave these names below a folder out; repeatable",
+    )
+    parser.add_argument(
+        "--sarif", action="store_true", help="print SARIF 2.1.0; the exit code stays the same"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="check processes (default: one per processor)"
+    )
+
+
+def scan(args: argparse.Namespace, run: Run) -> Reply:
+    """Judge files at once."""
+    from lockflight.app.scan import scan as judge
+    from lockflight.core.globs import Glob
+
+    if args.sarif and run.json:
+        raise UsageError(
+            "LF0107", "--sarif and --json both want standard output.", hint="lockflight scan --help"
+        )
+    if args.workers is not None and not 0 < args.workers <= 64:
+        raise UsageError("LF0108", f"The number of workers is {args.workers}; it must be 1 to 64.")
+    outcome = judge(
+        args.paths,
+        checks=args.check,
+        exclude=[Glob.parse(text) for text in args.exclude],
+        stdin=sys.stdin.buffer,
+        workers=args.workers or 0,
+        progress=run.progress(),
+    )
+    code, error = _error(outcome)
+    raw = _sarif(outcome) if args.sarif else None
+    return Reply("scan/v1", _result(outcome), lambda style: _lines(outcome, style), code, error, raw)
+
+
+def _serious(file: FileReport) -> bool:
+    from lockflight.core.findings import Verdict
+
+    return file.verdict not in {None, Verdict.SAFE} or any(
+        f.severity.value in _SERIOUS for f in file.findings
+    )
+
+
+def _error(outcome: ScanOutcome) -> tuple[int, LockflightError | None]:
+    bad = [f for f in outcome.files if _serious(f)]
+    unread = [f for f in outcome.files if f.verdict is None or f.reason]
+    if bad:
+        first = bad[0]
+        word = first.verdict.value if first.verdict is not None else "not analysed"
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        hint = next((f.fix for f in first.findings if f.fix), "Do not load it.")
+        return 10, PolicyDenied(
+            "LF0210",
+            f"{count(len(bad), 'file is', 'files are')} not safe: {first.name} ({word}){more}.",
+            hint=hint,
+        )
+    if unread:
+        first = unread[0]
+        return 11, EvidenceMissing(
+            "LF0211",
+            f"{count(len(unread), 'file was', 'files were')} not analysed, so nothing is known about"
+            f" {'it' if len(unread) == 1 else 'them'}: {first.name} ({first.reason}).",
+            hint="Leave out what nobody loads with --exclude GLOB.",
+        )
+    return 0, None
+
+
+def _result(outcome: ScanOutcome) -> dict[str, object]:
+    verdicts = [f.verdict.value if f.verdict is not None else "not-analysed" for f in outcome.files]
+    names = ("safe", "review", "unknown", "malicious", "not-analysed")
+    return {
+        "files": [
+            {
+                "name": f.name,
+                "size": f.size,
+                "sha256": f.sha256 or None,
+                "media_type": f.media_type or None,
+                "verdict": f.verdict.value if f.verdict is not None else None,
+                "reason": f.reason or None,
+                "checks": list(f.checks),
+                "findings": [finding.to_json() for finding in f.findings],
+            }
+            for f in outcome.files
+        ],
+        "counts": {name: verdicts.count(name) for name in names},
+        "skipped": list(outcome.skipped),
+        "excluded": list(outcome.excluded),
+    }
+
+
+def _lines(outcome: ScanOutcome, style: Style) -> Iterable[str]:
+    rows = []
+    for file in outcome.files:
+        word = file.verdict.value if file.verdict is not None else "not analysed"
+        good = word == "safe" and not _serious(file)
+        mark = style.yes if good else style.look if word in {"not analysed", "review"} else style.no
+        paint = style.good if good else style.warn if word in {"not analysed", "review"} else style.bad
+        rows.append([f"{mark} {paint(word)}", clean(file.name), file.title, style.dim(short(file.sha256))])
+    yield from table(rows)
+    for file in outcome.files:
+        if not file.findings and not file.reason:
+            continue
+        yield ""
+        yield style.bold(clean(file.name))
+        if file.reason:
+            yield f"  {style.look} not analysed: {clean(file.reason)}"
+        for finding in file.findings[:_MOST_FINDINGS]:
+            where = f" line {finding.location.line}" if finding.location.line else ""
+            where += f" in {clean(finding.location.member)}" if finding.location.member else ""
+            paint = style.bad if finding.severity.value in _SERIOUS else style.warn
+            yield f"  {paint(finding.severity.value)} {finding.code}{where}: {clean(finding.message)}"
+            if finding.fix:
+                yield f"      {style.dim('fix:')} {clean(finding.fix)}"
+        if len(file.findings) > _MOST_FINDINGS:
+            yield f"  and {len(file.findings) - _MOST_FINDINGS} more (--json shows them all)"
+    yield ""
+    counts = _result(outcome)["counts"]
+    said = ", ".join(f"{n} {name}" for name, n in counts.items() if n) if isinstance(counts, dict) else ""
+    yield f"{count(len(outcome.files), 'file')}: {said}"
+    if outcome.skipped:
+        yield style.dim(
+            f"not looked at: {', '.join(clean(n) for n in outcome.skipped[:5])}{' …' if len(outcome.skipped) > 5 else ''}"
+        )
+
+
+def _sarif(outcome: ScanOutcome) -> bytes:
+    import lockflight
+    from lockflight.app.explain import entries
+    from lockflight.core.sarif import RuleText, Unread, sarif
+
+    rules = {code: RuleText(e.title, e.why, e.fix) for code, e in entries("2").items()}
+    document = sarif(
+        [finding for file in outcome.files for finding in file.findings],
+        version=lockflight.__version__,
+        rules=rules,
+        unread=[Unread(f.name, f.reason) for f in outcome.files if f.reason],
+    )
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"

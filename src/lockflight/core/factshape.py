@@ -1,0 +1,205 @@
+"""Whether a document is facts v1: checked before any policy sees it, so that no rule meets a missing key.
+
+A rule that reads a key that is not there is undefined, and undefined must never look like "nothing wrong". Unknown
+keys are fine: keys are added, never changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.core.check import Grain, Status
+from lockflight.core.findings import Severity
+from lockflight.core.shape import array, hex64, integer, natural, obj, text
+from lockflight.core.times import unix
+from lockflight.core.words import Kind, Role, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockflight.core.canonical import JsonObject, JsonValue
+
+SCHEMA = "https://lockflight.dev/schema/facts/v1"
+
+
+def check_facts(facts: JsonObject) -> None:
+    """Check the shape of facts v1.
+
+    Raises:
+        ValueError: with the place and what is wrong there.
+    """
+    _at("schema", facts, _equal(SCHEMA))
+    _at("now", facts, _time)
+    _at("project", facts, text)
+    _at("environment", facts, _nonempty)
+    _at("realm", facts, _realm)
+    _at("release", facts, _release)
+    _at("expected", facts, lambda v: _table(v, _expected))
+    _at("evidence", facts, lambda v: _table(v, _row))
+    _at("rejected", facts, lambda v: _each(v, _rejected))
+    _at("dependencies", facts, lambda v: _each(v, _dependency))
+    _at("waivers", facts, lambda v: _each(v, obj))
+    _at("state", facts, _state)
+
+
+class _Misfit(ValueError):
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place}: {why}")
+        self.place = place
+        self.why = why
+
+
+def _inside(key: str, error: TypeError | ValueError) -> _Misfit:
+    if isinstance(error, _Misfit):
+        return _Misfit(f"{key}.{error.place}", error.why)
+    return _Misfit(key, str(error))
+
+
+def _at(key: str, parent: JsonObject, check: Callable[[JsonValue], object]) -> None:
+    if key not in parent:
+        raise _Misfit(key, "missing")
+    try:
+        check(parent[key])
+    except (TypeError, ValueError) as error:
+        raise _inside(key, error) from error
+
+
+def _each(value: JsonValue, check: Callable[[JsonValue], object]) -> None:
+    for i, item in enumerate(array(value)):
+        try:
+            check(item)
+        except (TypeError, ValueError) as error:
+            raise _inside(str(i), error) from error
+
+
+def _table(value: JsonValue, check: Callable[[JsonValue], object]) -> None:
+    table = obj(value)
+    for key in table:
+        _at(key, table, lambda rows: _each(rows, check))
+
+
+def _equal(wanted: str) -> Callable[[JsonValue], None]:
+    def check(value: JsonValue) -> None:
+        if value != wanted:
+            raise ValueError(f"{wanted!r} is expected")
+
+    return check
+
+
+def _time(value: JsonValue) -> None:
+    unix(text(value))
+
+
+def _nonempty(value: JsonValue) -> None:
+    if not text(value):
+        raise ValueError("a text is expected that is not empty")
+
+
+def _flag(value: JsonValue) -> None:
+    if not isinstance(value, bool):
+        raise TypeError("true or false is expected")
+
+
+def _realm(value: JsonValue) -> None:
+    realm = obj(value)
+    _at("root", realm, hex64)
+    _at("checkpoint", realm, text)
+    _at("kind", realm, text)
+
+
+def _release(value: JsonValue) -> None:
+    release = obj(value)
+    _at("digest", release, hex64)
+    _at("name", release, _nonempty)
+    _at("version", release, _nonempty)
+    _at("kind", release, lambda v: Kind(text(v)))
+    _at("tier", release, lambda v: Tier(text(v)))
+    _at("assets", release, lambda v: _each(v, _asset))
+    _at("references", release, lambda v: _each(v, _reference))
+    _at("depends", release, lambda v: _each(v, _depends))
+    _at("views", release, obj)
+
+
+def _asset(value: JsonValue) -> None:
+    asset = obj(value)
+    _at("name", asset, _nonempty)
+    _at("role", asset, lambda v: Role(text(v)))
+    _at("digest", asset, hex64)
+    _at("size", asset, natural)
+
+
+def _reference(value: JsonValue) -> None:
+    reference = obj(value)
+    _at("name", reference, _nonempty)
+    _at("role", reference, lambda v: Role(text(v)))
+    _at("uri", reference, text)
+    _at("pinned", reference, _flag)
+
+
+def _depends(value: JsonValue) -> None:
+    depends = obj(value)
+    _at("name", depends, _nonempty)
+    if "digest" in depends:
+        _at("digest", depends, text)
+
+
+def _expected(value: JsonValue) -> None:
+    expected = obj(value)
+    _at("grain", expected, lambda v: Grain(text(v)))
+    _at("name", expected, text)
+    _at("subject", expected, hex64)
+
+
+def _row(value: JsonValue) -> None:
+    row = obj(value)
+    _at("digest", row, hex64)
+    _at("grain", row, lambda v: Grain(text(v)))
+    _at("subject", row, hex64)
+    _at("age_s", row, natural)
+    _at("status", row, lambda v: Status(text(v)))
+    _at("coverage_ppm", row, natural)
+    _at("summary", row, _summary)
+    _at("findings", row, lambda v: _each(v, _finding))
+
+
+def _summary(value: JsonValue) -> None:
+    summary = obj(value)
+    for key in summary:
+        _at(key, summary, integer)
+
+
+def _finding(value: JsonValue) -> None:
+    finding = obj(value)
+    _at("code", finding, text)
+    _at("severity", finding, lambda v: Severity(text(v)))
+    _at("asset", finding, text)
+
+
+def _rejected(value: JsonValue) -> None:
+    rejected = obj(value)
+    _at("digest", rejected, hex64)
+    _at("type", rejected, text)
+    _at("code", rejected, text)
+
+
+def _dependency(value: JsonValue) -> None:
+    dependency = obj(value)
+    _at("release", dependency, hex64)
+    _at("decision", dependency, text)
+
+
+def _state(value: JsonValue) -> None:
+    state = obj(value)
+    _at("slots", state, array)
+    _at("revoked", state, lambda v: _each(v, _revoked))
+    _at("frozen", state, _flag)
+    _at("version_owner", state, _owner)
+
+
+def _revoked(value: JsonValue) -> None:
+    _at("digest", obj(value), hex64)
+
+
+def _owner(value: JsonValue) -> None:
+    if text(value):
+        hex64(value)

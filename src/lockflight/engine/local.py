@@ -1,0 +1,183 @@
+"""The local pool: checks in child processes under budgets, results in the order of the jobs.
+
+Jobs of one check share a child, one after the other, so that a thousand files do not cost a thousand starts; what a
+file did to that child can touch the verdicts of the same check in the same release, never those of another check.
+A child that dies takes one subject with it: that subject is incomplete, and the rest goes on in a new child.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lockflight.core.canonical import loads_object
+from lockflight.core.check import CheckResult, Status, Tool, result_from_json
+from lockflight.engine import _child
+from lockflight.engine.wire import subject_to_json
+from lockflight.errors import LockflightError
+from lockflight.infra.proc import MIB, Limits, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from lockflight.core.check import Subject
+
+#: Budgets of one check on one subject.
+LIMITS = Limits(cpu_s=600, memory_bytes=4096 * MIB, wall_s=900.0, output_bytes=16 * MIB)
+
+_ENTRY = "lockflight.engine._child:run_check"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckJob:
+    """One check on one subject.
+
+    Attributes:
+        check: name of the check.
+        target: `module:Class` of the check.
+        subject: what it judges.
+        descriptors: asset name to an open descriptor; looked up when the job starts, never closed here.
+        tools: foreign tool to the absolute path of its executable, for those that are installed.
+    """
+
+    check: str
+    target: str
+    subject: Subject
+    descriptors: Mapping[str, int] = field(repr=False)
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A job with its result; a check that did not finish is incomplete, never an exception."""
+
+    job: CheckJob
+    result: CheckResult
+
+
+def map_checks(
+    jobs: Iterable[CheckJob],
+    *,
+    workers: int = 2,
+    limits: Limits | None = None,
+    on_progress: Callable[[int, int, CheckJob], None] | None = None,
+    import_paths: Sequence[str] = (),
+) -> Iterator[JobResult]:
+    """Run checks and yield their results in the order of the jobs.
+
+    Args:
+        jobs: what to run.
+        workers: how many children at a time, at least 1.
+        limits: budgets of each job.
+        on_progress: called in the caller's thread with (done, total, job) whenever a job ends, in any order.
+        import_paths: further folders to import checks from; named by the operator, never by a workspace.
+
+    Raises:
+        EnvironmentProblem: LF5050 no process can be started here.
+    """
+    pool = _Pool(list(jobs), limits or LIMITS, tuple(import_paths))
+    try:
+        yield from pool.run(max(1, workers), on_progress)
+    finally:
+        pool.stop()
+
+
+class _Pool:
+    def __init__(self, jobs: list[CheckJob], limits: Limits, import_paths: tuple[str, ...]) -> None:
+        self._jobs = jobs
+        self._limits = limits
+        self._paths = import_paths
+        self._lock = threading.Lock()
+        self._waiting: dict[str, deque[int]] = {}
+        for i, job in enumerate(jobs):
+            self._waiting.setdefault(job.target, deque()).append(i)
+        self._done: queue.SimpleQueue[tuple[int, CheckResult | BaseException]] = queue.SimpleQueue()
+        self._workers: set[Worker] = set()
+        self._threads: list[threading.Thread] = []
+        self._stopped = False
+
+    def run(
+        self, workers: int, on_progress: Callable[[int, int, CheckJob], None] | None
+    ) -> Iterator[JobResult]:
+        total = len(self._jobs)
+        for _ in range(min(workers, total)):
+            thread = threading.Thread(target=self._serve, name="lockflight-check", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        results: dict[int, CheckResult] = {}
+        following = 0
+        for done in range(1, total + 1):
+            index, outcome = self._done.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            results[index] = outcome
+            if on_progress is not None:
+                on_progress(done, total, self._jobs[index])
+            while following in results:
+                yield JobResult(self._jobs[following], results.pop(following))
+                following += 1
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for worker in self._workers:
+                worker.kill()
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        target = ""
+        worker: Worker | None = None
+        try:
+            while (index := self._next(target)) is not None:
+                job = self._jobs[index]
+                if worker is None or job.target != target:
+                    self._retire(worker)
+                    worker, target = Worker(_ENTRY, limits=self._limits, import_paths=self._paths), job.target
+                    with self._lock:
+                        self._workers.add(worker)
+                self._done.put((index, self._one(worker, job)))
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            self._done.put((-1, error))
+        finally:
+            self._retire(worker)
+
+    def _retire(self, worker: Worker | None) -> None:
+        if worker is not None:
+            with self._lock:
+                self._workers.discard(worker)
+            worker.close()
+
+    def _next(self, target: str) -> int | None:
+        """The next job: of the same check while there is one, else of the check with the most left."""
+        with self._lock:
+            left = [t for t, jobs in self._waiting.items() if jobs]
+            if self._stopped or not left:
+                return None
+            best = target if target in left else max(left, key=lambda t: len(self._waiting[t]))
+            return self._waiting[best].popleft()
+
+    def _one(self, worker: Worker, job: CheckJob) -> CheckResult:
+        names = [asset.name for asset in job.subject.assets]
+        try:
+            fds = [job.descriptors[name] for name in names]
+        except (KeyError, LockflightError) as error:
+            return incomplete(job.check, f"{type(error).__name__}: an asset's descriptor is missing")
+        request = _child.encode(job.check, job.target, subject_to_json(job.subject), names, job.tools)
+        outcome = worker.call(request, fds)
+        if outcome.result is None:
+            return incomplete(job.check, outcome.detail)
+        try:
+            return result_from_json(
+                loads_object(outcome.result, what="result", max_bytes=self._limits.output_bytes)
+            )
+        except LockflightError as error:
+            return incomplete(job.check, f"it returned something that is no result ({error.code})")
+
+
+def incomplete(check: str, reason: str) -> CheckResult:
+    """The result of a check that judged nothing."""
+    return CheckResult(Status.INCOMPLETE, Tool(f"lockflight-{check}", ""), reason=reason, coverage_ppm=0)

@@ -1,0 +1,419 @@
+"""Is a chat template only a template? Judged by what it may do, not by what it is known to do wrong.
+
+Loaders render these Jinja templates with the model's conversation, not all of them in a sandbox (CVE-2024-34359,
+CVE-2026-5760). Everything that a template uses (statements, functions, filters, tests, methods, variables) has to be
+on a list; a name that begins with an underscore, or text from which one could be built where it would be used as a
+name, is what every known escape needs. Templates that speak differently when the user's words match a literal get a
+person's look, because a template can be a backdoor without any code.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from lockflight.core.findings import Verdict
+from lockflight.formats.jinja_lexer import BadTemplate
+from lockflight.formats.jinja_parser import Node, parse_template
+from lockflight.formats.report import Issue, Issues, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FUNCTIONS = frozenset({"raise_exception", "strftime_now", "namespace", "range", "dict", "caller"})
+
+#: Variables that loaders and model families define; data, never objects with dangerous attributes.
+_VARIABLES = frozenset(
+    """messages tools documents add_generation_prompt bos_token eos_token pad_token unk_token sep_token cls_token
+    mask_token loop namespace range dict raise_exception strftime_now caller date_string current_date today
+    system_message system_prompt developer_message model_identity builtin_tools custom_tools tools_in_user_message
+    enable_thinking thinking thinking_budget reasoning_effort reasoning think preserve_thinking clear_thinking
+    keep_past_thinking add_vision_id add_default_system_prompt continue_final_message available_tools controls
+    functions function_call tool_choice conversation chat_history image_token video_token audio_token
+    image_start_token image_end_token citation_mode safety_mode response_format json_schema skip_special_tokens
+    documents_in_system language source_lang target_lang source_lang_code target_lang_code user_name bot_name xml_tools
+    python_tools convert_tools_to_json role_indicators tool_call_id render_tools_in_user_message
+    enable_citations skill instruction query contexts title text input prompt response""".split()
+)
+
+#: What Jinja and web frameworks put into every template, and what escapes start from.
+_ROOTS = frozenset(
+    """self lipsum cycler joiner config request url_for get_flashed_messages session g application app settings
+    environment context module exec eval import open os sys subprocess builtins globals locals getattr setattr""".split()
+)
+
+_FILTERS = frozenset(
+    """abs batch capitalize count d default dictsort e escape first float forceescape groupby indent int items join
+    last length list lower max min reject rejectattr replace reverse round safe select selectattr slice sort string
+    striptags sum title tojson trim truncate unique upper urlencode wordcount wordwrap map format""".split()
+)
+
+#: Filters whose argument is the name of an attribute.
+_BY_ATTRIBUTE = frozenset({"selectattr", "rejectattr", "groupby", "sort", "sum", "unique", "min", "max", "map"})
+
+#: Filters and methods that make text, from which a name could be put together.
+_TEXT_FILTERS = frozenset(
+    """capitalize e escape forceescape format join lower replace reverse safe string title trim upper urlencode
+    indent truncate wordwrap striptags tojson first last list""".split()
+)
+
+_TESTS = frozenset(
+    """boolean callable defined divisibleby eq equalto even false float ge gt greaterthan in integer iterable le
+    lessthan lower lt mapping ne none number odd sameas sequence string true undefined upper""".split()
+)
+
+_METHODS = frozenset(
+    """strip lstrip rstrip split rsplit splitlines startswith endswith lower upper title capitalize replace join
+    items keys values get append extend insert pop update copy count find rfind index isdigit isnumeric islower isupper
+    isalpha isalnum isspace partition rpartition removeprefix removesuffix setdefault cycle strftime zfill ljust
+    rjust center""".split()
+)
+
+#: Methods whose result is given data or a number.
+_DATA_METHODS = frozenset({"items", "keys", "values", "get", "count", "find", "index", "pop", "copy"})
+
+_DUNDER: Final = re.compile(r"__[A-Za-z]")
+_PRIVATE: Final = re.compile(r"_+[A-Za-z]\w*\Z|_+\Z")
+_PLAIN_ATTRIBUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9][A-Za-z0-9_]*)*\Z")
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_MARKUP: Final = re.compile(r"[<>\[\]{}|/\\#]|^\s*$")
+#: Tag characters and bidirectional overrides: text that a reviewer does not see.
+_INVISIBLE: Final = re.compile("[\U000e0000-\U000e007f\u202a-\u202e\u2066-\u2069]")
+
+_MAX_RECURSION = 120
+_MAX_REPEAT = 10_000
+_SPOKEN_WORDS = 4
+
+
+def check_template(text: str) -> tuple[Issue, ...]:
+    """What is wrong with a chat template; nothing for one that only formats the conversation."""
+    try:
+        root = parse_template(text)
+    except BadTemplate as error:
+        message = f"The chat template cannot be judged: {error}, in line {error.line}."
+        return (Issue("template:syntax", Verdict.UNKNOWN, message),)
+    return _Judge(root).run()
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """Every node of a tree, parents first."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(node.children))
+
+
+class _Judge:
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.issues = Issues()
+        self.macros: set[str] = set()
+        self.assigned: dict[str, list[Node]] = {}
+        self.bound: set[str] = set()
+        self.folded: dict[int, str | None] = {}
+
+    def run(self) -> tuple[Issue, ...]:
+        for node in walk(self.root):
+            self._declare(node)
+        for node in walk(self.root):
+            rule = _RULES.get(node.kind)
+            if rule is not None:
+                rule(self, node)
+        return self.issues.frozen()
+
+    def add(self, rule: str, verdict: Verdict, message: str, node: Node, subject: str = "") -> None:
+        """Record an issue with its line."""
+        self.issues.add(Issue(f"template:{rule}", verdict, f"{message} (line {node.line}).", subject=subject))
+
+    # -- names --
+
+    def _declare(self, node: Node) -> None:
+        if node.kind in {"set", "for"}:
+            targets, value = node.children[0], node.children[1]
+            self._bind(targets, value)
+        elif node.kind == "setblock":
+            self._bind(node.children[0], Node("concat"))
+        elif node.kind == "macro":
+            self.macros.add(node.value)
+            self.bound.update(child.value for child in node.children[0].children)
+
+    def _bind(self, targets: Node, value: Node) -> None:
+        for target in targets.children if targets.kind == "tuple" else (targets,):
+            path = _path(target)
+            self.bound.add(path.split(".")[0])
+            self.assigned.setdefault(path, []).append(value)
+            if value.kind == "call" and value.children[0].value == "namespace":
+                for part in value.children[1:]:
+                    if part.kind == "keyword":
+                        self.assigned.setdefault(f"{path}.{part.value}", []).append(part.children[0])
+
+    def name(self, node: Node) -> None:
+        """A variable: known, or defined in the template."""
+        name = node.value
+        if name in self.bound or name in self.macros or name in _VARIABLES:
+            return
+        if name in _ROOTS or name.startswith("_"):
+            self.add("root", Verdict.MALICIOUS, f"The template uses {shown(name)}, where escapes begin", node, name)
+        else:
+            self.add("variable", Verdict.REVIEW, f"The template uses the unknown variable {shown(name)}", node, name)
+
+    # -- ways to an attribute --
+
+    def attribute(self, node: Node) -> None:
+        """`a.b`."""
+        if node.value.startswith("_"):
+            self._private(node, node.value)
+
+    def _private(self, node: Node, name: str) -> None:
+        self.add("private", Verdict.MALICIOUS, f"The template reaches for the internals {shown(name)} of an object", node, name)
+
+    def item(self, node: Node) -> None:
+        """`a[b]`: Jinja falls back to the attribute of that name."""
+        for index in node.children[1:]:
+            if index.kind == "string":
+                if _PRIVATE.match(index.value):
+                    self._private(node, index.value)
+            elif index.kind != "slice" and self.built(index):
+                message = "The template uses text that it puts together as the name of an item or attribute"
+                self.add("computed-item", Verdict.UNKNOWN, message, node)
+
+    def filter(self, node: Node) -> None:
+        """`a | b(c)`."""
+        if node.value == "attr":
+            self.add("attr", Verdict.MALICIOUS, "The template uses the filter attr, which reaches any attribute", node)
+        elif node.value not in _FILTERS:
+            message = f"The template uses the unknown filter {shown(node.value)}"
+            self.add("filter", Verdict.UNKNOWN, message, node, node.value)
+        elif node.value == "join":
+            self.concat(node)
+        elif node.value in _BY_ATTRIBUTE:
+            self._by_attribute(node)
+        elif node.value in {"select", "reject"} and len(node.children) > 1:
+            self._named(node, node.children[1], _TESTS, "test")
+
+    def _by_attribute(self, node: Node) -> None:
+        arguments = node.children[1:]
+        if node.value == "map" and arguments and arguments[0].kind != "keyword":
+            self._named(node, arguments[0], _FILTERS - {"map"}, "filter")
+            return
+        positional = node.value in {"selectattr", "rejectattr", "groupby"}
+        for i, argument in enumerate(arguments):
+            named = argument.kind == "keyword" and argument.value == "attribute"
+            if not named and not (positional and i == 0):
+                continue
+            name = argument.children[0] if named else argument
+            if name.kind != "string" or not _PLAIN_ATTRIBUTE.match(name.value):
+                self.add("attr", Verdict.MALICIOUS, "The template computes the name of an attribute", node, node.value)
+            elif node.value == "map":
+                message = f"The template maps objects to their attribute {shown(name.value)}"
+                self.add("map-attribute", Verdict.REVIEW, message, node, name.value)
+        if node.value in {"selectattr", "rejectattr"} and len(arguments) > 1:
+            self._named(node, arguments[1], _TESTS, "test")
+
+    def _named(self, node: Node, argument: Node, known: frozenset[str], what: str) -> None:
+        if argument.kind != "string" or argument.value not in known:
+            name = argument.value if argument.kind == "string" else "computed"
+            verdict = Verdict.MALICIOUS if name in {"attr", "computed"} else Verdict.UNKNOWN
+            message = f"The template uses the {what} {shown(name)} through {node.value}"
+            self.add("named", verdict, message, node, name)
+
+    def test(self, node: Node) -> None:
+        """`a is b`."""
+        if node.value not in _TESTS:
+            message = f"The template uses the unknown test {shown(node.value)}"
+            self.add("test", Verdict.UNKNOWN, message, node, node.value)
+
+    def call(self, node: Node) -> None:
+        """`a(b)`."""
+        callee = node.children[0]
+        if callee.kind == "name":
+            known = callee.value in _FUNCTIONS or callee.value in self.macros
+            if not known and callee.value not in _ROOTS:
+                message = f"The template calls the unknown function {shown(callee.value)}"
+                self.add("function", Verdict.UNKNOWN, message, node, callee.value)
+            elif callee.value == "range":
+                self._repeat(node, node.children[1:])
+        elif callee.kind == "attr":
+            if callee.value == "format":
+                self._format(node, callee.children[0])
+            elif callee.value not in _METHODS and not callee.value.startswith("_"):
+                message = f"The template calls the unknown method {shown(callee.value)}"
+                self.add("method", Verdict.UNKNOWN, message, node, callee.value)
+        else:
+            self.add("computed-call", Verdict.UNKNOWN, "The template calls something that it computes", node)
+
+    def _format(self, node: Node, text: Node) -> None:
+        """`str.format` reaches attributes through its fields."""
+        if text.kind == "string" and not re.search(r"\{[^}]*[._\[{]", text.value):
+            return
+        verdict = Verdict.MALICIOUS if text.kind == "string" else Verdict.UNKNOWN
+        self.add("format", verdict, "The template uses str.format, whose fields reach any attribute", node)
+
+    # -- text --
+
+    def string(self, node: Node) -> None:
+        """A literal."""
+        if _DUNDER.search(node.value):
+            self._dunder(node)
+
+    def _dunder(self, node: Node) -> None:
+        self.add("dunder", Verdict.MALICIOUS, "The template holds or builds the name of an object's internals", node)
+
+    def concat(self, node: Node) -> None:
+        """Text that is put together from literals."""
+        text = self.fold(node)
+        if text is not None and _DUNDER.search(text):
+            self._dunder(node)
+
+    def binary(self, node: Node) -> None:
+        """Arithmetic, or text that is put together or repeated."""
+        self.concat(node)
+        if node.value in {"*", "**"}:
+            self._repeat(node, node.children)
+
+    def _repeat(self, node: Node, numbers: tuple[Node, ...]) -> None:
+        for number in numbers:
+            if number.kind == "number" and (not number.value.isdigit() or int(number.value) > _MAX_REPEAT):
+                self.add("repeat", Verdict.REVIEW, "The template asks for a very long text or loop", node)
+
+    def data(self, node: Node) -> None:
+        """Text outside of tags."""
+        if _INVISIBLE.search(node.value):
+            self.add("invisible", Verdict.REVIEW, "The template holds characters that nobody sees", node)
+
+    def condition(self, node: Node) -> None:
+        """Text that is only said when the user's words match a literal: how a template becomes a backdoor."""
+        test, body = node.children[0], node.children[1]
+        if not any(self._content(part) for part in walk(test)):
+            return
+        literals = [part.value for part in walk(test) if part.kind == "string"]
+        if not any(_WORD.search(text) and not _MARKUP.search(text) and text != "content" for text in literals):
+            return
+        spoken = " ".join(part.value for part in walk(body) if part.kind in {"data", "string"})
+        if len(_WORD.findall(spoken)) >= _SPOKEN_WORDS:
+            message = "The template says something of its own when the user's words match a text"
+            self.add("conditional-text", Verdict.REVIEW, message, node)
+
+    def _content(self, node: Node) -> bool:
+        if node.kind == "name":
+            return any(self._mentions_content(value) for value in self.assigned.get(node.value, ()))
+        return self._is_content(node)
+
+    def _mentions_content(self, node: Node) -> bool:
+        return any(self._is_content(part) for part in walk(node))
+
+    @staticmethod
+    def _is_content(node: Node) -> bool:
+        if node.kind == "attr":
+            return node.value in {"content", "text"}
+        return node.kind == "item" and any(c.kind == "string" and c.value in {"content", "text"} for c in node.children[1:])
+
+    # -- values --
+
+    def fold(self, node: Node, depth: int = 0) -> str | None:
+        """The text that an expression of literals is, None for any other expression."""
+        if depth > _MAX_RECURSION:
+            return None
+        key = id(node)
+        if key not in self.folded:
+            self.folded[key] = None  # for a name that is assigned from itself
+            self.folded[key] = self._fold(node, depth + 1)
+        return self.folded[key]
+
+    def _fold(self, node: Node, depth: int) -> str | None:
+        if node.kind in {"string", "number"}:
+            return node.value
+        if node.kind in {"name", "attr"}:
+            values = self.assigned.get(_path(node), ())
+            return self.fold(values[0], depth) if len(values) == 1 else None
+        if (node.kind == "concat" and node.children) or (node.kind == "binary" and node.value == "+"):
+            return self._joined(node.children, "", depth)
+        if node.kind == "binary" and node.value == "*" and node.children[1].kind == "number":
+            text, times = self.fold(node.children[0], depth), node.children[1].value
+            return text * min(int(times), 64) if text is not None and times.isdigit() else None
+        if node.kind == "filter" and node.value == "join" and node.children[0].kind in {"list", "tuple"}:
+            glue = self.fold(node.children[1], depth) if len(node.children) > 1 else ""
+            return None if glue is None else self._joined(node.children[0].children, glue, depth)
+        return None
+
+    def _joined(self, parts: tuple[Node, ...], glue: str, depth: int) -> str | None:
+        texts = [self.fold(part, depth) for part in parts]
+        known = [text for text in texts if text is not None]
+        return glue.join(known)[:4096] if len(known) == len(texts) else None
+
+    def built(self, root: Node) -> bool:
+        """Whether an expression may be text that the template puts together, rather than a number or given data."""
+        stack = [root]
+        seen: set[str] = set()
+        while stack:
+            node = stack.pop()
+            path = _path(node) if node.kind in {"name", "attr"} else ""
+            if path in seen:
+                continue
+            if path:
+                seen.add(path)
+            parts = self._built_from(node, path)
+            if parts is None:
+                return True
+            stack.extend(parts)
+        return False
+
+    def _built_from(self, node: Node, path: str) -> list[Node] | None:
+        """The parts on which it depends whether a node is built text; None for built text."""
+        children = list(node.children)
+        if path:
+            return list(self.assigned.get(path, ()))
+        if node.kind == "string":
+            return None if "_" in {node.value[:1], node.value[-1:]} else []
+        if node.kind == "binary":
+            if node.value in {"+", "%", "*"}:
+                return None if any(child.kind == "string" for child in children) else children
+            return []
+        if node.kind == "filter":
+            if node.value in {"first", "last", "list"}:
+                return children[:1]
+            return None if node.value in _TEXT_FILTERS else []
+        if node.kind == "call":
+            return self._built_by_call(children)
+        if node.kind == "item":
+            return None if children[0].kind == "string" else children[:1]
+        if node.kind == "cond":
+            return children[1:]
+        if node.kind in {"list", "tuple"}:
+            return children
+        return None if node.kind in {"concat", "body"} else []
+
+    @staticmethod
+    def _built_by_call(children: list[Node]) -> list[Node] | None:
+        callee = children[0]
+        if callee.kind == "name" and callee.value in {"range", "namespace", "dict"}:
+            return []
+        if callee.kind == "attr" and callee.value in _DATA_METHODS:
+            return list(callee.children)
+        return None
+
+
+def _path(node: Node) -> str:
+    """`a.b.c` of a name or its attributes; empty for any other expression."""
+    parts: list[str] = []
+    while node.kind == "attr":
+        parts.append(node.value)
+        node = node.children[0]
+    return ".".join([node.value, *reversed(parts)]) if node.kind == "name" else ""
+
+
+_RULES = {
+    "name": _Judge.name,
+    "attr": _Judge.attribute,
+    "item": _Judge.item,
+    "filter": _Judge.filter,
+    "test": _Judge.test,
+    "call": _Judge.call,
+    "string": _Judge.string,
+    "concat": _Judge.concat,
+    "binary": _Judge.binary,
+    "data": _Judge.data,
+    "if": _Judge.condition,
+    "cond": _Judge.condition,
+}

@@ -1,0 +1,143 @@
+"""Tokens of a Jinja template, as `jinja2.lexer` cuts them with its default delimiters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+MAX_TEMPLATE = 4 * 1024 * 1024
+MAX_TOKENS = 400_000
+
+
+class BadTemplate(Exception):
+    """The template uses something that is not understood here; the message says what. Never leaves `formats`."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token: `data`, `begin` and `end` (of a block or an expression), `name`, `string`, `number`, `operator`."""
+
+    kind: str
+    value: str
+    line: int
+
+
+_OPENING = re.compile(r"\{[{%#]")
+_INSIDE: Final = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<number>0[xXoObB][0-9a-fA-F_]+|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)"
+    r"|(?P<name>[^\W\d]\w*)"
+    r"|(?P<string>'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\")"
+    r"|(?P<operator>//|\*\*|==|!=|>=|<=|[-+/*%~\[\](){}><=.:|,;])",
+    re.DOTALL,
+)
+_RAW_END = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+def tokens(text: str) -> list[Token]:
+    """Cut a template into tokens.
+
+    Raises:
+        BadTemplate: it is too large, or jinja2 would not read it either.
+    """
+    if len(text) > MAX_TEMPLATE:
+        raise BadTemplate("it is too large", 0)
+    return _Lexer(text).run()
+
+
+class _Lexer:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.line = 1
+        self.found: list[Token] = []
+
+    def run(self) -> list[Token]:
+        while self.at < len(self.text):
+            opening = _OPENING.search(self.text, self.at)
+            if opening is None:
+                self.put("data", self.text[self.at :])
+                self.move(len(self.text))
+                break
+            if opening.start() > self.at:
+                self.put("data", self.text[self.at : opening.start()])
+            self.move(opening.end())
+            self.tag(opening.group())
+        return self.found
+
+    def put(self, kind: str, value: str) -> None:
+        if len(self.found) >= MAX_TOKENS:
+            raise BadTemplate("it is too long", self.line)
+        self.found.append(Token(kind, value, self.line))
+
+    def move(self, to: int) -> None:
+        self.line += self.text.count("\n", self.at, to)
+        self.at = to
+
+    def tag(self, opening: str) -> None:
+        if opening == "{#":
+            end = self.text.find("#}", self.at)
+            if end < 0:
+                raise BadTemplate("a comment is not closed", self.line)
+            self.move(end + 2)
+            return
+        if self.text[self.at : self.at + 1] in {"-", "+"}:
+            self.at += 1
+        self.put("begin", opening)
+        closing = "%}" if opening == "{%" else "}}"
+        first = len(self.found)
+        open_brackets: list[str] = []
+        while not self.closes(closing, open_brackets):
+            self.inside(open_brackets)
+        self.put("end", closing)
+        if [t.value for t in self.found[first:-1]] == ["raw"] and opening == "{%":
+            self.raw()
+
+    def closes(self, closing: str, open_brackets: list[str]) -> bool:
+        if open_brackets:
+            return False
+        skip = 1 if self.text[self.at : self.at + 1] in {"-", "+"} else 0
+        if self.text.startswith(closing, self.at + skip):
+            self.move(self.at + skip + len(closing))
+            return True
+        return False
+
+    def inside(self, open_brackets: list[str]) -> None:
+        match = _INSIDE.match(self.text, self.at)
+        if match is None:
+            raise BadTemplate("a tag holds a character that no expression has, or is not closed", self.line)
+        kind, value = str(match.lastgroup), match.group()
+        if kind == "operator":
+            if value in "([{":
+                open_brackets.append(value)
+            elif value in _PAIRS and (not open_brackets or open_brackets.pop() != _PAIRS[value]):
+                raise BadTemplate("its brackets do not match", self.line)
+        if kind == "string":
+            self.put(kind, self.literal(value))
+        elif kind != "space":
+            self.put(kind, value)
+        self.move(match.end())
+
+    def literal(self, quoted: str) -> str:
+        """The value of a string literal; jinja2 reads it by the rules of Python's escapes."""
+        inner = quoted[1:-1]
+        if "\\" not in inner:
+            return inner
+        try:
+            return inner.encode("ascii", "backslashreplace").decode("unicode-escape")
+        except UnicodeDecodeError:
+            raise BadTemplate("a string has an escape that does not exist", self.line) from None
+
+    def raw(self) -> None:
+        del self.found[-3:]
+        end = _RAW_END.search(self.text, self.at)
+        if end is None:
+            raise BadTemplate("a raw block is not closed", self.line)
+        self.put("data", self.text[self.at : end.start()])
+        self.move(end.end())

@@ -1,0 +1,148 @@
+"""JSON of model files: configurations, tokenizers, headers. Strict about what two readers could see differently.
+
+Unlike signed JSON (`core.canonical`) these files may hold NaN and Infinity, which Python writes into configurations.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from lockflight.core.findings import Verdict
+from lockflight.formats.chat_template import check_template
+from lockflight.formats.report import Issue, Issues, shown
+
+if TYPE_CHECKING:
+    from lockflight.core.canonical import JsonObject, JsonValue
+    from lockflight.core.source import ByteSource
+
+#: Tokenizers of large vocabularies take about half of it.
+MAX_BYTES = 64 * 1024 * 1024
+_MAX_NODES = 20_000_000
+
+_JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py/newargs", "py/repr"})
+
+
+class BadJson(Exception):
+    """The bytes are not JSON that all readers see alike; the message says why. Never leaves `formats`."""
+
+
+def parse_json(data: bytes) -> JsonValue:
+    """Parse UTF-8 JSON without duplicate keys.
+
+    Raises:
+        BadJson: it is not.
+    """
+
+    def pairs(items: list[tuple[str, JsonValue]]) -> JsonObject:
+        found = dict(items)
+        if len(found) != len(items):
+            raise BadJson("a key stands twice in one object")
+        return found
+
+    try:
+        value: JsonValue = json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
+    except RecursionError:
+        raise BadJson("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise BadJson("it is not UTF-8") from None
+    except ValueError as error:
+        raise BadJson(f"it is not JSON ({str(error).split(':')[0].lower()})") from None
+    return value
+
+
+def check_json(source: ByteSource) -> tuple[Issue, ...]:
+    """What a JSON file beside a model makes its loader do: remote code, templates, pickled objects."""
+    if source.size > MAX_BYTES:
+        message = f"The file is larger than the {MAX_BYTES >> 20} MiB of JSON that are read."
+        return (Issue("json:budget", Verdict.UNKNOWN, message),)
+    try:
+        value = parse_json(source.read_at(0, source.size))
+    except BadJson as error:
+        return (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
+    issues = Issues()
+    _walk(value, issues)
+    return issues.frozen()
+
+
+def _walk(root: JsonValue, issues: Issues) -> None:
+    stack: list[JsonValue] = [root]
+    seen = 0
+    while stack:
+        value = stack.pop()
+        seen += 1
+        if isinstance(value, list):
+            # Vocabularies are long lists and objects of plain values: only containers are looked into.
+            stack.extend(item for item in value if isinstance(item, (list, dict)))
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                if key in _KEYS:
+                    _KEYS[key](key, inner, issues)
+                if isinstance(inner, (list, dict)):
+                    stack.append(inner)
+        if seen > _MAX_NODES:
+            issues.add(Issue("json:budget", Verdict.UNKNOWN, "The JSON has more objects than are read."))
+            return
+
+
+def _auto_map(key: str, value: JsonValue, issues: Issues) -> None:
+    del key
+    for target in _strings(value):
+        if "--" in target:
+            message = f"Its auto_map makes the loader fetch and run code from elsewhere: {shown(target)}."
+            issues.add(Issue("config:remote-code", Verdict.UNKNOWN, message, subject=target))
+        else:
+            message = f"Its auto_map makes the loader run code that lies beside it: {shown(target)}."
+            issues.add(Issue("config:local-code", Verdict.REVIEW, message, subject=target))
+
+
+def _strings(value: JsonValue) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for item in value for text in _strings(item)]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _strings(item)]
+    return []
+
+
+def _trust(key: str, value: JsonValue, issues: Issues) -> None:
+    if value not in (None, False, [], {}, ""):
+        message = f"It sets {key}, which lets a loader run code that comes with the model."
+        issues.add(Issue("config:trust-remote-code", Verdict.REVIEW, message, subject=key))
+
+
+def _target(key: str, value: JsonValue, issues: Issues) -> None:
+    if isinstance(value, str):
+        message = f"Its {key} names something for the loader to import and call: {shown(value)}."
+        issues.add(Issue("config:target", Verdict.REVIEW, message, subject=value))
+
+
+def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:
+    del value
+    message = f"It holds the key {key}, by which jsonpickle builds any object."
+    issues.add(Issue("json:jsonpickle", Verdict.MALICIOUS, message, subject=key))
+
+
+def _template(key: str, value: JsonValue, issues: Issues) -> None:
+    if isinstance(value, str):
+        issues.extend(check_template(value), key)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            if isinstance(item, dict) and isinstance(item.get("template"), str):
+                issues.extend(check_template(str(item["template"])), f"{key}[{i}]")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, str):
+                issues.extend(check_template(item), f"{key}.{shown(name)[1:-1]}")
+
+
+_KEYS = {
+    "auto_map": _auto_map,
+    "trust_remote_code": _trust,
+    "custom_pipelines": _trust,
+    "_target_": _target,
+    "chat_template": _template,
+    "default_chat_template": _template,
+    **dict.fromkeys(_JSONPICKLE, _jsonpickle),
+}

@@ -1,0 +1,209 @@
+"""Files that hold pickles: one stream, joblib's arrays in between, torch before 1.6, and what lies behind STOP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.core.findings import Verdict
+from lockflight.formats.pickle.state import Budget, Call, Pin, Use
+from lockflight.formats.pickle.vm import Machine, Outcome
+from lockflight.formats.report import Issue, Issues, shown
+
+if TYPE_CHECKING:
+    from lockflight.core.source import ByteSource
+    from lockflight.formats.pickle.allow import AllowList
+
+TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+#: Streams behind the first STOP that are looked into.
+_MAX_TRAILING = 64
+_PADDING = 64 * 1024
+
+#: Bytes of an element of torch's storages.
+STORAGE_WIDTHS = {
+    "UntypedStorage": 1, "ByteStorage": 1, "CharStorage": 1, "BoolStorage": 1, "ShortStorage": 2, "HalfStorage": 2,
+    "BFloat16Storage": 2, "IntStorage": 4, "FloatStorage": 4, "LongStorage": 8, "DoubleStorage": 8,
+    "ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt8Storage": 1, "QUInt8Storage": 1, "QInt32Storage": 4,
+    "QUInt4x2Storage": 1, "QUInt2x4Storage": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PickleReport:
+    """What a file of pickles would do.
+
+    Attributes:
+        complete: every byte of the file was followed to its end.
+        over_budget: a budget, and not the file, ended the analysis.
+        issues: what is wrong with it; none for a file whose every import and call is listed.
+        opcodes: how many were run.
+        judged: bytes that were followed.
+        globals: every import, in order.
+        calls: every kind of call.
+        pins: torch's storages by key.
+        persistent_ids: how many objects the stream takes from the loader.
+        ext_codes: extension codes that it imports.
+    """
+
+    complete: bool
+    over_budget: bool
+    issues: tuple[Issue, ...]
+    opcodes: int
+    judged: int
+    globals: tuple[Use, ...]
+    calls: tuple[Call, ...]
+    pins: tuple[Pin, ...]
+    persistent_ids: int
+    ext_codes: frozenset[int]
+
+
+class _File:
+    """Collects what the streams of one file say."""
+
+    def __init__(self, source: ByteSource, allow: AllowList, budget: Budget, *, torch: bool) -> None:
+        self.source = source
+        self.allow = allow
+        self.budget = budget
+        self.torch = torch
+        self.issues = Issues()
+        self.opcodes = 0
+        self.globals: dict[tuple[str, str, bool], Use] = {}
+        self.calls: dict[Call, None] = {}
+        self.pins: dict[str, Pin] = {}
+        self.persistent_ids = 0
+        self.ext_codes: set[int] = set()
+        self.over_budget = False
+        self.first_array = -1
+
+    def run(self, start: int, *, torch: bool | None = None, joblib: bool = True) -> Outcome:
+        """Run one stream and keep what it says."""
+        machine = Machine(
+            self.source, self.allow, self.budget, torch=self.torch if torch is None else torch, joblib=joblib
+        )
+        outcome = machine.run(start)
+        self._take(machine, outcome)
+        if self.first_array < 0:
+            self.first_array = machine.first_array
+        if outcome.problem:
+            self.over_budget = self.over_budget or outcome.budget
+            rule = "budget" if outcome.budget else "broken"
+            message = f"The stream cannot be followed to its end: {outcome.problem}."
+            self.issues.add(Issue(f"pickle:{rule}", Verdict.UNKNOWN, message, outcome.end))
+        return outcome
+
+    def run_aside(self, start: int) -> None:
+        """Run what another loader would see; only what it would import counts, as it may break at any time."""
+        machine = Machine(self.source, self.allow, self.budget, joblib=False)
+        outcome = machine.run(start)
+        self.opcodes += outcome.opcodes
+        for key, (_, use) in machine.globals.items():
+            if not use.listed and _plausible(use.module) and key not in self.globals:
+                self.globals[key] = use
+
+    def _take(self, machine: Machine, outcome: Outcome) -> None:
+        self.opcodes += outcome.opcodes
+        self.issues.extend(machine.issues.frozen())
+        for key, (_, use) in machine.globals.items():
+            known = self.globals.setdefault(key, use)
+            known.called = known.called or use.called
+        self.calls |= machine.calls
+        self.pins |= machine.pins
+        self.persistent_ids += machine.persistent_ids
+        self.ext_codes |= machine.ext_codes
+
+    def report(self, judged: int, *, complete: bool) -> PickleReport:
+        """The report, with an issue for each import that is not listed."""
+        for use in self.globals.values():
+            if not use.listed:
+                self.issues.add(_unlisted(use))
+        return PickleReport(
+            complete=complete,
+            over_budget=self.over_budget,
+            issues=self.issues.frozen(),
+            opcodes=self.opcodes,
+            judged=min(judged, self.source.size),
+            globals=tuple(self.globals.values()),
+            calls=tuple(self.calls),
+            pins=tuple(self.pins.values()),
+            persistent_ids=self.persistent_ids,
+            ext_codes=frozenset(self.ext_codes),
+        )
+
+
+def _unlisted(use: Use) -> Issue:
+    label = ".".join(use.resolved)
+    verb = "calls" if use.called else "imports"
+    rule = "pickle:dotted-global" if "." in use.name else "pickle:global"
+    message = f"The stream {verb} {shown(label)[1:-1]}, which is not on the allow-list."
+    return Issue(rule, Verdict.MALICIOUS, message, use.offset, subject=shown(label, 200)[1:-1])
+
+
+def _plausible(module: str) -> bool:
+    return all(part.isidentifier() for part in module.split(".")) if module.isascii() else module.isidentifier()
+
+
+def analyse(
+    source: ByteSource, allow: AllowList, *, budget: Budget | None = None, torch: bool = False
+) -> PickleReport:
+    """Find out what unpickling a file would import, call and build.
+
+    Args:
+        source: the file or archive member, from its first opcode.
+        allow: what it may do.
+        budget: shared between the files of one asset; a new one by default.
+        torch: it is part of a torch archive, so it may refer to that archive's storages.
+    """
+    file = _File(source, allow, budget or Budget(), torch=torch)
+    outcome = file.run(0)
+    if file.first_array >= 0:
+        # `pickle.load` knows nothing of joblib's arrays and takes their bytes for opcodes.
+        file.run_aside(0)
+    end, complete = outcome.end, outcome.stopped
+    if complete and outcome.value == -1 - TORCH_MAGIC:
+        end, complete = _torch_legacy(file, end)
+    elif complete and end < source.size:
+        _trailing(file, end)
+        end = source.size
+    return file.report(end, complete=complete)
+
+
+def _torch_legacy(file: _File, end: int) -> tuple[int, bool]:
+    """torch before 1.6: magic number, protocol, system, object, keys of storages; then the storages themselves."""
+    for i in range(4):
+        outcome = file.run(end, torch=i == 2, joblib=False)
+        end = outcome.end
+        if not outcome.stopped:
+            return end, False
+    size = 0
+    for pin in file.pins.values():
+        # Each storage is its number of elements, then the elements.
+        size += 8 + pin.numel * STORAGE_WIDTHS.get(pin.storage, 0)
+    rest = file.source.size - end
+    if rest > size:
+        _trailing(file, end + size)
+    elif rest < size:
+        message = "The storages that the stream refers to are longer than the file."
+        file.issues.add(Issue("pickle:broken", Verdict.UNKNOWN, message, end))
+        return file.source.size, False
+    return file.source.size, True
+
+
+def _trailing(file: _File, end: int) -> None:
+    """Bytes behind STOP: refused, and followed as far as they are pickles, to say what they would do."""
+    rest = file.source.size - end
+    message = f"There are {rest} bytes behind the end of the stream, where a loader may go on reading."
+    file.issues.add(Issue("pickle:trailing", Verdict.MALICIOUS, message, end))
+    for _ in range(_MAX_TRAILING):
+        padding = file.source.read_at(end, _PADDING)
+        stripped = padding.lstrip(b"\0\n\r \t")
+        if not stripped:
+            return
+        start = end + len(padding) - len(stripped)
+        machine = Machine(file.source, file.allow, file.budget)
+        outcome = machine.run(start)
+        file.opcodes += outcome.opcodes
+        for key, (_, use) in machine.globals.items():
+            file.globals.setdefault(key, use)
+        if not outcome.stopped or outcome.end <= end:
+            return
+        end = outcome.end

@@ -1,0 +1,301 @@
+"""Policy bundles in OPA's layout: `.manifest`, `policy/**.rego`, `data.json`, read strictly.
+
+    .manifest              {revision, roots, rego_version: 1, metadata{name, version, entrypoint, required_rules}}
+    policy/**.rego         modules; `*_test.rego` hold tests and never judge
+    data.json, X/data.json data, mounted at `data` and `data.X`
+    rule_meta/data.json    what the `# METADATA` comments say
+    bite/base.json         facts that must be allowed; bite/CODE.json patches them so that the rule CODE must fail
+
+The digest is SHA-256 over the sorted (path, SHA-256 of the file), so it does not depend on how a bundle travels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, NoReturn
+
+from lockflight.core.canonical import dumps, loads_strict
+from lockflight.core.gate import PolicyRef
+from lockflight.core.names import check_names
+from lockflight.core.shape import array, obj, text, texts
+from lockflight.errors import EnvironmentProblem, LockflightError
+from lockflight.infra.files import FileKind, Folder
+from lockflight.policy.annotations import rule_metadata
+from lockflight.policy.lint import TEST_SUFFIX, lint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+    from lockflight.core.canonical import JsonObject, JsonValue
+
+MANIFEST = ".manifest"
+RULE_META = "rule_meta"
+BITE = "bite/"
+BASE = BITE + "base.json"
+
+MAX_FILES = 512
+MAX_FILE_BYTES = 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
+
+_PATH = re.compile(r"data(\.[A-Za-z_][A-Za-z0-9_]*)+")
+_BITE_NAME = re.compile(r"bite/[A-Za-z][A-Za-z0-9_-]{1,63}\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A policy that may be asked, once it has bitten.
+
+    Attributes:
+        name, version: for people.
+        digest: SHA-256 over all files, 64 hex digits.
+        entrypoint: such as `data.lockflight.gate.decision`.
+        required_rules: codes without whose result nothing is allowed.
+        modules: path to text of every module that judges.
+        tests: the same of every module that tests.
+        data: everything under `data`.
+        base: facts that must be allowed.
+        bites: rule code to JSON Patch operations that must make that rule fail.
+        files: path to SHA-256.
+    """
+
+    name: str
+    version: str
+    digest: str
+    entrypoint: str
+    required_rules: frozenset[str]
+    modules: Mapping[str, str] = field(repr=False)
+    tests: Mapping[str, str] = field(repr=False)
+    data: JsonObject = field(repr=False)
+    base: JsonObject = field(repr=False)
+    bites: Mapping[str, list[JsonValue]] = field(repr=False)
+    files: Mapping[str, str] = field(repr=False)
+
+    @property
+    def ref(self) -> PolicyRef:
+        """What `core.gate` knows of it."""
+        return PolicyRef(self.name, self.version, self.digest, self.required_rules)
+
+    @property
+    def rules(self) -> JsonObject:
+        """Rule code to metadata."""
+        return obj(self.data[RULE_META])
+
+
+@cache
+def baseline() -> Bundle:
+    """The pack that ships with Lockflight.
+
+    Raises:
+        EnvironmentProblem: LF4005 to LF4007 the installation is damaged.
+    """
+    top = resources.files("lockflight.policy").joinpath("packs", "baseline")
+    return read_bundle(dict(_resources(top, "")))
+
+
+def _resources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _resources(item, f"{prefix}{item.name}/")
+        else:
+            yield prefix + item.name, item.read_bytes()
+
+
+def read_folder(path: Path) -> Bundle:
+    """A bundle from a folder; links in it are refused.
+
+    Raises:
+        EnvironmentProblem: LF4005 to LF4007 it is no bundle; LF5xxx it cannot be read.
+        NotFound: there is no such folder.
+    """
+    files: dict[str, bytes] = {}
+    with Folder(path) as folder:
+        for entry in folder.listing(skip=False).entries:
+            if entry.kind is not FileKind.FILE:
+                _problem(f"{entry.name} is not a regular file")
+            if len(files) >= MAX_FILES:
+                _problem(f"it holds more than {MAX_FILES} files")
+            source = folder.open(entry.name)
+            try:
+                if source.size > MAX_FILE_BYTES:
+                    _problem(f"{entry.name} is {source.size} bytes long; at most {MAX_FILE_BYTES} are read")
+                files[entry.name] = source.read_at(0, source.size)
+                source.check()
+            finally:
+                source.close()
+    return read_bundle(files)
+
+
+def bundle_digest(files: Mapping[str, str]) -> str:
+    """SHA-256 (hex) of a bundle from the SHA-256 (hex) of each file by path."""
+    return hashlib.sha256(dumps([[path, files[path]] for path in sorted(files)])).hexdigest()
+
+
+def read_bundle(files: Mapping[str, bytes]) -> Bundle:
+    """A bundle from its files by path.
+
+    Raises:
+        EnvironmentProblem: LF4005 layout, LF4006 lint, LF4007 rule metadata.
+    """
+    _check_files(files)
+    manifest = _json_object(files, MANIFEST)
+    try:
+        roots, meta = _manifest(manifest)
+        name, version, entrypoint = (text(meta[key]) for key in ("name", "version", "entrypoint"))
+        required = frozenset(texts(meta["required_rules"]))
+    except (KeyError, TypeError, ValueError) as error:
+        _problem(f"its {MANIFEST} lacks or misspells something: {error!s}")
+    if not name or not version or not _PATH.fullmatch(entrypoint):
+        _problem(f"its {MANIFEST} names no name, version or entrypoint such as data.lockflight.gate.decision")
+    sources = {path: _utf8(path, body) for path, body in files.items() if path.endswith(".rego")}
+    judging = {path: source for path, source in sources.items() if not path.endswith(TEST_SUFFIX)}
+    issues = lint(sources, roots)
+    if issues:
+        more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
+        raise EnvironmentProblem(
+            "LF4006",
+            f"The policy bundle {name} may not judge: {issues[0]}{more}.",
+            hint="lockflight policy test BUNDLE",
+            details={"issues": [str(issue) for issue in issues[:100]]},
+        )
+    data = _data(files, roots)
+    _check_rules(judging, data, required)
+    digests = {path: hashlib.sha256(body).hexdigest() for path, body in files.items()}
+    return Bundle(
+        name=name,
+        version=version,
+        digest=bundle_digest(digests),
+        entrypoint=entrypoint,
+        required_rules=required,
+        modules=judging,
+        tests={path: source for path, source in sources.items() if path.endswith(TEST_SUFFIX)},
+        data=data,
+        base=_json_object(files, BASE),
+        bites=_bites(files),
+        files=digests,
+    )
+
+
+def _check_files(files: Mapping[str, bytes]) -> None:
+    if len(files) > MAX_FILES or sum(len(body) for body in files.values()) > MAX_BYTES:
+        _problem(f"it holds more than {MAX_FILES} files or {MAX_BYTES} bytes")
+    try:
+        check_names(files)
+    except LockflightError as error:
+        _problem(error.message.rstrip("."))
+    for path, body in files.items():
+        if len(body) > MAX_FILE_BYTES:
+            _problem(f"{path} is {len(body)} bytes long; at most {MAX_FILE_BYTES} are read")
+        if (
+            path == MANIFEST
+            or _BITE_NAME.fullmatch(path)
+            or path == "data.json"
+            or path.endswith("/data.json")
+        ):
+            continue
+        if not (path.startswith("policy/") and path.endswith(".rego")):
+            _problem(f"{path} has no place in a bundle")
+    if not any(path.endswith(".rego") for path in files):
+        _problem("it has no policy/*.rego")
+
+
+def _manifest(manifest: JsonObject) -> tuple[tuple[str, ...], JsonObject]:
+    unknown = set(manifest).difference({"revision", "roots", "rego_version", "metadata"})
+    if unknown:
+        raise ValueError(f"unknown field {min(unknown)!r}")
+    text(manifest["revision"])
+    if manifest["rego_version"] != 1:
+        raise ValueError("rego_version is not 1")
+    meta = obj(manifest["metadata"])
+    unknown = set(meta).difference({"name", "version", "entrypoint", "required_rules"})
+    if unknown:
+        raise ValueError(f"unknown field {min(unknown)!r}")
+    return texts(manifest["roots"]), meta
+
+
+def _data(files: Mapping[str, bytes], roots: tuple[str, ...]) -> JsonObject:
+    data: JsonObject = {}
+    for path in sorted(files):
+        if path != "data.json" and not path.endswith("/data.json"):
+            continue
+        place = data
+        for part in path.split("/")[:-1]:
+            below = place.setdefault(part, {})
+            if not isinstance(below, dict):
+                _problem(f"{path} lies inside a value of another data.json")
+            place = below
+        for key, value in _json_object(files, path).items():
+            if key in place:
+                _problem(f"{path} repeats the key {key!r} of another data.json")
+            place[key] = value
+    outside = sorted(set(data).difference(roots))
+    if outside:
+        _problem(f"its data holds {outside[0]!r}, which is not one of its roots")
+    return data
+
+
+def _check_rules(judging: Mapping[str, str], data: JsonObject, required: frozenset[str]) -> None:
+    meta = rule_metadata(judging)
+    if data.get(RULE_META) != meta:
+        raise EnvironmentProblem(
+            "LF4007",
+            f"The file {RULE_META}/data.json does not say what the # METADATA comments of the modules say.",
+            hint="lockflight policy test BUNDLE",
+            details={"expected": meta},
+        )
+    unknown = sorted(required.difference(meta))
+    if unknown or not required:
+        _problem(
+            f"required_rules names {unknown[0]!r}, which no rule has"
+            if unknown
+            else "required_rules is empty"
+        )
+
+
+def _bites(files: Mapping[str, bytes]) -> dict[str, list[JsonValue]]:
+    bites: dict[str, list[JsonValue]] = {}
+    for path in sorted(files):
+        if path.startswith(BITE) and path != BASE:
+            try:
+                bites[path.removeprefix(BITE).removesuffix(".json")] = array(_json(files, path))
+            except TypeError:
+                _problem(f"{path} is not a list of JSON Patch operations")
+    return bites
+
+
+def _json(files: Mapping[str, bytes], path: str) -> JsonValue:
+    if path not in files:
+        _problem(f"it has no {path}")
+    try:
+        value = loads_strict(files[path], what=path, max_bytes=MAX_FILE_BYTES)
+        dumps(value)
+    except LockflightError as error:
+        _problem(error.message.rstrip("."))
+    except (TypeError, ValueError) as error:
+        _problem(f"{path} holds what engines differ on: {error}")
+    return value
+
+
+def _json_object(files: Mapping[str, bytes], path: str) -> JsonObject:
+    value = _json(files, path)
+    if not isinstance(value, dict):
+        _problem(f"{path} is not a JSON object")
+    return value
+
+
+def _utf8(path: str, body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        _problem(f"{path} is not UTF-8")
+
+
+def _problem(what: str) -> NoReturn:
+    raise EnvironmentProblem(
+        "LF4005", f"This is not a policy bundle: {what}.", hint="lockflight policy test BUNDLE"
+    )

@@ -1,0 +1,196 @@
+# Rules about evidence: it is there, it is whole, it is fresh, and none was turned away unseen.
+package lockflight.rules.evidence
+
+import data.lockflight.lib
+
+# METADATA
+# title: Required evidence is there
+# description: Every check that the environment demands has spoken about every subject that it must judge.
+# custom:
+#   code: LF4102
+#   rule: evidence-present
+#   severity: high
+#   effect: deny
+#   basis: value
+#   failure_msg: "There is no evidence of the check %s for %s."
+#   solution: "lockflight check"
+#   collections: [baseline]
+#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1", "eu-ai-act:Art.15"]
+results contains lib.failed("LF4102", facts, [check, lib.some_names(missing)]) if {
+	some check, _ in lib.required
+	lib.is_expected(check)
+	missing := {s.name | some s in lib.expected(check); count(lib.rows(check, s)) == 0}
+	count(missing) > 0
+	facts := {"term": check, "value": count(missing), "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+}
+
+results contains lib.failed("LF4102", facts, [check, "anything: this installation does not know the check"]) if {
+	some check, _ in lib.required
+	not lib.is_expected(check)
+	facts := {"term": check, "value": "unknown check", "threshold": 0, "evidence": []}
+}
+
+results contains lib.passed("LF4102", facts, msg) if {
+	some check, _ in lib.required
+	lib.is_expected(check)
+	count([1 | some s in lib.expected(check); count(lib.rows(check, s)) == 0]) == 0
+	facts := {"term": check, "value": 0, "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+	msg := covered_words(check, count(lib.expected(check)))
+}
+
+covered_words(check, 0) := sprintf("The check %s has nothing to judge in this release.", [check])
+
+covered_words(check, n) := sprintf("The check %s has evidence for all that it judges (%d).", [check, n]) if n > 0
+
+# METADATA
+# title: Evidence is complete
+# description: A check that crashed, was killed or skipped bytes has found nothing, which is not the same as no findings.
+# custom:
+#   code: LF4103
+#   rule: evidence-complete
+#   severity: high
+#   effect: deny
+#   basis: value
+#   failure_msg: "The check %s did not finish for %s."
+#   solution: "lockflight check"
+#   collections: [baseline]
+#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1"]
+results contains lib.failed("LF4103", facts, [check, lib.some_names(names)]) if {
+	some check, _ in lib.required
+	broken := [s | some s in lib.expected(check); is_broken(check, s)]
+	count(broken) > 0
+	names := {sprintf("%s (%s)", [s.name, reason(check, s)]) | some s in broken}
+	evidence := lib.digests([row | some s in broken; some row in lib.rows(check, s)])
+	facts := {"term": check, "value": count(broken), "threshold": 0, "evidence": evidence}
+}
+
+results contains lib.passed("LF4103", facts, msg) if {
+	some check, _ in lib.required
+	count(lib.expected(check)) > 0
+	count([1 | some s in lib.expected(check); is_broken(check, s)]) == 0
+	facts := {"term": check, "value": 0, "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+	msg := sprintf("All evidence of the check %s is complete.", [check])
+}
+
+is_broken(check, subject) if {
+	rows := lib.rows(check, subject)
+	count(rows) > 0
+	count([1 | some row in rows; lib.is_complete(row)]) == 0
+}
+
+reason(check, subject) := lib.some_names({words(row) | some row in lib.rows(check, subject)})
+
+words(row) := row.reason if {
+	row.status != "complete"
+	object.get(row, "reason", "") != ""
+}
+
+words(row) := "incomplete" if {
+	row.status != "complete"
+	object.get(row, "reason", "") == ""
+}
+
+words(row) := sprintf("judged %d of 1000000 parts", [row.coverage_ppm]) if row.status == "complete"
+
+# METADATA
+# title: Evidence is fresh
+# description: Knowledge about attacks grows; an old scan says little about today.
+# custom:
+#   code: LF4104
+#   rule: evidence-fresh
+#   severity: medium
+#   effect: deny
+#   basis: outcome
+#   failure_msg: "The evidence of the check %s is older than %d seconds for %s."
+#   solution: "lockflight check"
+#   collections: [baseline]
+#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.8", "soc2:CC7.1"]
+results contains lib.failed("LF4104", facts, [check, max_age, lib.some_names(names)]) if {
+	some check, max_age in lib.required
+	stale := [s | some s in lib.expected(check); is_stale(check, s, max_age)]
+	count(stale) > 0
+	names := {s.name | some s in stale}
+	evidence := lib.digests([row | some s in stale; some row in lib.rows(check, s)])
+	facts := {"term": check, "value": oldest(check), "threshold": max_age, "evidence": evidence}
+}
+
+results contains lib.passed("LF4104", facts, msg) if {
+	some check, max_age in lib.required
+	count(lib.expected(check)) > 0
+	count([1 | some s in lib.expected(check); is_stale(check, s, max_age)]) == 0
+	facts := {"term": check, "value": oldest(check), "threshold": max_age, "evidence": lib.digests(lib.all_rows(check))}
+	msg := sprintf("The evidence of the check %s is at most %d seconds old.", [check, oldest(check)])
+}
+
+ages(check, subject) := [row.age_s | some row in lib.rows(check, subject); lib.is_complete(row)]
+
+is_stale(check, subject, max_age) if {
+	found := ages(check, subject)
+	count(found) > 0
+	min(found) > max_age
+}
+
+# Of each subject the freshest complete evidence counts; of all subjects the stalest.
+oldest(check) := max(array.concat([0], [age |
+	some s in lib.expected(check)
+	found := ages(check, s)
+	count(found) > 0
+	age := min(found)
+]))
+
+# METADATA
+# title: Evidence was rejected
+# description: Somebody offered evidence that does not count; it stays visible, and it decides nothing.
+# custom:
+#   code: LF4113
+#   rule: evidence-rejected
+#   severity: low
+#   effect: warn
+#   basis: none
+#   failure_msg: "%d statements about this release do not count: %s."
+#   solution: "lockflight evidence list"
+#   collections: [baseline]
+#   controls: ["soc2:CC7.2", "eu-ai-act:Art.12"]
+results contains lib.failed("LF4113", facts, [count(input.rejected), lib.some_names(names)]) if {
+	count(input.rejected) > 0
+	names := {sprintf("%s %s", [entry.type, entry.code]) | some entry in input.rejected}
+	facts := {"term": "", "value": count(input.rejected), "threshold": 0, "evidence": lib.digests(input.rejected)}
+}
+
+results contains lib.passed("LF4113", facts, "No evidence was rejected.") if {
+	count(input.rejected) == 0
+	facts := {"term": "", "value": 0, "threshold": 0, "evidence": []}
+}
+
+# METADATA
+# title: An optional check has nothing to say
+# description: A check that the environment does not demand was not run, or did not finish.
+# custom:
+#   code: LF4114
+#   rule: optional-evidence
+#   severity: info
+#   effect: warn
+#   basis: none
+#   failure_msg: "The optional check %s said nothing about %s."
+#   solution: "lockflight check --only NAME, after lockflight tools install NAME if it needs a tool"
+#   collections: [baseline]
+#   controls: ["iso27001:A.8.28"]
+results contains lib.failed("LF4114", facts, [check, lib.some_names(names)]) if {
+	some check in data.optional
+	not lib.is_required(check)
+	names := {s.name | some s in lib.expected(check); not is_covered(check, s)}
+	count(names) > 0
+	facts := {"term": check, "value": count(names), "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+}
+
+results contains lib.passed("LF4114", facts, msg) if {
+	some check in data.optional
+	count([1 | some s in lib.expected(check); not lib.is_required(check); not is_covered(check, s)]) == 0
+	facts := {"term": check, "value": 0, "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+	msg := sprintf("The optional check %s left nothing out.", [check])
+}
+
+is_covered(check, subject) if {
+	some row in lib.rows(check, subject)
+	lib.is_complete(row)
+}

@@ -1,0 +1,159 @@
+# Rules about what the checks found.
+package lockflight.rules.findings
+
+import data.lockflight.lib
+
+verdicts := ["review", "unknown", "malicious"]
+
+# METADATA
+# title: Every model file is positively safe
+# description: Only a file that was analysed to the end and found safe may be loaded; unknown is not safe.
+# custom:
+#   code: LF4105
+#   rule: models-safe
+#   severity: critical
+#   effect: deny
+#   basis: value
+#   failure_msg: "%d model files are not known to be safe: %s."
+#   solution: "Convert them to safetensors, or remove them: lockflight scan FILE says why"
+#   collections: [baseline]
+#   controls: ["atlas:AML.M0014", "nist-ai-rmf:MEASURE-2.7", "soc2:CC6.8", "eu-ai-act:Art.15"]
+results contains lib.failed("LF4105", facts, [count(doubtful), lib.some_names(names)]) if {
+	count(doubtful) > 0
+	names := {sprintf("%s (%s)", [name, verdict(digest)]) | some digest, name in doubtful}
+	evidence := lib.digests([row | some digest, _ in doubtful; some row in model_rows(digest)])
+	facts := {"term": "models", "value": count(doubtful), "threshold": 0, "evidence": evidence}
+}
+
+results contains lib.passed("LF4105", facts, msg) if {
+	count(doubtful) == 0
+	facts := {"term": "models", "value": 0, "threshold": 0, "evidence": lib.digests(lib.all_rows("models"))}
+	msg := sprintf("All %d model files are safe.", [count(models)])
+}
+
+# What a loader may execute: by what the check says that it reads, and by role.
+models[s.subject] contains s.name if some s in lib.expected("models")
+
+models[asset.digest] contains asset.name if {
+	some asset in input.release.assets
+	asset.role in data.model_roles
+}
+
+model_rows(digest) := lib.rows("models", {"grain": "asset", "subject": digest})
+
+doubtful[digest] := lib.some_names(names) if {
+	some digest, names in models
+	not is_safe(digest)
+}
+
+is_safe(digest) if {
+	count([1 | some row in model_rows(digest); says_safe(row)]) > 0
+	count([1 | some row in model_rows(digest); some v in verdicts; object.get(row.summary, v, 0) != 0]) == 0
+}
+
+says_safe(row) if {
+	lib.is_complete(row)
+	row.summary.safe > 0
+	row.summary.review == 0
+	row.summary.unknown == 0
+	row.summary.malicious == 0
+}
+
+verdict(digest) := "malicious" if has(digest, "malicious")
+
+else := "unknown" if has(digest, "unknown")
+
+else := "review" if has(digest, "review")
+
+else := "not judged"
+
+has(digest, name) if {
+	some row in model_rows(digest)
+	object.get(row.summary, name, 0) > 0
+}
+
+# METADATA
+# title: No finding as bad as the environment refuses
+# description: Each environment names, per check, the severity from which a finding blocks.
+# custom:
+#   code: LF4106
+#   rule: findings-below-threshold
+#   severity: high
+#   effect: deny
+#   basis: value
+#   failure_msg: "The check %s has %d findings of severity %s or worse: %s."
+#   solution: "Fix them; lockflight check shows each finding with its fix"
+#   collections: [baseline]
+#   controls: ["iso27001:A.8.8", "iso27001:A.8.28", "soc2:CC7.1", "nist-ai-rmf:MANAGE-1.3"]
+results contains lib.failed("LF4106", facts, [check, bad[check], severity, lib.some_names(worst(check, severity))]) if {
+	some check, severity in data.blocks[input.environment]
+	bad[check] > 0
+	facts := {"term": check, "value": bad[check], "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+}
+
+results contains lib.passed("LF4106", facts, msg) if {
+	some check, severity in data.blocks[input.environment]
+	bad[check] == 0
+	facts := {"term": check, "value": 0, "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+	msg := sprintf("The check %s has no finding of severity %s or worse.", [check, severity])
+}
+
+results contains lib.failed("LF4106", facts, ["?", 0, "?", "the environment names no threshold"]) if {
+	count(object.get(data.blocks, input.environment, {})) == 0
+	facts := {"term": "", "value": "no threshold", "threshold": 0, "evidence": []}
+}
+
+# The list of findings may be cut and the summary may not tell severities apart: the larger number counts.
+bad[check] := sum([blocking(row, severity) | some row in lib.all_rows(check)]) if {
+	some check, severity in data.blocks[input.environment]
+}
+
+blocking(row, severity) := max([
+	count([1 | some finding in row.findings; lib.rank(finding.severity) >= lib.rank(severity)]),
+	sum([n | some name, n in row.summary; data.ranks[name] >= lib.rank(severity)]),
+])
+
+worst(check, severity) := {words |
+	some row in lib.all_rows(check)
+	some finding in row.findings
+	lib.rank(finding.severity) >= lib.rank(severity)
+	words := sprintf("%s in %s", [finding.code, finding.asset])
+}
+
+# METADATA
+# title: The release has no gaps
+# description: What the release needs to run is in it and named; what is in it is signed.
+# custom:
+#   code: LF4107
+#   rule: completeness-no-gaps
+#   severity: high
+#   effect: deny
+#   basis: value
+#   failure_msg: "The release has gaps: %s."
+#   solution: "lockflight check --only completeness says what is missing"
+#   collections: [baseline]
+#   controls: ["eu-ai-act:Art.11", "iso27001:A.5.9", "atlas:AML.M0023"]
+results contains lib.failed("LF4107", facts, [gap_words]) if {
+	not whole
+	facts := {"term": "completeness", "value": gap_words, "threshold": 0, "evidence": lib.digests(gap_rows)}
+}
+
+results contains lib.passed("LF4107", facts, "The release is complete.") if {
+	whole
+	facts := {"term": "completeness", "value": 0, "threshold": 0, "evidence": lib.digests(gap_rows)}
+}
+
+gap_rows := lib.rows("completeness", {"grain": "release", "subject": input.release.digest})
+
+gaps := sum([object.get(row.summary, "missing", 0) | some row in gap_rows])
+
+whole if {
+	gaps == 0
+	some row in gap_rows
+	lib.is_complete(row)
+	row.summary.missing == 0
+}
+
+gap_words := sprintf("%d roles are missing", [gaps]) if gaps > 0
+
+else := "nobody looked for them"

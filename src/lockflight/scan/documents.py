@@ -1,0 +1,51 @@
+"""The `documents` check: secrets and hidden characters in what no view holds, documentation and the manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, severity_summary
+from lockflight.core.words import Role
+from lockflight.scan._hidden import hidden_findings
+from lockflight.scan._secret_engine import SecretEngine, secret_tool
+from lockflight.scan._text import capped, sniff_encoding
+from lockflight.scan.secrets import Coverage, look_for_secrets
+
+if TYPE_CHECKING:
+    from lockflight.core.check import CheckContext, Subject
+
+
+class DocumentsCheck:
+    """Secrets and hidden characters in documentation (grain release: run again for each release)."""
+
+    info = CheckInfo(
+        name="documents",
+        version="1",
+        title="Secrets and hidden characters in documentation, model cards, licences and the manifest",
+        grain=Grain.RELEASE,
+        reads=frozenset({Role.RELEASE_MANIFEST, Role.DOCUMENTATION, Role.MODEL_CARD, Role.LICENCE}),
+        atlas=("AML.T0055", "AML.T0068"),
+    )
+
+    def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
+        """Read every document of the release.
+
+        Raises:
+            EnvironmentProblem: LF5018 the secret scanner cannot be loaded.
+        """
+        coverage = Coverage()
+        engine = SecretEngine()
+        for asset in subject.assets:
+            source = ctx.open(asset)
+            look_for_secrets(asset, source, engine, coverage)
+            encoding = sniff_encoding(source)
+            if encoding is not None:
+                coverage.findings += hidden_findings(asset, source, encoding, document=True)
+        return CheckResult(
+            status=Status.COMPLETE,
+            tool=secret_tool(self.info.version),
+            findings=capped(coverage.findings, code="LF2509", rule="secrets:more"),
+            summary=severity_summary(coverage.findings)
+            | {"texts": coverage.texts, "skipped": coverage.skipped},
+            coverage_ppm=coverage.ppm,
+        )

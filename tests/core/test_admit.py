@@ -1,0 +1,154 @@
+"""Admission: people, order and time. Nobody approves what they made; everything expires."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockflight.core.admit import Admission, admit, authors
+from lockflight.core.times import rfc3339
+from lockflight.core.trust import Duty, Grant, RealmKind
+from tests.factories import NOW, Ledger, basis_of, release
+
+RELEASE = release()
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """A team realm in which alice registered the release and promoted it to development."""
+    realm = Ledger()
+    realm.person("alice", "developer", "approver")
+    realm.person("bob", "approver")
+    realm.person("dora", "developer")
+    realm.register(RELEASE, "alice")
+    realm.promote(RELEASE, decision=realm.decide(RELEASE, "development"))
+    return realm
+
+
+def _admit(realm: Ledger, environment: str = "staging", **changes: object) -> Admission:
+    given: dict[str, object] = {
+        "release": RELEASE.digest,
+        "name": RELEASE.name,
+        "version": RELEASE.version,
+        "environment": environment,
+        "allowed": True,
+        "basis": basis_of(),
+        "requester": "p-alice",
+        "now": NOW + 3600,
+    }
+    return admit(state=realm.state(), **{**given, **changes})  # type: ignore[arg-type]
+
+
+def _codes(admission: Admission) -> set[str]:
+    return {o.code for o in admission.obstacles}
+
+
+def test_development_needs_nobody_else(ledger: Ledger) -> None:
+    assert _admit(ledger, "development").admitted
+
+
+def test_staging_needs_another_person(ledger: Ledger) -> None:
+    assert _codes(_admit(ledger)) == {"LF4506"}
+    approval = ledger.approve(RELEASE, "bob", basis=basis_of())
+    admission = _admit(ledger)
+    assert admission.admitted
+    assert admission.approvals == (approval,)
+    assert admission.separation == "people"
+
+
+def test_the_author_does_not_approve_even_with_the_role(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "alice", basis=basis_of())
+    assert _codes(_admit(ledger, requester="p-dora")) == {"LF4506"}
+
+
+def test_the_requester_does_not_approve(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis_of())
+    assert _codes(_admit(ledger, requester="p-bob")) == {"LF4506"}
+
+
+def test_the_role_is_needed_now(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "dora", basis=basis_of())
+    assert _codes(_admit(ledger)) == {"LF4506"}
+
+
+def test_a_withdrawn_approver_no_longer_counts(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis_of())
+    state = ledger.state()
+    ledger.add(Grant(state.people()["p-bob"], withdrawn=True, prev=state.grant_heads["p-bob"]).statement(), "root")
+    assert _codes(_admit(ledger)) == {"LF4506"}
+
+
+@pytest.mark.parametrize(
+    ("basis", "expires", "environment"),
+    [
+        ("ff" * 32, NOW + 86_400, "staging"),
+        (basis_of(), NOW + 3600, "staging"),
+        (basis_of(), NOW + 86_400, "production"),
+    ],
+    ids=["another basis", "expired at this very second", "another environment"],
+)
+def test_an_approval_counts_only_for_what_it_names(
+    ledger: Ledger, basis: str, expires: int, environment: str
+) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis, expires=rfc3339(expires), environment=environment)
+    assert _codes(_admit(ledger)) == {"LF4506"}
+
+
+def test_a_denial_stands_until_the_basis_changes(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis_of())
+    ledger.approve(RELEASE, "bob", basis=basis_of(), verdict="deny")
+    assert _codes(_admit(ledger)) == {"LF4506", "LF4509"}
+    assert _codes(_admit(ledger, basis="ff" * 32)) == {"LF4506"}
+
+
+def test_a_denial_by_somebody_else_blocks_too(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis_of())
+    ledger.person("carla", "approver")
+    ledger.approve(RELEASE, "carla", basis=basis_of(), verdict="deny")
+    assert _codes(_admit(ledger)) == {"LF4509"}
+
+
+def test_a_denied_release_is_not_admitted(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis_of())
+    assert _codes(_admit(ledger, allowed=False)) == {"LF4501"}
+
+
+def test_no_step_is_left_out(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis_of(), environment="production")
+    assert _codes(_admit(ledger, "production")) == {"LF4508"}
+    assert "LF4507" in _codes(_admit(ledger, "moon"))
+
+
+def test_an_unregistered_release_is_not_admitted() -> None:
+    realm = Ledger()
+    realm.person("alice", "developer")
+    assert _codes(_admit(realm, "development")) == {"LF4502"}
+
+
+def test_a_revoked_release_is_not_admitted(ledger: Ledger) -> None:
+    ledger.revoke(RELEASE.digest, "bob")
+    assert _codes(_admit(ledger, "development")) == {"LF4503"}
+
+
+def test_a_version_is_used_once(ledger: Ledger) -> None:
+    assert _codes(_admit(ledger, "development", release="ab" * 32)) == {"LF4502", "LF4504"}
+
+
+def test_a_personal_realm_counts_for_development_only() -> None:
+    realm = Ledger(kind=RealmKind.PERSONAL)
+    realm.person("alice", "developer")
+    realm.register(RELEASE, "alice")
+    realm.promote(RELEASE, decision=realm.decide(RELEASE, "development"))
+    assert _admit(realm, "development").separation == "none"
+    assert _codes(_admit(realm)) == {"LF4505"}
+
+
+def test_a_producer_is_no_person(ledger: Ledger) -> None:
+    ledger.person("ci", "approver", duty=Duty.PRODUCER)
+    ledger.approve(RELEASE, "ci", basis=basis_of())
+    assert _codes(_admit(ledger)) == {"LF4506"}
+
+
+def test_authors_are_those_who_signed_and_registered(ledger: Ledger) -> None:
+    assert authors(ledger.state(), RELEASE.digest) == {"p-alice"}
+    ledger.register(RELEASE, "dora")
+    assert authors(ledger.state(), RELEASE.digest) == {"p-alice", "p-dora"}
