@@ -43,6 +43,7 @@ class Example:
     Attributes:
         name: its folder under `examples/`.
         mistake: what is wrong in the first try, for a reader.
+        wrong: the file that the first denial must name.
         mend: takes the mistake out of a workspace and says what it did.
         tampered: the packaged file in which a byte is turned over.
         use: what to run in the package, as arguments of Python.
@@ -50,6 +51,7 @@ class Example:
 
     name: str
     mistake: str
+    wrong: str
     mend: Callable[[Path], str]
     tampered: str
     use: tuple[str, ...]
@@ -77,6 +79,7 @@ EXAMPLES = (
     Example(
         "support-assistant",
         "a language model with documents and tools; somebody added a tone adapter that is a pickle",
+        "adapters/tone.pkl",
         remove_adapter,
         "prompts/system.md",
         ("-m", "app.ask", "How long can I return an unused lock?"),
@@ -84,6 +87,7 @@ EXAMPLES = (
     Example(
         "tumour-classifier",
         "a classifier of high risk; somebody left an access token in the output of a notebook",
+        "notebooks/explore.ipynb",
         clear_outputs,
         "artefacts/model.skops",
         ("predict.py", "artefacts/test.csv", "--limit", "3"),
@@ -104,14 +108,21 @@ class Demo:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def lockflight(self, why: str, *arguments: str, ends: int = OK) -> None:
-        """Run the product and demand the exit code `ends`."""
+    def lockflight(self, why: str, *arguments: str, ends: int = OK, names: str = "") -> None:
+        """Run the product and demand the exit code `ends`, and that the output names `names`."""
         note = {OK: "", DENIED: "   (denied: exit code 10)", UNVERIFIED: "   (refused: exit code 12)"}[ends]
-        self.run(why + note, "lockflight", (sys.executable, "-m", "lockflight.cli.main"), arguments, ends)
+        program = (sys.executable, "-m", "lockflight.cli.main")
+        line, code, output = self.run(why + note, "lockflight", program, arguments)
+        if code != ends:
+            stop(f"`{line}` ended with exit code {code}; {ends} was expected.")
+        if names not in output:
+            stop(f"`{line}` did not name {names}.")
 
     def python(self, why: str, *arguments: str, folder: Path | None = None) -> None:
-        """Run Python in `folder`."""
-        self.run(why, "python", (sys.executable,), arguments, OK, folder)
+        """Run Python in `folder` and demand that it succeeds."""
+        line, code, _ = self.run(why, "python", (sys.executable,), arguments, folder)
+        if code != OK:
+            stop(f"`{line}` ended with exit code {code}.")
 
     def run(
         self,
@@ -119,18 +130,25 @@ class Demo:
         shown: str,
         program: Sequence[str],
         arguments: Sequence[str],
-        ends: int,
         folder: Path | None = None,
-    ) -> None:
-        """Say why, show the command, run it, and compare its exit code."""
+    ) -> tuple[str, int, str]:
+        """Say why, show the command and its output; returns what was shown, the exit code and the output."""
         where = f"cd {folder.relative_to(self.folder)} && " if folder else ""
         line = f"{where}{shown} {shlex.join(arguments).replace(f'{HERE}/', 'examples/')}"
         say(f"\n# {why}\n$ {line}")
-        code = subprocess.run(
-            [*program, *arguments], cwd=folder or self.folder, env=self.environment, check=False
-        ).returncode
-        if code != ends:
-            stop(f"`{line}` ended with exit code {code}; {ends} was expected.")
+        output = []
+        with subprocess.Popen(
+            [*program, *arguments],
+            cwd=folder or self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        ) as child:
+            for text in child.stdout or ():
+                output.append(text)
+                print(text, end="", flush=True)
+        return line, child.returncode, "".join(output)
 
     def example(self, example: Example) -> None:
         """Take one example from its first try to the environment `staging`, and use it."""
@@ -148,6 +166,7 @@ class Demo:
             "May it go to staging? The gate looks at every file, and says what is wrong and how to mend it.",
             *("check", name, "--env", "staging", "--record"),
             ends=DENIED,
+            names=example.wrong,
         )
         say(f"\n# {example.mend(workspace)}")
         self.lockflight(
@@ -177,7 +196,9 @@ class Demo:
         path.chmod(0o644)
         path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
         relative = str(package.relative_to(self.folder))
-        self.lockflight(f"Somebody turns over one bit of {name}.", "verify", relative, ends=UNVERIFIED)
+        self.lockflight(
+            f"Somebody turns over one bit of {name}.", "verify", relative, ends=UNVERIFIED, names=name
+        )
         path.write_bytes(whole)
         self.lockflight("With the bit put back it is the same release again.", "verify", relative)
 

@@ -71,7 +71,6 @@ def test_a_bad_name_is_refused_with_its_code(name, code):
         "com10",
         "a b.txt",
         "a+b@c,d=e",
-        "model:0",
         "d/" + "a" * 255,
         "gitignore",
     ],
@@ -125,3 +124,10 @@ def test_names_that_pass_together_never_collide(names):
         return
     assert len({fold_name(n) for n in names}) == len(names)
     assert len({n.casefold() for n in names}) == len(names)
+
+
+@pytest.mark.parametrize("name", ["model:0", "a\u202eb.txt", "a\u200bb", "tag\U000e0041", "a\u2028b", "d/x:stream"])
+def test_a_name_that_hides_something_is_refused(name):
+    with pytest.raises(InvalidInput) as caught:
+        check_name(name)
+    assert caught.value.code == "LF1013"

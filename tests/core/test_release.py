@@ -259,10 +259,14 @@ def test_a_size_beyond_all_readers_is_refused_as_json():
 
 
 def test_the_budget_of_assets_holds(monkeypatch):
+    payload = full().payload
     monkeypatch.setattr(lockflight.core.release, "MAX_ASSETS", 4)
     with pytest.raises(VerificationFailed) as caught:
-        parse_release(full().payload)
+        parse_release(payload)
     assert caught.value.code == "LF7110"
+    with pytest.raises(InvalidInput) as refused:
+        full()
+    assert refused.value.code == "LF1019"
 
 
 def test_the_default_release_of_the_helpers_is_whole():

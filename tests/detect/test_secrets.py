@@ -21,6 +21,8 @@ def token(n, alphabet=ALNUM):
 
 # Random strings of the right shape: no secret of anybody.
 KEYS = {
+    "openai-api-key": f"sk-proj-{token(74)}T3BlbkFJ{token(73)}-",
+    "langsmith-api-key": f"lsv2_pt_{token(32, HEX)}_{token(10, HEX)}",
     "langfuse-secret-key": f"sk-lf-{token(8, HEX)}-{token(4, HEX)}-{token(4, HEX)}-{token(4, HEX)}-{token(12, HEX)}",
     "tavily-api-key": "tvly-dev-" + token(32),
     "fireworks-api-key": "fw_3" + token(23),
@@ -36,7 +38,7 @@ KEYS = {
     "comet-api-key": f"COMET_API_KEY={token(25)}",
     "aws-secret-access-key": f'"aws_secret_access_key": "{token(40)}"',
     "authorization-header": f"Authorization: Bearer {token(40)}",
-    "named-secret": f'db_password = "{token(20)}"',
+    "named-secret": f'db_password = "{token(10)}7{token(9)}"',
 }
 NAMED = [
     f"API_KEY={token(32)}",
@@ -45,6 +47,7 @@ NAMED = [
     f'os.environ["SERVICE_API_KEY"] = "{token(32)}"',
     f'{{"privateKey": "{token(40)}"}}',
     "password = 'Tr0ub4dor&3xyz'",
+    f'{{\\"api_key\\": \\"{token(32)}\\"}}',
     f'cfg.access_key := "{token(32)}"',
 ]
 BENIGN = [

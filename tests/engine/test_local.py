@@ -126,7 +126,7 @@ def test_stdout_of_a_check_is_no_result(job):
 
 def test_a_check_sees_only_its_subject(job):
     [result] = start([job("Outside", b"x")])
-    assert (result.status, result.reason) == (Status.INCOMPLETE, "InvalidInput LF4402")
+    assert (result.status, result.reason) == (Status.INCOMPLETE, "InternalError LF4402")
 
 
 def test_a_missing_tool_is_incomplete_evidence_with_the_command(job):

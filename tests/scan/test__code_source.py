@@ -106,7 +106,7 @@ def test_a_shell_cell_gives_its_lines():
     assert parse_cell("%%bash\nls\npwd").shell == ((2, "ls"), (3, "pwd"))
 
 
-@pytest.mark.parametrize("source", ["print 1", "x = ", "%%writefile a\nnot python", "\ud800"])
+@pytest.mark.parametrize("source", ["print 1", "x = ", "%%writefile a\nno python", "\ud800"])
 def test_cells_that_are_no_python_are_unreadable(source):
     assert reason(parse_cell, source) == "syntax"
 

@@ -243,7 +243,7 @@ def _chosen(lines: Sequence[_Line], trust: Sequence[str]) -> set[str]:
         if len(prefix) < SHORTEST_KEYID or len(found) != 1:
             raise UsageError(
                 "LF0119",
-                f"--trust-producer {word!r} must be at least {SHORTEST_KEYID} digits of the id of one key of this export.",
+                f"--trust-producer {word!r} is not at least {SHORTEST_KEYID} digits of the id of one key here.",
                 hint=f"Keys of this export: {', '.join(sorted(keyids)) or 'none'}.",
             )
         chosen |= found

@@ -333,7 +333,7 @@ def _verdict(check: str, result: CheckResult) -> Verdict:
     if check != "models":
         return Verdict.REVIEW if serious else Verdict.SAFE
     counts = result.summary
-    said = [v for v in Verdict if v is not Verdict.SAFE and counts.get(v.value, 0)]
+    said: list[Verdict] = [v for v in Verdict if v is not Verdict.SAFE and counts.get(v.value, 0)]
     if not said and (not counts.get("safe", 0) or result.coverage_ppm != PPM):
         said = [Verdict.UNKNOWN]
     if not said and serious:

@@ -128,9 +128,10 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
         yield f"  root {report.root.hex()} at {time_json(report.timestamp)}"
         yield f"  continues the {report.pinned} entries that this home had seen"
         if report.missing:
-            yield f"  {style.look} {count(report.missing, 'envelope')} erased or not held; their entries are proven all the same"
+            yield f"  {style.look} {count(report.missing, 'envelope')} erased or not held; the entries are proven"
         if view.state.ineffective:
-            yield f"  {style.look} {count(len(view.state.ineffective), 'entry has', 'entries have')} no effect: log show"
+            number = count(len(view.state.ineffective), "entry has", "entries have")
+            yield f"  {style.look} {number} no effect: lockflight log show"
 
     return Reply("log-verify/v1", result, human)
 

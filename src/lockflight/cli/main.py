@@ -12,7 +12,7 @@ from lockflight.cli.table import COMMANDS, EXAMPLES, EXIT_CODES, SECTIONS
 
 TYPE_CHECKING = False  # `typing` costs a fifth of the start
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockflight.cli.table import Command
 
@@ -30,11 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\nlockflight: interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # the reader of a help page has gone; nothing is left to flush
+        sys.stdout = None  # the reader of a help page has gone; nothing is left to flush
         return 0
     except OSError as error:
         sys.stderr.write(f"lockflight: standard output cannot be written: {error.strerror}\n")
-        sys.stdout = None  # type: ignore[assignment]  # as above
+        sys.stdout = None  # as above
         return CANNOT_WORK
     return code
 
@@ -87,7 +87,7 @@ def _print_help() -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _print_noun(name: str, title: str, verbs: dict[str, Command]) -> None:
+def _print_noun(name: str, title: str, verbs: Mapping[str, Command]) -> None:
     lines = [f"usage: lockflight {name} VERB [options]", "", f"{title[0].upper()}{title[1:]}.", ""]
     lines += [f"  {verb:<10} {entry[1]}" for verb, entry in verbs.items()]
     lines += ["", f"lockflight {name} VERB --help shows the options of one verb."]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockflight.app.describe import Described
+    from lockflight.app.diff import ReleaseDiff
     from lockflight.cli.style import Style
     from lockflight.core.release import Release
 
@@ -122,9 +123,37 @@ def diff(args: argparse.Namespace, run: Run) -> Reply:
     with opened(folder_of(args.new), progress=run.progress()) as other:
         new = other.release
     found = compare(old, new)
-    return Reply(
-        "release-diff/v1", {"old": release_json(old), "new": release_json(new)}, lambda style: [repr(found)]
-    )
+    result = {"old": release_json(old), "new": release_json(new), **found.to_json()}
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"- {release_line(old, style)}"
+        yield f"+ {release_line(new, style)}"
+        yield from _differences(found, style)
+
+    return Reply("release-diff/v1", result, human)
+
+
+def _differences(found: ReleaseDiff, style: Style) -> Iterable[str]:
+    if found.same:
+        yield f"{style.yes} one and the same release"
+        return
+    for field, (before, after) in found.header.items():
+        yield f"{style.look} {field}: {clean(before)} -> {clean(after)}"
+    for word, names in (
+        ("added", [a.name for a in found.assets.added]),
+        ("removed", [a.name for a in found.assets.removed]),
+        ("changed", [b.name for _, b in found.assets.changed]),
+        ("renamed", [f"{old} -> {new}" for old, new in found.renamed]),
+        ("role", [f"{name}: {old.value} -> {new.value}" for name, old, new in found.roles]),
+        ("reference", [r.name for r in (*found.references.added, *found.references.removed)]),
+        ("reference", [b.name for _, b in found.references.changed]),
+        ("dependency", [d.name for d in (*found.dependencies.added, *found.dependencies.removed)]),
+        ("dependency", [b.name for _, b in found.dependencies.changed]),
+    ):
+        for name in names:
+            yield f"  {style.bold(word.ljust(10))} {clean(name)}"
+    touched = [name for name, changed in found.views.items() if changed]
+    yield f"views touched: {', '.join(touched) or 'none'}"
 
 
 def pack_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lockflight.cli.style import Style
 
 _MOST_FINDINGS = 20
+_MOST_NAMES = 5
 _SERIOUS = frozenset({"critical", "high"})
 
 
@@ -49,7 +50,7 @@ def scan_arguments(parser: argparse.ArgumentParser) -> None:
 def scan(args: argparse.Namespace, run: Run) -> Reply:
     """Judge files at once."""
     from lockflight.app.scan import scan as judge
-    from lockflight.core.globs import Glob
+    from lockflight.core.globs import parse_glob
 
     if args.sarif and run.json:
         raise UsageError(
@@ -60,7 +61,7 @@ def scan(args: argparse.Namespace, run: Run) -> Reply:
     outcome = judge(
         args.paths,
         checks=args.check,
-        exclude=[Glob.parse(text) for text in args.exclude],
+        exclude=[parse_glob(text) for text in args.exclude],
         stdin=sys.stdin.buffer,
         workers=args.workers or 0,
         progress=run.progress(),
@@ -155,9 +156,9 @@ def _lines(outcome: ScanOutcome, style: Style) -> Iterable[str]:
     said = ", ".join(f"{n} {name}" for name, n in counts.items() if n) if isinstance(counts, dict) else ""
     yield f"{count(len(outcome.files), 'file')}: {said}"
     if outcome.skipped:
-        yield style.dim(
-            f"not looked at: {', '.join(clean(n) for n in outcome.skipped[:5])}{' …' if len(outcome.skipped) > 5 else ''}"
-        )
+        names = ", ".join(clean(name) for name in outcome.skipped[:_MOST_NAMES])
+        more = " …" if len(outcome.skipped) > _MOST_NAMES else ""
+        yield style.dim(f"not looked at: {names}{more}")
 
 
 def _sarif(outcome: ScanOutcome) -> bytes:

@@ -59,7 +59,7 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
 
     def human(style: Style) -> Iterable[str]:
         yield f"{style.yes} verified {release_line(done.release, style)}"
-        yield f"  signed by {clean(done.signer)}, logged {time_json(done.logged_at)} in {done.realm}, entry {done.index}"
+        yield f"  signed by {clean(done.signer)}, entry {done.index} of {done.realm}, {time_json(done.logged_at)}"
         yield f"  {count(len(done.release.assets), 'file')}, each exactly as signed; nothing extra"
         yield f"  held by: {', '.join(done.environments) or 'no environment'}"
 
@@ -70,7 +70,7 @@ def _with_key(package: Path, key_path: Path, run: Run) -> Reply:
     from lockflight.app.verify import verify_with_key
 
     manifest, key = verify_with_key(package, key_path, progress=run.progress())
-    result = {
+    result: dict[str, object] = {
         "release": None,
         "files": len(manifest.resources),
         "realm": None,

@@ -22,6 +22,7 @@ from lockflight.core.ruling import (
     Violation,
     Waived,
     codes,
+    in_order,
     parse_ruling,
 )
 from lockflight.core.shape import array, hex64, natural, obj, text, texts
@@ -129,7 +130,7 @@ def decide(
             f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
             hint="lockflight policy test BUNDLE",
         ) from error
-    violations = (*ruling.violations, *_doubts(ruling, policy))
+    violations = in_order((*ruling.violations, *_doubts(ruling, policy)))
     return Decision(
         allow=ruling.allow and not violations,
         violations=violations,

@@ -26,6 +26,8 @@ from lockflight.core.words import ENVIRONMENTS, REFERENCE_ROLES, Kind, Role, Tie
 from lockflight.errors import InvalidInput
 
 MAX_RULES = 2_000
+#: Patterns that must be tried one by one against every name.
+MAX_WILD = 1_000
 MAX_TEXT = 2_000
 
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$"
@@ -151,6 +153,7 @@ class _Reader:
         self.toml = toml
         self.where = where
         self.notices: list[Notice] = []
+        self.wild = 0
         self.seen: dict[tuple[str, str], int] = {}
 
     def manifest(self) -> Manifest:
@@ -382,10 +385,14 @@ class _Reader:
         for i, pattern in enumerate(patterns):
             try:
                 globs.append(parse_glob(pattern))
+                self.wild += not globs[-1].literal
             except InvalidInput as error:
                 raise self._error(
                     "LF0160", (*table.path, "files", i), error.message.rstrip("."), error.hint
                 ) from None
+        if self.wild > MAX_WILD:
+            line = self.toml.line((*table.path, "files"))
+            raise over_budget(self.where, line, f"has more than {MAX_WILD} patterns with wildcards")
         return tuple(globs)
 
     def _once(self, table: _Table, key: str, what: str, value: str) -> None:

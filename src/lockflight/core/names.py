@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_NAME_BYTES = 1024
 MAX_PART_BYTES = 255
 
+#: Control and format characters (bidirectional ones among them) and line separators: a name must show what it is.
+_HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
+
 #: Never part of a package: stock verifiers ignore changes below these names.
 GIT_NAMES = frozenset({".git", ".gitignore", ".gitattributes", ".github"})
 
@@ -29,8 +32,8 @@ def check_name(name: str) -> None:
     """Refuse a name that could leave the folder, hide, or mean two things.
 
     Raises:
-        InvalidInput: LF1010 empty or too long, LF1011 absolute, LF1012 `.`/`..`/empty part, LF1013 control
-            character, backslash or a name that Windows reserves, LF1014 not UTF-8, LF1015 git's own files.
+        InvalidInput: LF1010 empty or too long, LF1011 absolute, LF1012 `.`/`..`/empty part, LF1013 hidden
+            character, colon, backslash or a name that Windows reserves, LF1014 not UTF-8, LF1015 git's own files.
     """
     try:
         encoded = name.encode("utf-8")
@@ -50,10 +53,10 @@ def check_name(name: str) -> None:
             f"The name {name!r} is absolute.",
             hint="Names are relative to the folder of lockflight.toml.",
         )
-    if "\\" in name or any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name):
+    if any(c in "\\:" or unicodedata.category(c) in _HIDDEN for c in name):
         raise InvalidInput(
             "LF1013",
-            f"The name {name!a} holds a control character or a backslash.",
+            f"The name {name!a} holds a hidden character, a colon or a backslash.",
             hint="Rename the file.",
         )
     for part in name.split("/"):

@@ -26,7 +26,8 @@ MANIFEST_NAME = "lockflight.toml"
 SIGNATURE_NAME = "model.sig"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 OMS_PREDICATE = "https://model_signing/signature/v1.0"
-MAX_ASSETS = 200_000
+#: As many as fit the size budget of a statement (`canonical.MAX_BYTES`) with long names.
+MAX_ASSETS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,12 @@ def make_release(
     ordered = sorted(assets, key=lambda a: (a.name != MANIFEST_NAME, a.name))
     outside = tuple(sorted(references, key=lambda r: (r.role.value, r.name)))
     check_names([a.name for a in ordered])
+    if len(ordered) > MAX_ASSETS:
+        raise InvalidInput(
+            "LF1019",
+            f"The release {name!r} has {len(ordered)} assets; at most {MAX_ASSETS} are signed as one release.",
+            hint="Pack many small files into one (Parquet, safetensors, an archive), or make several releases.",
+        )
     if not ordered or ordered[0].name != MANIFEST_NAME:
         raise InvalidInput(
             "LF1021", f"The release {name!r} has no {MANIFEST_NAME}, its first asset.", hint="lockflight init"

@@ -9,19 +9,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from lockflight.core.canonical import MAX_INT
+from lockflight.core.canonical import MAX_INT, dumps
 from lockflight.core.findings import Severity
 from lockflight.core.shape import array, hex64, obj, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import TypeVar
 
     from lockflight.core.canonical import JsonObject, JsonValue
 
-    T = TypeVar("T")
 
 MAX_ROWS = 100_000
 MAX_TEXT = 4_000
@@ -157,6 +155,9 @@ class Ruling:
         }
 
 
+T = TypeVar("T", RuleResult, Violation, Waived)
+
+
 def parse_ruling(raw: JsonObject) -> Ruling:
     """Read a policy's output.
 
@@ -256,7 +257,7 @@ def _rows(raw: JsonObject, field: str, read: Callable[[JsonObject], T]) -> tuple
     rows = array(raw[field])
     if len(rows) > MAX_ROWS:
         raise ValueError(f"{field}: more than {MAX_ROWS} entries")
-    result = []
+    result: list[T] = []
     for i, row in enumerate(rows):
         try:
             result.append(read(obj(row)))
@@ -264,11 +265,12 @@ def _rows(raw: JsonObject, field: str, read: Callable[[JsonObject], T]) -> tuple
             raise ValueError(f"{field}[{i}]: no field {error}") from error
         except (TypeError, ValueError) as error:
             raise ValueError(f"{field}[{i}]: {error}") from error
-    return tuple(sorted(result, key=_order))
+    return in_order(result)
 
 
-def _order(row: object) -> tuple[str, str, str]:
-    return str(getattr(row, "code", "")), str(getattr(row, "term", "")), repr(row)
+def in_order(rows: Iterable[T]) -> tuple[T, ...]:
+    """Rows by code, term and content: sets have no order that two engines would share."""
+    return tuple(sorted(rows, key=lambda row: (row.code, row.term, dumps(row.to_json()))))
 
 
 def _codes(raw: JsonObject, field: str) -> tuple[str, ...]:

@@ -94,6 +94,8 @@ def parse(payload: bytes) -> Statement:
         subjects = []
         for item in array(raw["subject"]):
             entry = obj(item)
+            if set(entry) - {"name", "digest"}:
+                raise ValueError("a subject with more than name and digest")
             digests = {key: text(value) for key, value in obj(entry["digest"]).items()}
             main = hex64(digests.pop("sha256"))
             subjects.append(SubjectRef(text(entry.get("name", "")), main, tuple(sorted(digests.items()))))

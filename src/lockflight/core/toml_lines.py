@@ -149,9 +149,10 @@ class _Scanner:
             path += (part,)
             if many and i == len(parts) - 1:
                 self.counts[path] = self.counts.get(path, 0) + 1
+            self.note(path, line)
             if path in self.counts:
                 path += (self.counts[path] - 1,)
-            self.note(path, line)
+                self.note(path, line)
         return path
 
     def pair(self, table: Path, depth: int) -> None:

@@ -59,6 +59,18 @@ def _named(names: str, value: str) -> re.Pattern[bytes]:
 _KEY = r"_?(?:API)?_?(?:KEY|TOKEN|SECRET)"
 _PATTERNS = (
     _Pattern(
+        "openai-api-key",
+        "an OpenAI API key",
+        b"T3BlbkFJ",
+        re.compile(rb"\b(?P<secret>sk-[A-Za-z0-9_-]{20,100}T3BlbkFJ[A-Za-z0-9_-]{20,100})"),
+    ),
+    _Pattern(
+        "langsmith-api-key",
+        "a LangSmith API key",
+        b"lsv2_",
+        re.compile(rb"\b(?P<secret>lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10})\b"),
+    ),
+    _Pattern(
         "langfuse-secret-key",
         "a Langfuse secret key",
         b"sk-lf-",
@@ -145,11 +157,11 @@ _PATTERNS = (
     ),
 )
 
-# A name that promises a secret, at most 40 characters long, up to its assignment sign.
+# A name that promises a secret, up to the value that is assigned to it; quotes may be escaped, as inside JSON.
 _SECRET_NAME = re.compile(
     rb"(?i:api_?-?key|secret|token|passwd|password|credential|private_?-?key|access_?-?key|auth_?-?key)"
-    rb"(?P<rest>[A-Za-z0-9_.-]{0,24})[\"'\]]{0,2}[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}"
-    rb"(?P<quote>[\"']?)(?P<secret>[A-Za-z0-9+/=_\-.~!@#$%^&*]{12,200})(?P<after>.?)"
+    rb"(?P<rest>[A-Za-z0-9_.-]{0,24})[\\\"'\]]{0,3}[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}"
+    rb"(?P<quote>\\?[\"'])?(?P<secret>[A-Za-z0-9+/=_\-.~!@#$%^&*]{12,200})(?P<after>\\?.?)"
 )
 # Names that end so hold no secret but talk about one.
 _TALKS_ABOUT = re.compile(
@@ -200,7 +212,7 @@ def _named_secrets(data: bytes) -> Iterator[SecretHit]:
         value = match["secret"]
         if _TALKS_ABOUT.search(match["rest"]) or not _random_looking(value):
             continue
-        quoted = bool(match["quote"]) and match["after"] == match["quote"]
+        quoted = match["quote"] is not None and match["after"] == match["quote"]
         if not quoted and not _whole_line(data, match):
             continue
         start, end = match.span("secret")
@@ -224,7 +236,7 @@ def _random_looking(value: bytes) -> bool:
 
 def _whole_line(data: bytes, match: re.Match[bytes]) -> bool:
     """Without quotes only `NAME=value` and `name: value` on a line of their own count."""
-    if match["quote"] or match["after"] not in {b"", b"\r", b"\n"}:
+    if match["quote"] or match["after"] not in {b"", b"\r", b"\\n", b"\\r"}:
         return False
     line_start = data.rfind(b"\n", max(0, match.start() - 60), match.start()) + 1
     before = data[line_start : match.start()] if line_start or match.start() < 60 else b" not a name"

@@ -12,7 +12,7 @@ from lockflight.core.canonical import dumps, loads_object
 from lockflight.core.check import CheckResult, Status, Tool
 from lockflight.core.shape import obj, text, texts
 from lockflight.engine.wire import subject_from_json
-from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError
+from lockflight.errors import EnvironmentProblem, InternalError, InvalidInput, LockflightError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,11 +101,11 @@ class Context:
         """The bytes of one of the subject's assets.
 
         Raises:
-            InvalidInput: LF4402 the asset is not part of the subject, or was not handed over.
+            InternalError: LF4402 the asset is not part of the subject, or was not handed over.
         """
         fd = self.descriptors.get(asset.name, -1)
         if asset not in self.subject.assets or fd < 0:
-            raise InvalidInput(
+            raise InternalError(
                 "LF4402",
                 f"The check asked for {asset.name!r}, which is no asset of its subject {self.subject.name!r}.",
                 hint="The roles that a check reads are part of its declaration.",

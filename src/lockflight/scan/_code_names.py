@@ -20,7 +20,7 @@ Names: TypeAlias = frozenset[str]
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 _NONE: Names = frozenset()
-_BUILTINS = frozenset(dir(builtins))
+_BUILTINS = frozenset({*dir(builtins), "__builtins__"})
 _MAX_NAMES = 8
 _MAX_LENGTH = 160
 _IMPORTERS = frozenset({"__import__", "importlib.import_module", "importlib.__import__"})

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "kingfisher-secret-scanner"
 #: Rules whose shape is that of many other tokens; a rule with a name of its own wins over them.
 _VAGUE = frozenset({"kingfisher:betterleaks.kimi-api-key", "own:named-secret"})
-_ESCAPE = re.compile(rb'\\(?:[nrtbf"\'/])')
+_ESCAPE = re.compile(rb"\\([nrtbf\"'/])")
+_PLAIN = {b"n": b" \n", b"r": b" \r", b"t": b" \t"}
 _SEVERITIES = {
     "kingfisher:betterleaks.jwt": Severity.MEDIUM,
     "kingfisher:betterleaks.jwt-base64": Severity.MEDIUM,
@@ -75,7 +76,7 @@ class SecretEngine:
         found = [*self._look(text, named=named)]
         if b"\\" in text:
             # Escapes of JSON and of string literals glue letters to a token: `\nsk-…` starts with an n.
-            plain = _ESCAPE.sub(b"  ", text)
+            plain = _ESCAPE.sub(lambda m: _PLAIN.get(m[1], b" " + m[1]), text)
             if plain != text:
                 found += self._look(plain, named=named)
         return _one_per_place(found)

@@ -19,7 +19,7 @@ from lockflight.errors import InvalidInput
 from lockflight.formats import media
 from lockflight.formats.notebook import Notebook, parse_notebook
 from lockflight.scan._secret_engine import Secret, SecretEngine, secret_tool
-from lockflight.scan._text import capped, expects_text, sniff_encoding, suffix, windows
+from lockflight.scan._text import OVERLAP, capped, expects_text, sniff_encoding, suffix, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -140,18 +140,17 @@ def _in_text(member: str, text: str, engine: SecretEngine) -> Iterator[tuple[str
 def _in_windows(
     source: ByteSource, encoding: str, engine: SecretEngine, *, named: bool
 ) -> Iterator[tuple[str, int, Secret]]:
-    """(member, line, secret) of each secret; what two windows share is told once."""
-    told: set[int] = set()
+    """(member, line, secret) of each secret; of what two windows share, each tells its half."""
+    told = 0
     for window in windows(source, encoding):
+        end = window.offset + len(window.body) - (0 if window.last else OVERLAP // 2)
         line, counted = window.line, 0
-        here: set[int] = set()
         for secret in engine.find(window.body, named=named):
             line += window.body.count(b"\n", counted, secret.start)
             counted = secret.start
-            here.add(window.offset + secret.start)
-            if window.offset + secret.start not in told:
+            if told <= window.offset + secret.start < end:
                 yield "", line, secret
-        told = here
+        told = max(told, end)
 
 
 def _findings(asset: str, places: Iterable[tuple[str, int, Secret]]) -> Iterator[Finding]:

@@ -38,8 +38,8 @@ _HASH_BYTES = 32
 _PAGE = 512
 _NODE_PAGE = 4096
 _CACHED_NODES = 1 << 17
-#: SQLITE_CORRUPT, SQLITE_NOTADB and SQLITE_MISMATCH: the file is not what was written.
-_DAMAGED_CODES = frozenset({11, 20, 26})
+#: SQLITE_CORRUPT, SQLITE_TOOBIG, SQLITE_MISMATCH and SQLITE_NOTADB: the file is not what was written.
+_DAMAGED_CODES = frozenset({11, 18, 20, 26})
 _CANNOT_OPEN = 14
 
 # An entry has one type, so it stands once under a subject, but under its type once for each subject.
@@ -321,6 +321,8 @@ class SqliteReader:
         try:
             with self._turn:
                 return self._connection.execute(sql, values).fetchall()
+        except UnicodeError as error:
+            raise damaged(self._path, "a text in it is not UTF-8") from error
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
 

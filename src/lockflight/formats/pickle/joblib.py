@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockflight.formats.pickle.state import WRAPPER, Broken
+from lockflight.formats.pickle.state import WRAPPERS, Broken
 from lockflight.formats.pickle.values import ARRAY, NONE, Global, Made, Value
 from lockflight.formats.report import shown
 
@@ -39,7 +39,7 @@ def _kept(state: State, target: Made, argument: Value) -> None:
         target.state = argument
     elif target.callee.name == "NDArrayWrapper":
         _outside(state, argument)
-    elif state.joblib and (target.callee.module, target.callee.name) == WRAPPER:
+    elif state.joblib and (target.callee.module, target.callee.name) in WRAPPERS:
         state.stack[-1] = ARRAY
         _skip_array(state, argument)
 

@@ -41,9 +41,11 @@ _DENSE_GAP = 4_096
 #: The window ends in so many zero bytes, so that the loop may read any fixed argument without asking.
 PAD = 16
 
-WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
+#: joblib, and the copy of it that scikit-learn had before 0.23.
+_JOBLIB = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
+WRAPPERS = frozenset((module, "NumpyArrayWrapper") for module in _JOBLIB)
 #: Objects whose arguments and state are kept, because something else depends on them.
-_KEPT_CALLEES = frozenset({("numpy", "dtype"), WRAPPER, ("joblib.numpy_pickle", "NDArrayWrapper")})
+_KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") for module in _JOBLIB}
 _BUILTINS = ("copyreg", "copy_reg")
 
 

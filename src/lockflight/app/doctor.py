@@ -1,0 +1,183 @@
+"""What works on this machine: each part tried, each fault with what mends it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import lockflight
+from lockflight.core.times import age, rfc3339
+from lockflight.errors import LockflightError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: A clock this far behind the log would judge evidence as younger than it is.
+MOST_BEHIND = 300
+OLDEST_PYTHON = (3, 11)
+
+
+class Health(StrEnum):
+    """How a part is."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part that was tried.
+
+    Attributes:
+        name: of the part.
+        health: ok, worth a note, or a fault that keeps commands from working.
+        said: what was found.
+        code: of the error, where there is one.
+        fix: what mends it.
+    """
+
+    name: str
+    health: Health
+    said: str
+    code: str = ""
+    fix: str = ""
+
+
+def doctor(home: Path, *, offline: bool, now: int) -> list[Part]:
+    """Try every part that commands rest on.
+
+    Args:
+        home: the home folder.
+        offline: whether no socket may be opened.
+        now: Unix seconds.
+    """
+    return [
+        _python(),
+        *_home(home),
+        *_realms(home, now),
+        _engine(),
+        *_checks(),
+        *_tools(home),
+        Part(
+            "network",
+            Health.NOTE if offline else Health.OK,
+            "offline: no socket is opened" if offline else "allowed",
+        ),
+    ]
+
+
+def _python() -> Part:
+    said = f"lockflight {lockflight.__version__}, Python {'.'.join(map(str, sys.version_info[:3]))} on {sys.platform}"
+    if sys.version_info < OLDEST_PYTHON:
+        return Part("python", Health.FAULT, said, fix="Install Python 3.11 or newer.")
+    return Part("python", Health.OK, said)
+
+
+def _home(home: Path) -> Iterator[Part]:
+    if not home.exists():
+        parent = next(p for p in home.parents if p.exists())
+        if os.access(parent, os.W_OK | os.X_OK):
+            yield Part("home", Health.OK, f"{home} will be made on first use")
+        else:
+            fix = "Set LOCKFLIGHT_HOME to a folder of yours."
+            yield Part(
+                "home", Health.FAULT, f"{home} cannot be made: {parent} is not yours to write", "LF5044", fix
+            )
+        return
+    info = home.stat()
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        fix = "Set LOCKFLIGHT_HOME to a folder of yours."
+        yield Part("home", Health.FAULT, f"{home} cannot be written", "LF5044", fix)
+    elif stat.S_IMODE(info.st_mode) & 0o022:
+        yield Part("home", Health.FAULT, f"{home} may be written by other users", fix=f"chmod 700 {home}")
+    else:
+        yield Part("home", Health.OK, str(home))
+    for key in sorted(home.glob("realms/*/keys/*.pem")):
+        mode = stat.S_IMODE(key.stat().st_mode)
+        if mode & 0o077:
+            yield Part("keys", Health.FAULT, f"{key} has the mode {mode:04o}", "LF7006", f"chmod 600 {key}")
+
+
+def _realms(home: Path, now: int) -> Iterator[Part]:
+    from lockflight.app.view import open_view
+
+    folders = sorted(f.name for f in (home / "realms").glob("*") if (f / "log.db").is_file())
+    for name in folders:
+        try:
+            view = open_view(home, name)
+        except LockflightError as error:
+            yield Part(f"realm {name}", Health.FAULT, error.message, error.code, error.hint)
+            continue
+        said = (
+            f"{view.state.trust.kind.value}, {view.size} entries verified, newest {rfc3339(view.timestamp)}"
+        )
+        if view.timestamp - now > MOST_BEHIND:
+            yield Part(
+                f"realm {name}",
+                Health.FAULT,
+                f"this machine's clock is {age(view.timestamp - now)} behind the log",
+                "LF5032",
+                "Set the clock: timedatectl set-ntp true",
+            )
+        elif view.state.ineffective:
+            number = len(view.state.ineffective)
+            yield Part(
+                f"realm {name}",
+                Health.NOTE,
+                f"{said}; {number} without effect",
+                fix="lockflight log show --all",
+            )
+        else:
+            yield Part(f"realm {name}", Health.OK, said)
+    if not folders:
+        yield Part("realms", Health.NOTE, "none yet; the first `lockflight check` makes a personal one")
+
+
+def _engine() -> Part:
+    from lockflight.policy.bundle import baseline
+    from lockflight.policy.gate import PolicyGate
+
+    try:
+        bundle = baseline()
+        gate = PolicyGate(bundle)
+        gate.prove()
+        engine = gate.engines[0]
+    except LockflightError as error:
+        return Part("policy", Health.FAULT, error.message, error.code, error.hint)
+    said = f"{bundle.name} {bundle.version} bites on {engine['name']} {engine['version']}"
+    return Part("policy", Health.OK, said)
+
+
+def _checks() -> Iterator[Part]:
+    from lockflight.scan.table import CHECKS, load
+
+    works = []
+    for name in CHECKS:
+        try:
+            works.append(load(name).info.name)
+        except LockflightError as error:
+            yield Part(f"check {name}", Health.FAULT, error.message, error.code, error.hint)
+        except ImportError as error:
+            yield Part(
+                f"check {name}", Health.FAULT, f"it does not load: {error}", fix="Install Lockflight again."
+            )
+    yield Part("checks", Health.OK, ", ".join(works))
+
+
+def _tools(home: Path) -> Iterator[Part]:
+    from lockflight.app.tools import tools
+
+    for tool in tools(home):
+        if tool.digest:
+            yield Part(f"tool {tool.name}", Health.OK, f"{tool.version} installed")
+        else:
+            fix = f"lockflight tools install {tool.name}"
+            yield Part(
+                f"tool {tool.name}", Health.NOTE, f"{tool.version} is not installed (optional)", "LF5010", fix
+            )

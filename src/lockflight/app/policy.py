@@ -1,0 +1,117 @@
+"""The policy in force: what it demands, and whether a bundle passes its own tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.core.shape import array, natural, obj, text
+from lockflight.core.words import ENVIRONMENTS
+from lockflight.policy.bundle import Bundle, baseline, read_folder
+from lockflight.policy.gate import PolicyGate
+from lockflight.policy.regorus import RegorusEngine
+from lockflight.policy.testing import run_tests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from lockflight.core.canonical import JsonValue
+    from lockflight.policy.testing import BundleTest
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a bundle.
+
+    Attributes:
+        code, name, title, severity: of the rule.
+        effect: `deny` or `warn`.
+        solution: what makes it pass.
+        controls: ids of the controls that it serves.
+        demanded: whether nothing is allowed without its result.
+    """
+
+    code: str
+    name: str
+    title: str
+    severity: str
+    effect: str
+    solution: str
+    controls: tuple[str, ...]
+    demanded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One check that a bundle demands somewhere.
+
+    Attributes:
+        environment: where.
+        kind, tier: of the releases that it is demanded of; `*` for every one.
+        check: its name.
+        max_age_s: how old its evidence may be, in seconds.
+    """
+
+    environment: str
+    kind: str
+    tier: str
+    check: str
+    max_age_s: int
+
+
+def bundle_of(folder: Path | None) -> Bundle:
+    """The bundle in a folder, or the shipped baseline.
+
+    Raises:
+        NotFound: LF1009 there is no such folder.
+        EnvironmentProblem: LF4005 to LF4007 it is no bundle.
+    """
+    return baseline() if folder is None else read_folder(folder)
+
+
+def rules(bundle: Bundle) -> list[Rule]:
+    """Every rule, in the order of the codes."""
+    return [_rule(code, obj(meta), bundle) for code, meta in sorted(bundle.rules.items())]
+
+
+def _rule(code: str, meta: Mapping[str, JsonValue], bundle: Bundle) -> Rule:
+    return Rule(
+        code=code,
+        name=text(meta["rule"]),
+        title=text(meta["title"]),
+        severity=text(meta["severity"]),
+        effect=text(meta["effect"]),
+        solution=text(meta["solution"]),
+        controls=tuple(text(control) for control in array(meta["controls"])),
+        demanded=code in bundle.required_rules,
+    )
+
+
+def demands(bundle: Bundle) -> list[Demand]:
+    """What evidence is demanded, in the order of promotion."""
+    table = obj(bundle.data.get("required", {}))
+    ordered = [*(e for e in ENVIRONMENTS if e in table), *sorted(set(table) - set(ENVIRONMENTS))]
+    return [demand for environment in ordered for demand in _demands(environment, table[environment])]
+
+
+def _demands(environment: str, kinds: JsonValue) -> Iterator[Demand]:
+    for kind, tiers in obj(kinds).items():
+        for tier, items in obj(tiers).items():
+            for item in array(items):
+                entry = obj(item)
+                yield Demand(environment, kind, tier, text(entry["check"]), natural(entry["max_age_s"]))
+
+
+def test(bundle: Bundle) -> tuple[BundleTest, ...]:
+    """Run the fixtures and the Rego tests of a bundle.
+
+    Raises:
+        EnvironmentProblem: LF4001 to LF4004 the engine or the policy does not load.
+        PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures.
+    """
+    engine = RegorusEngine()
+    try:
+        return run_tests(bundle, PolicyGate(bundle, engine), engine)
+    finally:
+        engine.close()

@@ -1,0 +1,75 @@
+"""The test runner of bundles: every rule bites, and every `test_*` rule of the `*_test.rego` modules is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.errors import LockflightError
+from lockflight.policy.tokens import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lockflight.policy.bundle import Bundle
+    from lockflight.policy.gate import PolicyGate
+    from lockflight.policy.regorus import RegorusEngine
+
+SKIPPED = "todo_test_"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleTest:
+    """One test of a bundle.
+
+    Attributes:
+        name: `bite:CODE`, or the path of a Rego rule such as `data.example.test_refuses`.
+        passed: whether it passed; None when it is marked `todo_`.
+        detail: why it did not pass.
+    """
+
+    name: str
+    passed: bool | None
+    detail: str = ""
+
+
+def run_tests(bundle: Bundle, gate: PolicyGate, engine: RegorusEngine) -> tuple[BundleTest, ...]:
+    """Run every test of a bundle.
+
+    Raises:
+        EnvironmentProblem: LF4001 to LF4003 the engine or the policy does not load.
+        PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures.
+    """
+    bites = [BundleTest(f"bite:{code}", not why, why) for code, why in gate.bites().items()]
+    return (*bites, *_rego_tests(bundle, engine))
+
+
+def _rego_tests(bundle: Bundle, engine: RegorusEngine) -> Iterator[BundleTest]:
+    modules = {**bundle.modules, **bundle.tests}
+    for path, source in sorted(bundle.tests.items()):
+        package = ""
+        seen: set[str] = set()
+        before = ""
+        for token in tokens(source):
+            if before == "package":
+                package = token.text
+            before = token.text
+            name = token.text
+            if not token.first or name in seen or not name.startswith(("test_", SKIPPED)):
+                continue
+            seen.add(name)
+            rule = f"data.{package}.{name}"
+            if name.startswith(SKIPPED):
+                yield BundleTest(rule, None, f"{path} marks it as not written yet")
+                continue
+            yield _rego_test(engine, modules, bundle, rule)
+
+
+def _rego_test(engine: RegorusEngine, modules: dict[str, str], bundle: Bundle, rule: str) -> BundleTest:
+    try:
+        value = engine.rules(modules, bundle.data, [rule])[rule]
+    except LockflightError as error:
+        return BundleTest(rule, passed=False, detail=f"{error.code} {error.message}")
+    if value == "true":
+        return BundleTest(rule, passed=True)
+    return BundleTest(rule, passed=False, detail=f"it is {value[:200]}, not true")

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from lockflight.core import facts as facts_module
+from lockflight.core import factshape
+from lockflight.core.factshape import check_facts
+from tests.policy import factories as f
+
+
+def test_facts_pass():
+    check_facts(f.facts())
+
+
+def test_the_schema_is_that_of_the_facts():
+    assert factshape.SCHEMA == facts_module.SCHEMA
+
+
+def test_keys_may_be_added():
+    facts = f.facts()
+    facts["novel"] = {"x": 1}
+    facts["release"]["novel"] = []
+    facts["evidence"]["scan/code"][0]["novel"] = "x"
+    check_facts(facts)
+
+
+WRONG = [
+    (("schema",), "https://lockflight.dev/schema/facts/v2", "schema: "),
+    (("now",), "2026-10-31", "now: "),
+    (("now",), 5, "now: "),
+    (("environment",), "", "environment: "),
+    (("project",), None, "project: "),
+    (("realm",), [], "realm: "),
+    (("realm", "root"), "abc", "realm.root: "),
+    (("realm", "kind"), 1, "realm.kind: "),
+    (("release", "digest"), "A" * 64, "release.digest: "),
+    (("release", "kind"), "spaceship", "release.kind: "),
+    (("release", "tier"), "none", "release.tier: "),
+    (("release", "version"), "", "release.version: "),
+    (("release", "assets", 0, "role"), "hat", "release.assets.0.role: "),
+    (("release", "assets", 1, "size"), -1, "release.assets.1.size: "),
+    (("release", "references", 0, "pinned"), 1, "release.references.0.pinned: "),
+    (("release", "depends"), [{"digest": ""}], "release.depends.0.name: missing"),
+    (("release", "depends"), [{"name": "x", "digest": 4}], "release.depends.0.digest: "),
+    (("release", "views"), [], "release.views: "),
+    (("expected", "scan/code"), {}, "expected.scan/code: "),
+    (("expected", "scan/code", 0, "grain"), "file", "expected.scan/code.0.grain: "),
+    (("expected", "scan/code", 0, "subject"), "x", "expected.scan/code.0.subject: "),
+    (("evidence",), [], "evidence: "),
+    (("evidence", "scan/code", 0), "row", "evidence.scan/code.0: "),
+    (("evidence", "scan/code", 0, "status"), "fine", "evidence.scan/code.0.status: "),
+    (("evidence", "scan/code", 0, "age_s"), -1, "evidence.scan/code.0.age_s: "),
+    (("evidence", "scan/code", 0, "age_s"), True, "evidence.scan/code.0.age_s: "),
+    (("evidence", "scan/code", 0, "coverage_ppm"), 0.5, "evidence.scan/code.0.coverage_ppm: "),
+    (("evidence", "scan/code", 0, "summary"), {"high": "0"}, "evidence.scan/code.0.summary.high: "),
+    (("evidence", "scan/code", 0, "findings"), [{"code": "x", "asset": "y"}], "findings.0.severity: missing"),
+    (("evidence", "scan/code", 0, "findings"), [f.finding("worst")], "findings.0.severity: "),
+    (("rejected",), [{"digest": "x"}], "rejected.0.digest: "),
+    (("dependencies",), [{"release": "a" * 64}], "dependencies.0.decision: missing"),
+    (("waivers",), [3], "waivers.0: "),
+    (("state", "revoked"), ["a" * 64], "state.revoked.0: "),
+    (("state", "frozen"), 0, "state.frozen: "),
+    (("state", "frozen"), None, "state.frozen: "),
+    (("state", "version_owner"), "me", "state.version_owner: "),
+    (("state", "slots"), {}, "state.slots: "),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "words"), WRONG)
+def test_another_shape_is_refused_with_its_place(path, value, words):
+    with pytest.raises(ValueError) as caught:
+        check_facts(f.spoiled(f.facts(), *path, value=value))
+    assert words in str(caught.value)
+
+
+def paths(value, prefix=()):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield (*prefix, key)
+            yield from paths(item, (*prefix, key))
+
+
+OPTIONAL = {"name", "separation", "uri", "version"}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in paths(f.facts()) if "scan/" not in str(p) and p[:2] != ("release", "views")]
+)
+def test_no_key_that_a_rule_reads_may_be_missing(path):
+    facts = copy.deepcopy(f.facts())
+    place = facts
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    if path in {("realm", "name"), ("realm", "separation")}:
+        check_facts(facts)
+        return
+    with pytest.raises(ValueError, match="missing"):
+        check_facts(facts)
