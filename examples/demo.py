@@ -82,7 +82,7 @@ EXAMPLES = (
         "adapters/tone.pkl",
         remove_adapter,
         "prompts/system.md",
-        ("-m", "app.ask", "How long can I return an unused lock?"),
+        ("-B", "-m", "app.ask", "How long can I return an unused lock?"),
     ),
     Example(
         "tumour-classifier",
@@ -90,7 +90,7 @@ EXAMPLES = (
         "notebooks/explore.ipynb",
         clear_outputs,
         "artefacts/model.skops",
-        ("predict.py", "artefacts/test.csv", "--limit", "3"),
+        ("-B", "predict.py", "artefacts/test.csv", "--limit", "3"),
     ),
 )
 
@@ -233,11 +233,11 @@ def main() -> int:
             "A realm is one log with its keys, people and policies.",
             *("realm", "init", "acme", "--member", "alice=developer", "--member", "bob=approver"),
         )
-        for example in EXAMPLES:
-            if not options.example or example.name in options.example:
-                demo.example(example)
+        chosen = [one for one in EXAMPLES if not options.example or one.name in options.example]
+        for example in chosen:
+            demo.example(example)
         demo.lockflight("What every environment holds, read from the log.", "status")
-        say("\nDone: two denials understood, two releases promoted, and a changed byte was found.")
+        say("\nDone: denied for good reason, mended, approved by a second person, promoted, tampering found.")
     finally:
         if options.keep:
             say(f"\nEverything is in {folder}")

@@ -19,6 +19,7 @@ import json
 import pickle
 import sys
 import warnings
+import zipfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,31 @@ LIBRARIES = {
     "torch": "torch", "skops": "skops", "quantile_forest": "quantile-forest",
 }  # fmt: skip
 STDLIB = frozenset(
-    """builtins __builtin__ copyreg copy_reg collections datetime decimal fractions functools itertools operator
-    pathlib re types uuid _codecs array enum ipaddress string numbers zoneinfo _operator""".split()
+    [
+        "builtins",
+        "__builtin__",
+        "copyreg",
+        "copy_reg",
+        "collections",
+        "datetime",
+        "decimal",
+        "fractions",
+        "functools",
+        "itertools",
+        "operator",
+        "pathlib",
+        "re",
+        "types",
+        "uuid",
+        "_codecs",
+        "array",
+        "enum",
+        "ipaddress",
+        "string",
+        "numbers",
+        "zoneinfo",
+        "_operator",
+    ]
 )
 
 #: Callables whose code was read: they neither run, import nor open anything, whatever they are given within the
@@ -148,24 +172,57 @@ REFUSED_MODULES = frozenset(
 
 #: Classes whose `__setstate__` was read: given any state they only set attributes and copy arrays.
 REVIEWED_STATES = frozenset(
-    """builtins.BaseException functools.partial uuid.UUID numpy.dtype numpy.generic numpy.ma.MaskedArray
-    numpy.ma.core.MaskedArray numpy.ndarray numpy.polynomial._polybase.ABCPolyBase
-    numpy.random.bit_generator.SeedSequence pandas.Categorical pandas.core.arrays.categorical.Categorical
-    pandas.CategoricalDtype pandas.DatetimeTZDtype pandas.StringDtype pandas.core.dtypes.dtypes.PandasExtensionDtype
-    pandas.core.dtypes.dtypes.CategoricalDtype pandas.core.dtypes.dtypes.DatetimeTZDtype
-    pandas.core.arrays.string_.StringDtype pandas.core.arrays.sparse.array.SparseArray
-    pandas._libs.arrays.NDArrayBacked pandas._libs.internals.BlockManager pandas._libs.interval.IntervalMixin
-    pandas._libs.sparse.SparseIndex pandas._libs.tslibs.dtypes.PeriodDtypeBase
-    pandas._libs.tslibs.offsets.BaseOffset pandas._libs.tslibs.offsets.MonthOffset
-    pandas._libs.tslibs.offsets.YearOffset pandas._libs.tslibs.offsets.Tick pandas._libs.tslibs.period._Period
-    pandas.arrays.SparseArray pandas.core.generic.NDFrame pandas.core.internals.managers.SingleBlockManager
-    scipy.sparse._coo.coo_matrix scipy.spatial._ckdtree.cKDTree sklearn._loss._loss.CyHalfMultinomialLoss
-    sklearn.base.BaseEstimator sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor
-    sklearn.isotonic.IsotonicRegression sklearn.tree._tree.Tree sklearn.utils._bunch.Bunch
-    sklearn.metrics._dist_metrics.DistanceMetric64 sklearn.metrics._dist_metrics.DistanceMetric
-    sklearn.metrics._dist_metrics.MahalanobisDistance64 sklearn.metrics._dist_metrics.MahalanobisDistance
-    sklearn.neighbors._ball_tree.BinaryTree64 sklearn.neighbors._kd_tree.BinaryTree64
-    sklearn.neighbors._ball_tree.BinaryTree sklearn.neighbors._kd_tree.BinaryTree""".split()
+    [
+        "builtins.BaseException",
+        "functools.partial",
+        "uuid.UUID",
+        "numpy.dtype",
+        "numpy.generic",
+        "numpy.ma.MaskedArray",
+        "numpy.ma.core.MaskedArray",
+        "numpy.ndarray",
+        "numpy.polynomial._polybase.ABCPolyBase",
+        "numpy.random.bit_generator.SeedSequence",
+        "pandas.Categorical",
+        "pandas.core.arrays.categorical.Categorical",
+        "pandas.CategoricalDtype",
+        "pandas.DatetimeTZDtype",
+        "pandas.StringDtype",
+        "pandas.core.dtypes.dtypes.PandasExtensionDtype",
+        "pandas.core.dtypes.dtypes.CategoricalDtype",
+        "pandas.core.dtypes.dtypes.DatetimeTZDtype",
+        "pandas.core.arrays.string_.StringDtype",
+        "pandas.core.arrays.sparse.array.SparseArray",
+        "pandas._libs.arrays.NDArrayBacked",
+        "pandas._libs.internals.BlockManager",
+        "pandas._libs.interval.IntervalMixin",
+        "pandas._libs.sparse.SparseIndex",
+        "pandas._libs.tslibs.dtypes.PeriodDtypeBase",
+        "pandas._libs.tslibs.offsets.BaseOffset",
+        "pandas._libs.tslibs.offsets.MonthOffset",
+        "pandas._libs.tslibs.offsets.YearOffset",
+        "pandas._libs.tslibs.offsets.Tick",
+        "pandas._libs.tslibs.period._Period",
+        "pandas.arrays.SparseArray",
+        "pandas.core.generic.NDFrame",
+        "pandas.core.internals.managers.SingleBlockManager",
+        "scipy.sparse._coo.coo_matrix",
+        "scipy.spatial._ckdtree.cKDTree",
+        "sklearn._loss._loss.CyHalfMultinomialLoss",
+        "sklearn.base.BaseEstimator",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.isotonic.IsotonicRegression",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
+        "sklearn.metrics._dist_metrics.DistanceMetric64",
+        "sklearn.metrics._dist_metrics.DistanceMetric",
+        "sklearn.metrics._dist_metrics.MahalanobisDistance64",
+        "sklearn.metrics._dist_metrics.MahalanobisDistance",
+        "sklearn.neighbors._ball_tree.BinaryTree64",
+        "sklearn.neighbors._kd_tree.BinaryTree64",
+        "sklearn.neighbors._ball_tree.BinaryTree",
+        "sklearn.neighbors._kd_tree.BinaryTree",
+    ]
 )
 
 #: torch's own list of what `weights_only` loads (torch.serialization.get_safe_globals), less what calls its arguments.
@@ -221,13 +278,34 @@ class Recorder:
             self.failed.append(f"{what or type(thing).__name__} joblib: {error!r}"[:160])
         else:
             self.stream(out.getvalue(), what)
+        self.schema(thing)
         self.objects += 1
+
+    def schema(self, thing: object) -> None:
+        """Record what skops names, where it is installed and can write the object."""
+        try:
+            import skops.io
+
+            archive = zipfile.ZipFile(io.BytesIO(skops.io.dumps(thing)))
+        except Exception:  # noqa: BLE001 - not installed, or not for this object
+            return
+        stack: list[Any] = [json.loads(archive.read("schema.json"))]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, dict):
+                if "__loader__" in node and node["__loader__"] != "CachedNode":
+                    self.uses[node["__module__"], node["__class__"]].add("value")
+                stack.extend(node.values())
+            elif isinstance(node, list):
+                stack.extend(node)
 
     def stream(self, data: bytes, what: str) -> None:
         """Record one stream."""
         report = analyse(BytesSource(data), MOVED)
         if not report.complete:
-            raise RuntimeError(f"{what}: {[i.message for i in report.issues if not i.rule.endswith('global')]}")
+            raise RuntimeError(
+                f"{what}: {[i.message for i in report.issues if not i.rule.endswith('global')]}"
+            )
         names = {f"{use.module}.{use.name}": use.resolved for use in report.globals}
         for resolved in names.values():
             self.uses[resolved].add("value")
@@ -320,7 +398,27 @@ def numpy_things(recorder: Recorder) -> None:
     recorder.add(np.array(["2024-01-01"], dtype="M8[D]"))
     recorder.add(np.arange(4).view(np.recarray) if False else np.float64(1.5))
     recorder.add(np.array([[1, 2]]).view(np.matrix))
-    for name in "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128 str_ bytes_ datetime64 timedelta64 longdouble".split():
+    for name in [
+        "bool_",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+        "str_",
+        "bytes_",
+        "datetime64",
+        "timedelta64",
+        "longdouble",
+    ]:
         kind = getattr(np, name)
         recorder.add(kind)
         recorder.add(np.dtype(kind))
@@ -330,9 +428,25 @@ def numpy_things(recorder: Recorder) -> None:
     for name in dir(np):
         if isinstance(getattr(np, name), np.ufunc):
             recorder.add(getattr(np, name))
-    for name in "mean median std var sum min max argmax argmin clip nanmean nanmedian nan_to_num ravel log1p".split():
+    for name in [
+        "mean",
+        "median",
+        "std",
+        "var",
+        "sum",
+        "min",
+        "max",
+        "argmax",
+        "argmin",
+        "clip",
+        "nanmean",
+        "nanmedian",
+        "nan_to_num",
+        "ravel",
+        "log1p",
+    ]:
         recorder.add(getattr(np, name))
-    for name in "MT19937 PCG64 PCG64DXSM Philox SFC64".split():
+    for name in ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"]:
         bits = getattr(np.random, name)(1)
         recorder.add([bits, np.random.Generator(bits)])
     recorder.add(np.random.RandomState(1))
@@ -352,12 +466,18 @@ def scipy_things(recorder: Recorder) -> None:
     import scipy.special
     import scipy.stats
 
-    for form in "csr csc coo bsr dia dok lil".split():
+    for form in ["csr", "csc", "coo", "bsr", "dia", "dok", "lil"]:
         recorder.add(getattr(scipy.sparse, f"{form}_matrix")(np.eye(3)))
         recorder.add(getattr(scipy.sparse, f"{form}_array")(np.eye(3)))
-    for name in "norm uniform expon loguniform randint poisson beta gamma".split():
+    for name in ["norm", "uniform", "expon", "loguniform", "randint", "poisson", "beta", "gamma"]:
         kind = getattr(scipy.stats, name)
-        arguments = {"loguniform": (1, 2), "randint": (1, 5), "poisson": (2,), "beta": (1, 2), "gamma": (2,)}.get(name, ())
+        arguments = {
+            "loguniform": (1, 2),
+            "randint": (1, 5),
+            "poisson": (2,),
+            "beta": (1, 2),
+            "gamma": (2,),
+        }.get(name, ())
         recorder.add(kind(*arguments))
     recorder.add(scipy.stats.gaussian_kde([1.0, 2, 4, 3]))
     recorder.add(scipy.interpolate.interp1d([1, 2, 3], [1, 2, 3]))
@@ -367,7 +487,7 @@ def scipy_things(recorder: Recorder) -> None:
     recorder.add(scipy.interpolate.RegularGridInterpolator(([1, 2], [1, 2]), np.eye(2)))
     recorder.add(scipy.spatial.cKDTree(np.eye(3)))
     recorder.add(scipy.spatial.KDTree(np.eye(3)))
-    for name in "expit logit erf gammaln log1p boxcox inv_boxcox xlogy".split():
+    for name in ["expit", "logit", "erf", "gammaln", "log1p", "boxcox", "inv_boxcox", "xlogy"]:
         recorder.add(getattr(scipy.special, name))
 
 
@@ -376,7 +496,9 @@ def pandas_things(recorder: Recorder) -> None:
     import numpy as np
     import pandas as pd
 
-    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [1.5, None], "d": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    frame = pd.DataFrame(
+        {"a": [1, 2], "b": ["x", "y"], "c": [1.5, None], "d": pd.to_datetime(["2024-01-01", "2024-01-02"])}
+    )
     recorder.add(frame)
     recorder.add(frame.set_index("a"))
     recorder.add(frame["b"].astype("category"))
@@ -392,8 +514,18 @@ def pandas_things(recorder: Recorder) -> None:
     ):  # fmt: skip
         recorder.add(index)
         recorder.add(pd.Series(np.arange(len(index)), index=index))
-    recorder.add([pd.Timestamp("2024"), pd.Timedelta("1D"), pd.Period("2024"), pd.NaT, pd.NA, pd.Interval(0, 1)])
-    recorder.add([pd.CategoricalDtype(["a"]), pd.DatetimeTZDtype(tz="UTC"), pd.Int64Dtype(), pd.StringDtype(), pd.PeriodDtype("D")])
+    recorder.add(
+        [pd.Timestamp("2024"), pd.Timedelta("1D"), pd.Period("2024"), pd.NaT, pd.NA, pd.Interval(0, 1)]
+    )
+    recorder.add(
+        [
+            pd.CategoricalDtype(["a"]),
+            pd.DatetimeTZDtype(tz="UTC"),
+            pd.Int64Dtype(),
+            pd.StringDtype(),
+            pd.PeriodDtype("D"),
+        ]
+    )
 
 
 def sklearn_things(recorder: Recorder) -> None:
@@ -405,7 +537,16 @@ def sklearn_things(recorder: Recorder) -> None:
     random = np.random.RandomState(0)
     x = np.abs(random.normal(size=(40, 4))) + 0.1
     labels = np.arange(40) % 3
-    targets: list[Any] = [None, labels, labels % 2, [["a"], ["a", "b"]] * 20, labels.astype(float) + 0.5, np.eye(3)[labels].astype(int), np.array(["a", "b", "c"])[labels], x[:, :2]]
+    targets: list[Any] = [
+        None,
+        labels,
+        labels % 2,
+        [["a"], ["a", "b"]] * 20,
+        labels.astype(float) + 0.5,
+        np.eye(3)[labels].astype(int),
+        np.array(["a", "b", "c"])[labels],
+        x[:, :2],
+    ]
     texts = ["some words here", "other words there", "more text"] * 5
     inputs: list[Any] = [x, scipy.sparse.csr_matrix(x), texts, labels, [{"a": 1.0, "b": "x"}] * 10]
     for name, kind in all_estimators():
@@ -455,7 +596,18 @@ def _instances(name: str, kind: Any) -> list[Any]:
 
 def _sklearn_options(recorder: Recorder, x: Any, labels: Any) -> None:
     import numpy as np
-    from sklearn import ensemble, gaussian_process, linear_model, metrics, model_selection, neighbors, pipeline, preprocessing, svm, tree
+    from sklearn import (
+        ensemble,
+        gaussian_process,
+        linear_model,
+        metrics,
+        model_selection,
+        neighbors,
+        pipeline,
+        preprocessing,
+        svm,
+        tree,
+    )
     from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.gaussian_process import kernels
@@ -486,7 +638,17 @@ def _sklearn_options(recorder: Recorder, x: Any, labels: Any) -> None:
     fit(ensemble.HistGradientBoostingRegressor(loss="quantile", quantile=0.5, max_iter=2), numbers)
     fit(ensemble.HistGradientBoostingClassifier(max_iter=2), labels)
     fit(ensemble.HistGradientBoostingClassifier(max_iter=2), labels > 0)
-    for loss in ("hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron", "squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive"):
+    for loss in (
+        "hinge",
+        "log_loss",
+        "modified_huber",
+        "squared_hinge",
+        "perceptron",
+        "squared_error",
+        "huber",
+        "epsilon_insensitive",
+        "squared_epsilon_insensitive",
+    ):
         fit(linear_model.SGDClassifier(loss=loss), labels)
     for loss in ("squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive"):
         fit(linear_model.SGDRegressor(loss=loss), numbers)
@@ -497,10 +659,31 @@ def _sklearn_options(recorder: Recorder, x: Any, labels: Any) -> None:
         fit(kind(), numbers)
     fit(linear_model.TweedieRegressor(power=1.5, link="log"), numbers)
     for algorithm in ("kd_tree", "ball_tree", "brute"):
-        for metric in ("euclidean", "manhattan", "chebyshev", "minkowski", "l1", "cityblock", "hamming", "canberra", "braycurtis", "haversine"):
+        for metric in (
+            "euclidean",
+            "manhattan",
+            "chebyshev",
+            "minkowski",
+            "l1",
+            "cityblock",
+            "hamming",
+            "canberra",
+            "braycurtis",
+            "haversine",
+        ):
             fit(neighbors.KNeighborsClassifier(algorithm=algorithm, metric=metric), labels)
-    fit(neighbors.KNeighborsClassifier(algorithm="ball_tree", metric="seuclidean", metric_params={"V": x.var(0)}), labels)
-    fit(neighbors.KNeighborsClassifier(algorithm="ball_tree", metric="mahalanobis", metric_params={"VI": np.eye(4)}), labels)
+    fit(
+        neighbors.KNeighborsClassifier(
+            algorithm="ball_tree", metric="seuclidean", metric_params={"V": x.var(0)}
+        ),
+        labels,
+    )
+    fit(
+        neighbors.KNeighborsClassifier(
+            algorithm="ball_tree", metric="mahalanobis", metric_params={"VI": np.eye(4)}
+        ),
+        labels,
+    )
     for kernel in (
         kernels.RBF(), kernels.Matern(), kernels.RationalQuadratic(), kernels.ExpSineSquared(), kernels.DotProduct(),
         kernels.WhiteKernel() + kernels.ConstantKernel() * kernels.RBF(), kernels.Exponentiation(kernels.RBF(), 2),
@@ -515,23 +698,59 @@ def _sklearn_options(recorder: Recorder, x: Any, labels: Any) -> None:
         model_selection.LeaveOneGroupOut(), model_selection.PredefinedSplit([0, 1]), model_selection.LeavePOut(2),
     ):  # fmt: skip
         recorder.add(splitter)
-    for scorer in ("accuracy", "roc_auc", "neg_log_loss", "r2", "neg_mean_squared_error", "f1_macro", "average_precision", "balanced_accuracy", "precision", "recall"):
+    for scorer in (
+        "accuracy",
+        "roc_auc",
+        "neg_log_loss",
+        "r2",
+        "neg_mean_squared_error",
+        "f1_macro",
+        "average_precision",
+        "balanced_accuracy",
+        "precision",
+        "recall",
+    ):
         recorder.add(metrics.get_scorer(scorer))
     for name in metrics.get_scorer_names():
         recorder.add(metrics.get_scorer(name))
     for name in dir(preprocessing) + dir(metrics):
         module = preprocessing if hasattr(preprocessing, name) else metrics
         thing = getattr(module, name)
-        if not name.startswith("_") and callable(thing) and not isinstance(thing, type) and getattr(thing, "__module__", "").startswith("sklearn"):
+        if (
+            not name.startswith("_")
+            and callable(thing)
+            and not isinstance(thing, type)
+            and getattr(thing, "__module__", "").startswith("sklearn")
+        ):
             recorder.add(thing)
     for random_state in (np.random.RandomState(0), np.random.mtrand._rand):
         fit(ensemble.RandomForestClassifier(2, random_state=random_state), labels)
-    fit(model_selection.GridSearchCV(tree.DecisionTreeClassifier(), {"max_depth": [1, 2]}, cv=2, scoring="accuracy"), labels)
+    fit(
+        model_selection.GridSearchCV(
+            tree.DecisionTreeClassifier(), {"max_depth": [1, 2]}, cv=2, scoring="accuracy"
+        ),
+        labels,
+    )
     import scipy.stats
 
-    fit(model_selection.RandomizedSearchCV(linear_model.LogisticRegression(), {"C": scipy.stats.loguniform(0.1, 1)}, n_iter=2, cv=2), labels)
-    fit(pipeline.make_pipeline(preprocessing.FunctionTransformer(np.log1p), preprocessing.StandardScaler(), linear_model.LogisticRegression()), labels)
-    columns = ColumnTransformer([("a", preprocessing.OneHotEncoder(handle_unknown="ignore"), [0]), ("b", "passthrough", slice(1, 3))], remainder="drop")
+    fit(
+        model_selection.RandomizedSearchCV(
+            linear_model.LogisticRegression(), {"C": scipy.stats.loguniform(0.1, 1)}, n_iter=2, cv=2
+        ),
+        labels,
+    )
+    fit(
+        pipeline.make_pipeline(
+            preprocessing.FunctionTransformer(np.log1p),
+            preprocessing.StandardScaler(),
+            linear_model.LogisticRegression(),
+        ),
+        labels,
+    )
+    columns = ColumnTransformer(
+        [("a", preprocessing.OneHotEncoder(handle_unknown="ignore"), [0]), ("b", "passthrough", slice(1, 3))],
+        remainder="drop",
+    )
     fit(columns, labels)
     recorder.add(TfidfVectorizer(ngram_range=(1, 2)).fit(["some words", "other words"]))
     recorder.add(TfidfVectorizer(stop_words="english").fit(["some words", "other words"]))
@@ -542,9 +761,17 @@ def _sklearn_options(recorder: Recorder, x: Any, labels: Any) -> None:
         import pandas as pd
 
         frame = pd.DataFrame({"a": [1.0, 2, 3, 4], "b": ["x", "y", "x", "y"]})
-        columns = ColumnTransformer([("n", preprocessing.StandardScaler(), ["a"]), ("c", preprocessing.OneHotEncoder(), ["b"])])
-        recorder.add(pipeline.make_pipeline(columns, linear_model.LogisticRegression()).fit(frame, [0, 1, 0, 1]))
-        recorder.add(pipeline.make_pipeline(columns, ensemble.RandomForestClassifier(2)).set_output(transform="default").fit(frame, [0, 1, 0, 1]))
+        columns = ColumnTransformer(
+            [("n", preprocessing.StandardScaler(), ["a"]), ("c", preprocessing.OneHotEncoder(), ["b"])]
+        )
+        recorder.add(
+            pipeline.make_pipeline(columns, linear_model.LogisticRegression()).fit(frame, [0, 1, 0, 1])
+        )
+        recorder.add(
+            pipeline.make_pipeline(columns, ensemble.RandomForestClassifier(2))
+            .set_output(transform="default")
+            .fit(frame, [0, 1, 0, 1])
+        )
     except ImportError:
         recorder.failed.append("pandas is not here")
 
@@ -573,7 +800,13 @@ def record(out: Path) -> int:
     warnings.simplefilter("ignore")
     recorder = Recorder()
     versions = {}
-    for module, make in (("", standard), ("numpy", numpy_things), ("scipy", scipy_things), ("pandas", pandas_things), ("sklearn", sklearn_things)):
+    for module, make in (
+        ("", standard),
+        ("numpy", numpy_things),
+        ("scipy", scipy_things),
+        ("pandas", pandas_things),
+        ("sklearn", sklearn_things),
+    ):
         if module:
             try:
                 versions[LIBRARIES[module]] = __import__(module).__version__
@@ -675,7 +908,9 @@ def _torch(names: dict[str, dict[str, object]]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("verb", choices=["record", "merge"])
     parser.add_argument("files", nargs="+", type=Path)
     chosen = parser.parse_args()

@@ -60,7 +60,8 @@ def test_a_changed_file(home: Path, signed: Signed) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["extra.txt", ".git/hooks/post-checkout", ".github/w.yml", ".gitignore", "model.sig/evil.py", "data/.x"]
+    "name",
+    ["extra.txt", ".git/hooks/post-checkout", ".github/w.yml", ".gitignore", "model.sig/evil.py", "data/.x"],
 )
 def test_an_extra_file(home: Path, signed: Signed, name: str) -> None:
     path = signed.package / name
@@ -101,11 +102,11 @@ def test_no_signature(home: Path, signed: Signed) -> None:
     assert caught.value.code == "LF7330"
 
 
-def _bundle(package: Path) -> Any:  # noqa: ANN401 - JSON
+def _bundle(package: Path) -> Any:
     return json.loads((package / "model.sig").read_bytes())
 
 
-def _write(package: Path, bundle: Any) -> None:  # noqa: ANN401 - JSON
+def _write(package: Path, bundle: Any) -> None:
     (package / "model.sig").write_text(json.dumps(bundle, separators=(",", ":")))
 
 
@@ -200,7 +201,9 @@ def test_a_duplicate_json_key_in_the_payload(home: Path, realm: Realm, signed: S
     assert caught.value.code == "LF7102"
 
 
-def test_the_signature_of_another_release(home: Path, realm: Realm, signed: Signed, workspace: Path, tmp_path: Path) -> None:
+def test_the_signature_of_another_release(
+    home: Path, realm: Realm, signed: Signed, workspace: Path, tmp_path: Path
+) -> None:
     (workspace / "data" / "a.csv").write_text("x,y\n9,9\n")
     other = sign(home, realm.name, workspace, tmp_path / "second", actor="alice")
     shutil.copy(other.package / "model.sig", signed.package / "model.sig")
@@ -221,7 +224,9 @@ def test_a_signed_but_unregistered_release(home: Path, realm: Realm, signed: Sig
     assert _refused(home, signed.package) == "LF7334"
 
 
-def test_a_log_restored_from_an_older_copy(home: Path, realm: Realm, signed: Signed, workspace: Path, tmp_path: Path) -> None:
+def test_a_log_restored_from_an_older_copy(
+    home: Path, realm: Realm, signed: Signed, workspace: Path, tmp_path: Path
+) -> None:
     folder = home / "realms" / "acme"
     realm.log().close()
     backup = tmp_path / "backup"

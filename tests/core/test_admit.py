@@ -73,7 +73,9 @@ def test_the_role_is_needed_now(ledger: Ledger) -> None:
 def test_a_withdrawn_approver_no_longer_counts(ledger: Ledger) -> None:
     ledger.approve(RELEASE, "bob", basis=basis_of())
     state = ledger.state()
-    ledger.add(Grant(state.people()["p-bob"], withdrawn=True, prev=state.grant_heads["p-bob"]).statement(), "root")
+    ledger.add(
+        Grant(state.people()["p-bob"], withdrawn=True, prev=state.grant_heads["p-bob"]).statement(), "root"
+    )
     assert _codes(_admit(ledger)) == {"LF4506"}
 
 

@@ -10,8 +10,8 @@ import pytest
 from lockflight.core.canonical import dumps
 from lockflight.core.check import CheckInfo, Grain, Status, subjects
 from lockflight.core.facts import build_facts, is_fresh, missing
-from lockflight.core.release import make_release
 from lockflight.core.factshape import check_facts
+from lockflight.core.release import make_release
 from lockflight.core.scanfact import scan_fact
 from lockflight.core.trust import Duty
 from lockflight.core.words import Role

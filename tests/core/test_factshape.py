@@ -82,9 +82,6 @@ def paths(value, prefix=()):
             yield from paths(item, (*prefix, key))
 
 
-OPTIONAL = {"name", "separation", "uri", "version"}
-
-
 @pytest.mark.parametrize(
     "path", [p for p in paths(f.facts()) if "scan/" not in str(p) and p[:2] != ("release", "views")]
 )

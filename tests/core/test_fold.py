@@ -300,3 +300,16 @@ def test_trust_is_replaced_only_by_root_and_in_order(ledger: Ledger) -> None:
     assert _why(ledger, ledger.decide(release(), "development")) == "LF7244"
     ledger.keys["gate"] = gate
     assert not _why(ledger, ledger.decide(release(), "development"))
+
+
+def test_unversioned_builds_share_their_version(ledger: Ledger) -> None:
+    for extra in (b"1", b"2"):
+        what = release(asset("extra.py", Role.CODE, extra), version="dev")
+        assert not _why(ledger, ledger.promote(what, decision=ledger.decide(what, "development")))
+
+
+def test_a_refused_promotion_takes_no_version(ledger: Ledger) -> None:
+    first, second = release(), release(asset("extra.py", Role.CODE, b"more"))
+    ledger.revoke(first.digest, "bob")
+    assert _why(ledger, ledger.promote(first, decision=ledger.decide(first, "development"))) == "LF7252"
+    assert not _why(ledger, ledger.promote(second, decision=ledger.decide(second, "development")))

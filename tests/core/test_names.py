@@ -126,7 +126,9 @@ def test_names_that_pass_together_never_collide(names):
     assert len({n.casefold() for n in names}) == len(names)
 
 
-@pytest.mark.parametrize("name", ["model:0", "a\u202eb.txt", "a\u200bb", "tag\U000e0041", "a\u2028b", "d/x:stream"])
+@pytest.mark.parametrize(
+    "name", ["model:0", "a\u202eb.txt", "a\u200bb", "tag\U000e0041", "a\u2028b", "d/x:stream"]
+)
 def test_a_name_that_hides_something_is_refused(name):
     with pytest.raises(InvalidInput) as caught:
         check_name(name)

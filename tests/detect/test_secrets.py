@@ -83,7 +83,11 @@ WHOLE = {"named-secret", "aws-secret-access-key", "togetherai-api-key"}
 
 @pytest.mark.parametrize(
     ("rule", "text"),
-    [(rule, frame.format(key)) for rule, key in KEYS.items() for frame in (FRAMES[-1:] if rule in WHOLE else FRAMES)],
+    [
+        (rule, frame.format(key))
+        for rule, key in KEYS.items()
+        for frame in (FRAMES[-1:] if rule in WHOLE else FRAMES)
+    ],
 )
 def test_each_shape_is_found(rule, text):
     hits = [h for h in find_secrets(text.encode()) if h.rule == rule]
@@ -151,7 +155,9 @@ def test_any_bytes_are_read(data):
         assert 0 <= hit.start < hit.end <= len(data)
 
 
-words = st.sampled_from([b"token", b"=", b"'", b'"', b"sk-lf-", b"Bearer ", b"Authorization:", b"AKIA", b"\n", b"api_key", b":"])
+words = st.sampled_from(
+    [b"token", b"=", b"'", b'"', b"sk-lf-", b"Bearer ", b"Authorization:", b"AKIA", b"\n", b"api_key", b":"]
+)
 
 
 @given(st.lists(st.one_of(words, st.binary(max_size=30)), max_size=40))

@@ -119,3 +119,12 @@ class Floats(_Base):
 class Broken(_Base):
     def __init__(self):
         raise RuntimeError("cannot even start")
+
+
+class Surroundings(_Base):
+    """Says what is in its environment."""
+
+    def judge(self, subject, ctx, data):
+        return self.complete(
+            subject, findings=(Finding("LF2101", "made:up", Severity.LOW, "x", repr(dict(os.environ))),)
+        )

@@ -104,7 +104,7 @@ def test_jobs_of_one_check_share_a_child_and_checks_do_not(job):
     [
         (b"kill", "killed by SIGKILL"),
         (b"spin", "over its CPU budget of 1 s"),
-        (b"wait", "over its time budget of 4 s"),
+        (b"wait", "over its time budget of 9 s"),
         (b"eat", "over its memory budget of 1024 MiB"),
         (b"raise", "ValueError"),
         (b"house", "InvalidInput LF1003"),
@@ -113,7 +113,7 @@ def test_jobs_of_one_check_share_a_child_and_checks_do_not(job):
 )
 def test_a_check_that_does_not_finish_is_incomplete_and_the_rest_goes_on(job, content, reason):
     jobs = [job("ByContent", b"fine"), job("ByContent", content), job("ByContent", b"fine too")]
-    limits = Limits(cpu_s=1, memory_bytes=1024 * MIB, wall_s=4.0)
+    limits = Limits(cpu_s=1, memory_bytes=1024 * MIB, wall_s=9.0 if content == b"wait" else 120.0)
     before, hit, after = start(jobs, workers=1, limits=limits)
     assert (hit.status, hit.reason, hit.findings, hit.coverage_ppm) == (Status.INCOMPLETE, reason, (), 0)
     assert before.status is after.status is Status.COMPLETE
@@ -220,3 +220,16 @@ def test_without_an_interpreter_the_caller_hears_it(job, monkeypatch):
 def test_incomplete_says_which_check():
     result = local.incomplete("models", "why")
     assert (result.tool.name, result.reason, result.status) == ("lockflight-models", "why", Status.INCOMPLETE)
+
+
+def test_the_cache_is_all_that_a_check_knows_of_its_user(job, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "person"))
+    assert local.cache_folder() == tmp_path / "person" / ".cache" / "lockflight"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SIGNING_KEY", "hunter2")
+    [result] = start([job("Surroundings", b"x")])
+    assert f"'XDG_CACHE_HOME': '{tmp_path}/cache/lockflight'" in result.findings[0].message
+    assert "person" not in result.findings[0].message
+    assert "hunter2" not in result.findings[0].message
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert local.cache_folder() == tmp_path / "person" / ".cache" / "lockflight"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,17 +25,24 @@ def python(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def prepared(project_root: Path, folder: Path, name: str, *options: str) -> Path:
-    missing = [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
-    if missing:
-        pytest.skip(f"{name} needs {', '.join(missing)}: run `python3 dev.py test`, which installs them")
-    out = folder / name
-    python(project_root, f"examples/{name}/prepare.py", "--out", str(out), *options)
-    return out
+@pytest.fixture(scope="session")
+def prepared(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Assembles an example once for all tests of the process; none of them writes into it."""
+
+    @functools.cache
+    def prepare(name: str, *options: str) -> Path:
+        missing = [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
+        if missing:
+            pytest.skip(f"{name} needs {', '.join(missing)}: run `python3 dev.py test`, which installs them")
+        out = tmp_path_factory.mktemp("examples") / name
+        python(project_root, f"examples/{name}/prepare.py", "--out", str(out), *options)
+        return out
+
+    return prepare
 
 
-def test_the_assistant_answers_with_citations(project_root: Path, tmp_path: Path) -> None:
-    out = prepared(project_root, tmp_path, "support-assistant")
+def test_the_assistant_answers_with_citations(prepared: Callable[..., Path]) -> None:
+    out = prepared("support-assistant")
     python(out, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not eval_set", "tests")
     answer = python(out, "-m", "app.ask", "What does the Arc 16 cost?")
     assert "79 euros" in answer
@@ -41,13 +50,13 @@ def test_the_assistant_answers_with_citations(project_root: Path, tmp_path: Path
 
 
 @pytest.mark.long
-def test_the_assistant_reaches_the_figures_of_its_card(project_root: Path, tmp_path: Path) -> None:
-    out = prepared(project_root, tmp_path, "support-assistant")
+def test_the_assistant_reaches_the_figures_of_its_card(prepared: Callable[..., Path]) -> None:
+    out = prepared("support-assistant")
     python(out, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "eval_set", "tests")
 
 
-def test_the_classifier_trains_again_to_the_same_bytes(project_root: Path, tmp_path: Path) -> None:
-    out = prepared(project_root, tmp_path, "tumour-classifier")
+def test_the_classifier_trains_again_to_the_same_bytes(prepared: Callable[..., Path]) -> None:
+    out = prepared("tumour-classifier")
     python(out, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
     assert python(out, "predict.py", "artefacts/test.csv", "--limit", "3").count("probability") == 3
     assert "| sensitivity | 0.9" in (out / "model_card.md").read_text(encoding="utf-8")
@@ -58,17 +67,14 @@ def test_the_classifier_trains_again_to_the_same_bytes(project_root: Path, tmp_p
     [("support-assistant", "adapters/tone.pkl"), ("tumour-classifier", "notebooks/explore.ipynb")],
 )
 def test_the_first_try_differs_by_its_mistake_alone(
-    project_root: Path, tmp_path: Path, name: str, planted: str
+    prepared: Callable[..., Path], name: str, planted: str
 ) -> None:
-    clean = prepared(project_root, tmp_path / "clean", name)
-    first = prepared(project_root, tmp_path / "first", name, "--first-try")
+    clean = prepared(name)
+    first = prepared(name, "--first-try")
+    names = {str(path.relative_to(first)) for path in first.rglob("*") if path.is_file()}
     differing = {
-        str(path.relative_to(first))
-        for path in first.rglob("*")
-        if path.is_file()
-        and (
-            not (clean / path.relative_to(first)).exists()
-            or path.read_bytes() != (clean / path.relative_to(first)).read_bytes()
-        )
+        name
+        for name in names
+        if not (clean / name).exists() or (first / name).read_bytes() != (clean / name).read_bytes()
     }
     assert differing - {"lockflight.toml"} == {planted}

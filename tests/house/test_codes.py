@@ -54,7 +54,7 @@ def used(package, trees):
             ):
                 for code in CODE.findall(node.value):
                     places.setdefault(code, f"{path.relative_to(package)}:{node.lineno}")
-    for path in sorted((package / "_data").rglob("*")):
+    for path in sorted(package.rglob("*")):
         if path.suffix in {".json", ".rego", ".toml", ".yaml"} and path.parent.name != "codes":
             for code in CODE.findall(path.read_text(encoding="utf-8")):
                 places.setdefault(code, str(path.relative_to(package)))

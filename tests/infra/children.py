@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from lockflight.errors import EnvironmentProblem
+from lockflight.infra.command import run_command
 
 
 def echo(request, fds):
@@ -139,3 +140,8 @@ def quit_politely(request, fds):
 
 def end_while_answering(request, fds):
     return 3.5
+
+
+def start_program(request, fds):
+    """A program with a process group of its own; its number goes to the file that was named."""
+    run_command(["/bin/sh", "-c", f"echo $$ > {request.decode()}; exec sleep 600"])

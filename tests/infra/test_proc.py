@@ -177,15 +177,43 @@ def test_files_have_a_budget_too(tmp_path):
     assert target.stat().st_size <= 3 * proc.MIB
 
 
-@LINUX
-def test_grandchildren_end_with_the_child():
-    pid = int(start("leave_behind").result)
+def gone(pid):
+    """Whether a process that was killed is gone, after a few turns of the scheduler."""
     for _ in range(100):
         if not alive(pid):
-            break
-        os.sched_yield()
+            return True
         subprocess.run(["/bin/true"], check=True)
-    assert not alive(pid)
+    return False
+
+
+@LINUX
+def test_grandchildren_end_with_the_child():
+    assert gone(int(start("leave_behind").result))
+
+
+@LINUX
+def test_programs_of_a_check_end_with_the_check(tmp_path):
+    number = tmp_path / "pid"
+    with Worker("children:start_program", import_paths=[HERE]) as worker:
+        outcomes = []
+        thread = threading.Thread(target=lambda: outcomes.append(worker.call(str(number).encode())))
+        thread.start()
+        while thread.is_alive() and not (number.exists() and number.read_text().strip()):
+            thread.join(0.05)
+        worker.kill()
+        thread.join()
+    assert outcomes[0].kind is FailureKind.KILLED
+    assert gone(int(number.read_text()))
+
+
+def test_a_child_that_died_while_idle_fails_no_request():
+    with Worker("children:item", import_paths=[HERE]) as worker:
+        first = worker.call(b"a").result
+        worker.kill()
+        worker._process.wait()
+        second = worker.call(b"a")
+    assert second.ok
+    assert second.result != first
 
 
 def test_a_worker_goes_on_in_a_new_child_after_a_death():

@@ -94,7 +94,8 @@ def main():
         calls = os.read(reading, 32)
         os.close(reading)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps({"status": status, "calls": int(calls or 0)}), flush=True)
+        sys.stdout.write(json.dumps({"status": status, "calls": int(calls or 0)}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,10 @@ def names_of_last_call(source):
         ("import a, b\nx = a.f or b.f\nx()", {"a.f", "b.f"}),
         ("import a\ndef g():\n    a = 1\n    a.f()", set()),
         ("import a\nclass C:\n    a = 1\n    def g(self):\n        a.f()", {"a.f"}),
-        ("import a\nclass C:\n    def i(self):\n        self.x = a.X()\n    def g(self):\n        self.x.f()", {"a.X().f"}),
+        (
+            "import a\nclass C:\n    def i(self):\n        self.x = a.X()\n    def g(self):\n        self.x.f()",
+            {"a.X().f"},
+        ),
         ("print = 3\nprint()", set()),
         ("def g(print):\n    print()", set()),
         ("import a\nlambda: a.f()", {"a.f"}),

@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from lockflight.scan._code_flow import FLOW_RULES
 from lockflight.scan.code import ALL_RULES, code_findings
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -20,8 +21,14 @@ BAD = [
     ("pickle-load", "import sys\nsys.modules['pickle'].loads(data)"),
     ("pickle-load", "from pickle import *\nloads(data)"),
     ("pickle-load", "import pickle\nu = pickle.Unpickler(f)\nu.load()"),
-    ("pickle-load", "import pickle\nfrom functools import partial\npartial(pickle.loads, encoding='x')(data)"),
-    ("pickle-load", "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle\npickle.load(f)"),
+    (
+        "pickle-load",
+        "import pickle\nfrom functools import partial\npartial(pickle.loads, encoding='x')(data)",
+    ),
+    (
+        "pickle-load",
+        "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle\npickle.load(f)",
+    ),
     ("pickle-load", "def f():\n    import dill\n    return dill.loads(x)"),
     ("pickle-load", "import pandas as pd\npd.read_pickle('a')"),
     ("pickle-load", "import shelve\nshelve.open('db')"),
@@ -41,14 +48,20 @@ BAD = [
     ("keras-enable-unsafe", "import keras\nkeras.config.enable_unsafe_deserialization()"),
     ("dangerous-deserialization", "FAISS.load_local('d', e, allow_dangerous_deserialization=True)"),
     ("trust-remote-code", "AutoModel.from_pretrained(path, trust_remote_code=True)"),
-    ("trust-remote-code", "from transformers import pipeline as p\np('text-generation', trust_remote_code=True)"),
+    (
+        "trust-remote-code",
+        "from transformers import pipeline as p\np('text-generation', trust_remote_code=True)",
+    ),
     ("trust-remote-code", "from datasets import load_dataset\nload_dataset('a/b', trust_remote_code=True)"),
     ("hub-unpinned", "AutoModel.from_pretrained('org/model')"),
     ("hub-unpinned", "AutoModel.from_pretrained('org/model', revision='main')"),
     ("hub-unpinned", "from huggingface_hub import snapshot_download\nsnapshot_download(repo_id='org/model')"),
     ("hub-unpinned", "NAME = 'org/model'\nAutoTokenizer.from_pretrained(NAME)"),
     ("pipeline-unpinned", "from transformers import pipeline\npipeline('text-generation', 'org/model')"),
-    ("pipeline-unpinned", "from transformers import pipeline\npipeline('text-generation', model='org/model')"),
+    (
+        "pipeline-unpinned",
+        "from transformers import pipeline\npipeline('text-generation', model='org/model')",
+    ),
     ("torch-hub", "import torch\ntorch.hub.load('org/repo', 'net')"),
     ("torch-hub", "import torch\ntorch.hub.load('org/repo:main', 'net')"),
     ("dynamic-code", "eval(expression)"),
@@ -66,7 +79,10 @@ BAD = [
     ("template-unescaped", "from jinja2 import Environment\nEnvironment(loader=l)"),
     ("template-unescaped", "import jinja2\njinja2.Environment(autoescape=False)"),
     ("template-dynamic", "from jinja2 import Template\nTemplate(f'Hi {name}')"),
-    ("agent-runs-code", "from langchain_experimental.tools import PythonREPLTool\ntools = [PythonREPLTool()]"),
+    (
+        "agent-runs-code",
+        "from langchain_experimental.tools import PythonREPLTool\ntools = [PythonREPLTool()]",
+    ),
     ("dangerous-flag", "create_pandas_dataframe_agent(llm, df, allow_dangerous_code=True)"),
     ("agent-without-container", "UserProxyAgent('u', code_execution_config={'use_docker': False})"),
     ("agent-unbounded", "AgentExecutor(agent=a, tools=t, max_iterations=None)"),
@@ -76,8 +92,10 @@ BAD = [
     ("tls-unverified", "import httpx\nhttpx.Client(verify=False)"),
     (
         "tls-unverified",
-        "import requests\nclass C:\n    def __init__(self):\n        self.s = requests.Session()\n"
-        "    def get(self):\n        return self.s.get(u, verify=False, timeout=1)",
+        (
+            "import requests\nclass C:\n    def __init__(self):\n        self.s = requests.Session()\n"
+            "    def get(self):\n        return self.s.get(u, verify=False, timeout=1)"
+        ),
     ),
     ("tls-unverified-context", "import ssl\nssl._create_unverified_context()"),
     ("tls-unverified-mode", "import ssl\nctx.verify_mode = ssl.CERT_NONE"),
@@ -105,9 +123,15 @@ BENIGN = [
     ("torch-load", "import torch\nSAFE = True\ntorch.load('m.pt', weights_only=SAFE)"),
     ("joblib-load", "import joblib\njoblib.dump(m, p)"),
     ("numpy-pickle", "import numpy as np\nnp.load('a.npy')\nnp.load('a.npy', allow_pickle=False)"),
-    ("yaml-load", "import yaml\nyaml.safe_load(t)\nyaml.load(t, Loader=yaml.SafeLoader)\nyaml.load(t, CSafeLoader)"),
+    (
+        "yaml-load",
+        "import yaml\nyaml.safe_load(t)\nyaml.load(t, Loader=yaml.SafeLoader)\nyaml.load(t, CSafeLoader)",
+    ),
     ("yaml-unsafe-load", "import yaml\nyaml.safe_load_all(t)"),
-    ("keras-unsafe", "import keras\nkeras.models.load_model('m.keras')\nkeras.models.load_model('m', safe_mode=True)"),
+    (
+        "keras-unsafe",
+        "import keras\nkeras.models.load_model('m.keras')\nkeras.models.load_model('m', safe_mode=True)",
+    ),
     ("keras-enable-unsafe", "import keras\nkeras.config.enable_flash_attention()"),
     ("dangerous-deserialization", "FAISS.load_local('d', e, allow_dangerous_deserialization=False)"),
     ("trust-remote-code", "AutoModel.from_pretrained(path, trust_remote_code=False)"),
@@ -125,7 +149,10 @@ BENIGN = [
     ("shell-command", "import os\nos.system('clear')\nos.getenv(x)"),
     ("sql-built", "cur.execute('SELECT * FROM t WHERE a = ?', (x,))\nexecutor.execute(f'job {x}')"),
     ("sql-built", "cur.execute('SELECT 1 ' + 'FROM t')"),
-    ("template-unescaped", "from jinja2 import Environment, select_autoescape\nEnvironment(autoescape=select_autoescape())"),
+    (
+        "template-unescaped",
+        "from jinja2 import Environment, select_autoescape\nEnvironment(autoescape=select_autoescape())",
+    ),
     ("template-dynamic", "from jinja2 import Template\nTemplate('Hi {{ name }}').render(name=name)"),
     ("agent-runs-code", "from langchain_core.tools import Tool\ntools = [Tool()]"),
     ("dangerous-flag", "create_pandas_dataframe_agent(llm, df)"),
@@ -135,70 +162,26 @@ BENIGN = [
     ("tls-unverified", "import requests\nrequests.get(u, verify='ca.pem', timeout=3)"),
     ("tls-unverified-context", "import ssl\nssl.create_default_context()"),
     ("tls-unverified-mode", "import ssl\nctx.verify_mode = ssl.CERT_REQUIRED\nctx.check_hostname = True"),
-    ("request-without-timeout", "import requests\nrequests.get(u, timeout=3)\nrequests.get(u, **options)\ncache.get(u)"),
+    (
+        "request-without-timeout",
+        "import requests\nrequests.get(u, timeout=3)\nrequests.get(u, **options)\ncache.get(u)",
+    ),
     ("bind-all", "import uvicorn\nuvicorn.run(app, host='127.0.0.1')\ns.bind(('127.0.0.1', 80))"),
     ("public-share", "demo.launch(share=False)\ndemo.launch()"),
     ("debug-server", "from flask import Flask\nFlask(__name__).run()\nlogger.run(debug=True)"),
-    ("cors-any-origin", "app.add_middleware(CORSMiddleware, allow_origins=['https://a.example'], allow_credentials=True)"),
+    (
+        "cors-any-origin",
+        "app.add_middleware(CORSMiddleware, allow_origins=['https://a.example'], allow_credentials=True)",
+    ),
     ("mktemp", "import tempfile\ntempfile.mkstemp()"),
     ("tar-extract", "import tarfile\nwith tarfile.open(p) as t:\n    t.extractall(d, filter='data')"),
     ("tar-extract", "import zipfile\nwith zipfile.ZipFile(p) as t:\n    t.extractall(d)"),
     ("agent-auto-run", "interpreter.auto_run = False\nserver.auto_run = True"),
     ("safety-block-none", "settings = {c: HarmBlockThreshold.BLOCK_LOW_AND_ABOVE}"),
-    ("system-prompt-built", "messages = [{'role': 'system', 'content': PROMPT}, {'role': 'user', 'content': f'{q}'}]"),
-]
-
-MODEL_BAD = [
-    ("model-output-executed", "r = client.chat.completions.create(m)\nexec(r.choices[0].message.content)"),
-    ("model-output-executed", "code = llm.invoke(q).content\ncode = strip(code)\nx = eval(code)"),
-    ("model-output-executed", "for c in client.messages.create(m).content:\n    exec(c.text)"),
-    ("model-output-executed", "import importlib\nn = model.generate(x)\nimportlib.import_module(n)"),
-    ("model-output-executed", "if (t := llm.invoke(q)):\n    exec(t)"),
-    ("model-output-executed", "a, b = parse(llm.invoke(q))\nexec(b)"),
-    ("model-output-executed", "out = []\nout.append(llm.invoke(q))\nexec(out[0])"),
-    ("model-output-executed", "from transformers import pipeline\np = pipeline('t')\nexec(p(q)[0]['generated_text'])"),
-    ("model-output-executed", "async def f():\n    r = await llm.ainvoke(q)\n    exec(r)"),
-    ("model-output-executed", "@tool\ndef run(code: str):\n    return eval(code)"),
-    ("model-output-executed", "class T(BaseTool):\n    def _run(self, code):\n        exec(code)"),
-    ("model-output-executed", "class A:\n    def f(self):\n        self.r = llm.invoke(q)\n        exec(self.r)"),
-    ("model-output-executed", "r = llm.invoke(q)\ndef later():\n    exec(r)"),
-    ("model-output-shell", "import os\nos.system(llm.invoke(q).content)"),
-    ("model-output-shell", "import subprocess\n@mcp.tool()\ndef sh(cmd: str):\n    subprocess.run(cmd, shell=True)"),
-    ("model-output-shell", "import subprocess\n@tool\ndef sh(cmd):\n    subprocess.run(['bash', '-c', cmd])"),
-    ("model-output-sql", "sql = llm.invoke(q).content\ncur.execute(sql)"),
-    ("model-output-template", "from jinja2 import Template\nTemplate(llm.invoke(q)).render()"),
-    ("model-output-template", "env.from_string(llm.invoke(q))"),
-    ("model-output-path", "@tool\ndef read(path: str):\n    return open(path).read()"),
-    ("model-output-path", "from pathlib import Path\n@tool\ndef read(name):\n    p = Path('d') / name\n    return p.read_text()"),
-    ("model-output-path", "import shutil\n@function_tool\ndef drop(d):\n    shutil.rmtree(d)"),
-    ("model-output-request", "import requests\n@tool\ndef fetch(url: str):\n    return requests.get(url, timeout=1)"),
-    ("model-output-request", "import httpx\n@tool\ndef fetch(h):\n    return httpx.get(f'https://{h}/x')"),
-    ("model-output-request", "import requests\n@tool\ndef f(u):\n    requests.request('GET', u, timeout=1)"),
-    ("model-output-html", "from markupsafe import Markup\nMarkup(llm.invoke(q))"),
-    ("model-output-html", "st.markdown(llm.invoke(q), unsafe_allow_html=True)"),
-    ("model-output-unpickled", "import pickle\npickle.loads(llm.invoke(q))"),
-]
-
-MODEL_BENIGN = [
-    ("model-output-executed", "r = client.chat.completions.create(m)\nprint(r)\nexec('x = 1')"),
-    ("model-output-executed", "import json\nr = json.loads(llm.invoke(q))\nTABLE[r['name']](r['value'])"),
-    ("model-output-executed", "n = int(llm.invoke(q))\neval(n)"),
-    ("model-output-executed", "r = llm.invoke(q)\ndef f(r):\n    exec(r)"),
-    ("model-output-shell", "import subprocess\n@tool\ndef find(q):\n    subprocess.run(['grep', '-F', '--', q, 'f.txt'])"),
-    ("model-output-shell", "import subprocess\n@tool\ndef find(q):\n    subprocess.run(['make', 'all'])"),
-    ("model-output-sql", "v = llm.invoke(q)\ncur.execute('SELECT * FROM t WHERE a = ?', (v,))"),
-    ("model-output-template", "from jinja2 import Template\nTemplate('{{ a }}').render(a=llm.invoke(q))"),
     (
-        "model-output-path",
-        "from pathlib import Path\n@tool\ndef read(name):\n    p = (ROOT / name).resolve()\n"
-        "    if not p.is_relative_to(ROOT):\n        raise ValueError\n    return p.read_text()",
+        "system-prompt-built",
+        "messages = [{'role': 'system', 'content': PROMPT}, {'role': 'user', 'content': f'{q}'}]",
     ),
-    ("model-output-path", "def read(path):\n    return open(path).read()"),
-    ("model-output-path", "@tool\ndef read(ctx: RunContext, query: str):\n    return open(ctx).read()"),
-    ("model-output-request", "import requests\n@tool\ndef f(c):\n    requests.get(f'https://api.example/{c}', timeout=1)"),
-    ("model-output-request", "import requests\n@tool\ndef f(c):\n    requests.get(BASE + '/' + c, timeout=1)"),
-    ("model-output-html", "st.markdown(llm.invoke(q))\nst.markdown('<b>x</b>', unsafe_allow_html=True)"),
-    ("model-output-unpickled", "import json\njson.loads(llm.invoke(q))"),
 ]
 
 #: Tested with notebooks, in test_code.py.
@@ -209,20 +192,20 @@ def found(source):
     return [f.rule.removeprefix("code:") for f in code_findings(ast.parse(source), "a.py")]
 
 
-@pytest.mark.parametrize(("rule", "source"), BAD + MODEL_BAD)
+@pytest.mark.parametrize(("rule", "source"), BAD)
 def test_known_bad_code_is_found(rule, source):
     assert rule in found(source)
 
 
-@pytest.mark.parametrize(("rule", "source"), BENIGN + MODEL_BENIGN)
+@pytest.mark.parametrize(("rule", "source"), BENIGN)
 def test_benign_look_alikes_pass(rule, source):
     assert rule not in found(source)
 
 
 def test_each_rule_has_both_kinds_of_example():
-    rules = {rule.rule for rule in ALL_RULES} - ELSEWHERE
-    assert {rule for rule, _ in BAD + MODEL_BAD} == rules
-    assert {rule for rule, _ in BENIGN + MODEL_BENIGN} == rules
+    rules = {rule.rule for rule in ALL_RULES} - {rule.rule for rule in FLOW_RULES} - ELSEWHERE
+    assert {rule for rule, _ in BAD} == rules
+    assert {rule for rule, _ in BENIGN} == rules
 
 
 def test_rules_have_whole_entries():
@@ -233,10 +216,6 @@ def test_rules_have_whole_entries():
         assert rule.message.endswith("."), rule.rule
         assert rule.fix.endswith("."), rule.rule
         assert any(i.startswith("CWE-") for i in rule.ids), rule.rule
-
-
-def test_a_call_that_model_output_reaches_is_told_once():
-    assert found("exec(llm.invoke(q))") == ["model-output-executed"]
 
 
 def test_a_finding_says_what_where_and_how_sure():

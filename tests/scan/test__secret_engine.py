@@ -3,13 +3,14 @@ from __future__ import annotations
 import base64
 import random
 import string
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockflight.core.findings import Severity
-from lockflight.scan._secret_engine import SecretEngine, secret_tool
+from lockflight.scan._secret_engine import CACHE_VARIABLE, SecretEngine, _scanner, secret_tool
 
 R = random.Random(11)
 ALNUM = string.ascii_letters + string.digits
@@ -74,7 +75,9 @@ def test_one_secret_is_told_once_under_its_best_name(engine):
 
 
 def test_comments_do_not_silence(engine):
-    assert engine.find(f"k = '{OPENAI}'  # kingfisher:ignore gitleaks:allow nosec pragma: allowlist secret".encode())
+    assert engine.find(
+        f"k = '{OPENAI}'  # kingfisher:ignore gitleaks:allow nosec pragma: allowlist secret".encode()
+    )
 
 
 @pytest.mark.parametrize("escape", [r"\n", r"\t", r"\""])
@@ -116,10 +119,19 @@ def test_the_tool_names_version_and_digest_of_the_rules():
     assert tool == secret_tool("1")
 
 
+def test_no_cache_of_compiled_rules_is_read_unless_a_folder_is_named(monkeypatch, tmp_path):
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    assert SecretEngine()._scanner.rules.cache_status == "bypassed"
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert _scanner.__wrapped__().rules.cache_status == "stored"
+    assert _scanner.__wrapped__().rules.cache_status == "loaded"
+
+
 @settings(max_examples=40)
 @given(st.binary(max_size=3000))
 def test_any_bytes_are_read_in_order(data):
     found = SecretEngine().find(data)
     assert [s.start for s in found] == sorted(s.start for s in found)
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in pairwise(found):
         assert one.start + len(one.value) <= two.start or len(one.value) == 0

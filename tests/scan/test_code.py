@@ -29,7 +29,12 @@ def book(*cells, **fields):
 
 
 def test_files_and_cells_are_judged():
-    result = run({"a.py": BAD, "n.ipynb": book(cell("x = 1"), cell(["!pip list\n", "import torch\n", "torch.load(p)"]))})
+    result = run(
+        {
+            "a.py": BAD,
+            "n.ipynb": book(cell("x = 1"), cell(["!pip list\n", "import torch\n", "torch.load(p)"])),
+        }
+    )
     assert result.status is Status.COMPLETE
     assert [(f.asset, f.location.member, f.location.line, f.code) for f in result.findings] == [
         ("a.py", "", 2, "LF2411"),
@@ -107,7 +112,9 @@ def test_shell_lines_of_notebooks(line, rule):
     assert (finding.code, finding.rule, finding.location.member) == ("LF2455", rule, "cell 1")
 
 
-@pytest.mark.parametrize("line", ["!ls", "!pip install -r requirements.txt", "%%bash\nfor a in b; do echo $a; done", "%time f()"])
+@pytest.mark.parametrize(
+    "line", ["!ls", "!pip install -r requirements.txt", "%%bash\nfor a in b; do echo $a; done", "%time f()"]
+)
 def test_benign_shell_lines_pass(line):
     assert run({"n.ipynb": book(cell(line))}).findings == ()
 
@@ -152,17 +159,19 @@ def test_the_standard_library_gives_few_findings_and_no_error():
     files = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
     random.Random(1).shuffle(files)
     chosen = files[:60]
-    counts = {path.name: len(list(code_findings(parse_bytes(path.read_bytes()), path.name))) for path in chosen}
+    counts = {
+        path.name: len(list(code_findings(parse_bytes(path.read_bytes()), path.name))) for path in chosen
+    }
     # All of it is code that somebody might flag: the standard library does implement exec and unpickling.
     assert sum(counts.values()) <= len(chosen) // 2, counts
 
 
-WORDS = [
-    "import pickle", "from os import *", "x = 1", "x", "(", ")", ".", "=", "\n", "\n    ", ":", "def f(a):", "class A:",
-    "pickle", "load", "exec", "eval", "llm", "invoke", "f'{x}'", "lambda:", "for a in b:", "with", "as", "async", "await",
-    "@tool", "self", "'SELECT '", "%", "+", ",", "**k", "*a", "if", "else", "subprocess.run", "shell=True", "[", "]", "{}",
-    "try:", "except E as e:", "match x:", "case 1:", "global x", "return", "yield", ":=", "'role'", "'system'", "import a.b",
-]  # fmt: skip
+TEXT = r"""
+import pickle|from os import *|x = 1|x|(|)|.|=|\n|\n    |:|def f(a):|class A:|pickle|load|exec|eval|llm|invoke|f'{x}'
+lambda:|for a in b:|with|as|async|await|@tool|self|'SELECT '|%|+|,|**k|*a|if|else|subprocess.run|shell=True|[|]|{}
+try:|except E as e:|match x:|case 1:|global x|return|yield|:=|'role'|'system'|import a.b
+"""
+WORDS = [word.replace("\\n", "\n") for word in TEXT.strip().replace("\n", "|").split("|")]
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))

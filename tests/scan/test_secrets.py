@@ -43,7 +43,11 @@ def test_a_fingerprint_says_nothing_about_the_secret():
 
 
 def test_two_secrets_have_two_fingerprints():
-    text = b"\n".join(f"{KEYS[k]}".encode() for k in ("github", "openai")) + b"\n" + KEYS["github"][::-1].encode()
+    text = (
+        b"\n".join(f"{KEYS[k]}".encode() for k in ("github", "openai"))
+        + b"\n"
+        + KEYS["github"][::-1].encode()
+    )
     twice = KEYS["openai"].encode() + b"\n" + f"sk-{token(20)}T3BlbkFJ{token(20)}".encode()
     findings = run({"a.txt": (Role.CODE, text + b"\n" + twice)}).findings
     assert len({f.fingerprint for f in findings}) == len(findings) >= 3
@@ -91,7 +95,9 @@ def test_data_are_searched_for_tokens_and_not_for_names():
     rows = f'{{"text": "my api_key = \\"{token(32)}\\""}}\n'.encode() * 3
     assert run({"d.jsonl": (Role.DATASET, rows)}, view="data").findings == ()
     assert run({"d.jsonl": (Role.CODE, rows)}).findings != ()
-    (finding,) = run({"d.csv": (Role.DATASET, b"id,text\n1," + KEYS["github"].encode() + b"\n")}, view="data").findings
+    (finding,) = run(
+        {"d.csv": (Role.DATASET, b"id,text\n1," + KEYS["github"].encode() + b"\n")}, view="data"
+    ).findings
     assert finding.location.line == 2
 
 
@@ -113,7 +119,7 @@ def look(data):
 
 
 def test_every_role_is_read_by_this_check_or_by_the_one_for_documents():
-    from lockflight.scan.documents import DocumentsCheck  # noqa: PLC0415
+    from lockflight.scan.documents import DocumentsCheck
 
     read = set().union(*(VIEWS[view] for view in SecretsCheck.info.views)) | DocumentsCheck.info.reads
     assert read == set(Role)

@@ -38,7 +38,7 @@ def test_what_is_put_is_got_by_its_digest(store, data):
 def test_a_blob_is_one_private_file(store, tmp_path):
     store.put(DATA)
     assert stat.S_IMODE(path_of(tmp_path).stat().st_mode) == 0o600
-    assert os.listdir(path_of(tmp_path).parent) == [NAME]
+    assert [p.name for p in path_of(tmp_path).parent.iterdir()] == [NAME]
     assert list(store.digests()) == [NAME]
 
 

@@ -29,7 +29,7 @@ def test_a_file_is_replaced_whole_and_private(tmp_path):
     replace_file(path, b"new")
     assert path.read_bytes() == b"new"
     assert mode(path) == 0o600
-    assert os.listdir(tmp_path) == ["file"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_a_crash_left_aside_is_overwritten(tmp_path):
@@ -38,7 +38,7 @@ def test_what_a_crash_left_aside_is_overwritten(tmp_path):
     (tmp_path / "file.new").write_bytes(b"half of something long")
     assert read_file(path, 10) == b"old"
     replace_file(path, b"new")
-    assert os.listdir(tmp_path) == ["file"]
+    assert list(tmp_path.iterdir()) == [path]
     assert read_file(path, 10) == b"new"
 
 

@@ -305,9 +305,10 @@ def test_no_content_of_the_file_escapes_as_another_error(pins, home, data):
     content = whole[:at] + data.draw(st.binary(max_size=8)) + whole[at + data.draw(st.integers(0, 8)) :]
     (home / "trust.toml").write_bytes(content)
     (home / "trust.toml").chmod(0o600)
+    realms, refusal = {}, None
     try:
         realms = pins.realms()
     except EnvironmentProblem as error:
-        assert error.code == "LF5033"
-    else:
-        assert all(isinstance(pin, RealmPin) for pin in realms.values())
+        refusal = error.code
+    assert refusal in {None, "LF5033"}
+    assert all(isinstance(pin, RealmPin) for pin in realms.values())

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -150,10 +149,10 @@ def test_a_log_on_media_that_cannot_be_written_is_read_as_it_lies(home, log, mon
     for name in ("log.db-wal", "log.db-shm"):
         (log / name).unlink(missing_ok=True)
     monkeypatch.setattr(readonly.os, "access", lambda path, how: False)
-    before = sorted(os.listdir(log))
+    before = sorted(log.iterdir())
     report = verified(home)
     assert report.size == 45
-    assert sorted(os.listdir(log)) == before
+    assert sorted(log.iterdir()) == before
 
 
 def test_a_write_ahead_log_is_never_left_out(home, log, monkeypatch):
@@ -232,12 +231,14 @@ def test_no_damage_is_overlooked_or_escapes_as_another_error(tmp_path_factory, l
     place %= len(data)
     data[place : place + len(noise)] = noise
     (home / "realm" / "log.db").write_bytes(data[: max(len(data), 1)])
+    refusal = None
     try:
         report = verified(home)
     except LockflightError as error:
-        assert error.exit_code in {4, 12}
-    else:
+        refusal = error.exit_code
+    if refusal is None:
         assert (report.size, report.pending, report.missing) == (45, 0, 0)
+    assert refusal in {None, 4, 12}
 
 
 def test_the_reader_knows_the_name_of_the_log(reader):

@@ -14,7 +14,7 @@ from lockflight.core.times import age, rfc3339
 from lockflight.errors import LockflightError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 #: A clock this far behind the log would judge evidence as younger than it is.
@@ -49,16 +49,23 @@ class Part:
     fix: str = ""
 
 
-def doctor(home: Path, *, offline: bool, now: int) -> list[Part]:
+def doctor(home: Path, *, settings: Callable[[], bool], now: int) -> list[Part]:
     """Try every part that commands rest on.
 
     Args:
         home: the home folder.
-        offline: whether no socket may be opened.
+        settings: reads all settings and says whether no socket may be opened.
         now: Unix seconds.
     """
+    offline = True
+    try:
+        offline = settings()
+        read = Part("settings", Health.OK, "readable, and nobody else can write them")
+    except LockflightError as error:
+        read = Part("settings", Health.FAULT, error.message, error.code, error.hint)
     return [
         _python(),
+        read,
         *_home(home),
         *_realms(home, now),
         _engine(),

@@ -55,17 +55,22 @@ def explain(word: str) -> list[Entry]:
         entry = entries(named[1][0]).get(code)
         if entry is not None:
             return [entry]
-        known = entries()
-        raise NotFound(
-            "LF0201",
-            f"There is no code {code}.",
-            hint=did_you_mean(code, known, otherwise="lockflight explain WORD looks for a word."),
-        )
+        raise NotFound("LF0201", f"There is no code {code}.", hint=f"Did you mean {_nearest(code)}?")
     wanted = word.lower().split()
     found = [
         e for e in entries().values() if wanted and all(w in f"{e.title} {e.why}".lower() for w in wanted)
     ]
     if not found:
-        hint = did_you_mean(word.upper(), entries(), otherwise="lockflight explain LF2101 explains one code.")
+        hint = did_you_mean(word.upper(), entries(), otherwise="lockflight explain CODE explains one code.")
         raise NotFound("LF0201", f"No code is about {word!r}.", hint=hint)
     return found
+
+
+def _nearest(code: str) -> str:
+    """The known code that shares the longest start, then the nearest number."""
+
+    def distance(known: str) -> tuple[int, int]:
+        shared = next((i for i, (a, b) in enumerate(zip(code, known, strict=True)) if a != b), len(code))
+        return -shared, abs(int(code[2:]) - int(known[2:]))
+
+    return min(entries(), key=distance)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.
 EVIDENCE_CODES = frozenset({"LF4102", "LF4103", "LF4104"})
 
-#: Rules that only the realm's kind fails.
-REALM_CODES = frozenset({"LF4101"})
+#: Rules that fail with the evidence of a check: where that says nothing bad, they follow from its absence.
+FOLLOWS = {"LF4105": "models", "LF4107": "completeness"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,23 @@ class Judgement:
         """0 allowed, 11 if only evidence is missing, else 10."""
         if self.decision.allow:
             return 0
-        codes = {v.code for v in self.decision.violations}
-        return 11 if codes <= EVIDENCE_CODES else 10
+        evidence = self.facts["evidence"]
+        rows = evidence if isinstance(evidence, dict) else {}
+        lacking = set(EVIDENCE_CODES)
+        lacking |= {code for code, check in FOLLOWS.items() if not _judged(rows.get(f"scan/{check}"))}
+        return 11 if {v.code for v in self.decision.violations} <= lacking else 10
+
+
+def _judged(rows: object) -> bool:
+    """Whether any evidence of a check says something that a rule could deny for."""
+    return isinstance(rows, list) and any(
+        isinstance(row, dict) and isinstance(summary := row.get("summary"), dict) and _speaks(summary)
+        for row in rows
+    )
+
+
+def _speaks(summary: Mapping[str, object]) -> bool:
+    return any(summary.get(key) for key in ("review", "unknown", "malicious", "gaps", "missing"))
 
 
 class Gate:

@@ -17,7 +17,7 @@ from lockflight.core.names import check_name, check_names
 from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.selection import select
 from lockflight.core.words import Kind, Role, Tier
-from lockflight.errors import ConflictError, EnvironmentProblem, InvalidInput, NotFound
+from lockflight.errors import ConflictError, EnvironmentProblem, InternalError, InvalidInput, NotFound
 from lockflight.formats.sniff import HEAD, sniff
 from lockflight.infra.files import NEVER_CANDIDATES, Entry, FileKind, Folder
 
@@ -58,7 +58,8 @@ def propose(folder: Path) -> Proposal:
 
     Raises:
         NotFound: LF1009 no such folder, LF1121 it holds no file.
-        InvalidInput: LF1016 to LF1018 two names that are one file on some systems; LF1003, LF1007 as `Folder`.
+        InvalidInput: LF1013, LF1014 a name that no pattern can spell, LF1016 to LF1018 two names that are one file
+            on some systems; LF1003, LF1007 as `Folder`.
         EnvironmentProblem: LF1008 something cannot be read.
     """
     with Folder(folder) as opened:
@@ -74,8 +75,17 @@ def propose(folder: Path) -> Proposal:
     kind, kind_why = guess_kind(guesses, architectures)
     tier, tier_why = guess_tier(kind, guesses, folder.resolve().name)
     text = _render(_slug(folder.resolve().name), (kind, kind_why), (tier, tier_why), guesses, images)
-    # The promise of a proposal: it describes the folder.
-    select(parse_manifest(text), (e.name for e in entries))
+    # The promise of a proposal: it describes the folder, each file as guessed.
+    kept = select(parse_manifest(text), (e.name for e in entries)).roles
+    if kept != {g.name: g.role for g in guesses if g.role is not None}:
+        # A name that no pattern can spell takes the place of another; only its owner can rename it.
+        for entry in entries:
+            check_name(entry.name)
+        raise InternalError(
+            "LF1122",
+            f"The proposal for {str(folder)!r} does not fit it.",
+            hint="Report it, with the file names.",
+        )
     return Proposal(text, guesses, kind, tier)
 
 

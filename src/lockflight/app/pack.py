@@ -245,10 +245,8 @@ def _folder_in_the_making(out: Path) -> Iterator[Path]:
         yield draft
         try:
             draft.rename(out)
-        except FileExistsError:
-            raise _not_empty(out) from None
         except OSError as error:
-            if error.errno == errno.ENOTEMPTY:
+            if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
                 raise _not_empty(out) from None
             raise
     except BaseException:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.app.asof import view_at
 from lockflight.app.gate import EVIDENCE_CODES, Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
-from lockflight.app.asof import view_at
 from lockflight.core.acts import Action, Promotion
 from lockflight.core.trust import Duty
 from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied, UsageError
@@ -124,7 +124,8 @@ def rollback(
     """Put a release back that the slot held within the window; needs no fresh evidence, only no revocation.
 
     Args:
-        home, realm_name: the realm.
+        home: folder of realms.
+        realm_name: the realm.
         project: whose slot.
         environment: whose slot.
         to: version or digest prefix; empty for the one before the current.

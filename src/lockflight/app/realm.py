@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
-from lockflight.app.logs import open_log
 from lockflight.app.asof import view_at
+from lockflight.app.logs import open_log
 from lockflight.app.settings import PERSONAL
 from lockflight.app.view import RealmView, realm_folder
 from lockflight.core.canonical import dumps
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from lockflight.core.fold import State
     from lockflight.core.ports import Receipt, Signer
-    from lockflight.log.writer import LogWriter
     from lockflight.core.statement import Statement
+    from lockflight.log.writer import LogWriter
 
 ROLES = ("developer", "approver", "security", "admin")
 

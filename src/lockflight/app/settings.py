@@ -68,16 +68,10 @@ class Settings:
         unknown = set(given) - set(_BY_NAME)
         if unknown:
             raise UsageError(
-                "LF0102", f"There is no setting {sorted(unknown)[0]!r}.", hint="lockflight config show"
+                "LF0102", f"There is no setting {min(unknown)!r}.", hint="lockflight config show"
             )
         self._values: dict[str, Value] = {}
-        home = _BY_NAME["home"]
-        if "home" in given:
-            self._values["home"] = Value(home, given["home"], "flag")
-        elif environ.get(home.variable):
-            self._values["home"] = Value(home, environ[home.variable], "environment")
-        else:
-            self._values["home"] = Value(home, str(_default_home(environ)), "default")
+        self._values["home"] = home_value(given, environ)
         filed, path = self._read_file()
         for setting in SETTINGS[1:]:
             if setting.name in given:
@@ -165,6 +159,17 @@ def _parse(raw: bytes, path: Path) -> dict[str, str]:
         else:
             raise UsageError("LF0104", f"The setting {key!r} in {path} must be text, a number or true/false.")
     return result
+
+
+def home_value(given: Mapping[str, str | None], environ: Mapping[str, str]) -> Value:
+    """The home folder and where its name came from; never read from a file, which would lie in it."""
+    home = _BY_NAME["home"]
+    named = given.get("home")
+    if named is not None:
+        return Value(home, named, "flag")
+    if environ.get(home.variable):
+        return Value(home, environ[home.variable], "environment")
+    return Value(home, str(_default_home(environ)), "default")
 
 
 def _default_home(environ: Mapping[str, str]) -> Path:

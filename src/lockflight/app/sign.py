@@ -50,7 +50,9 @@ class Signed:
     keyid: str
 
 
-def sign(home: Path, realm_name: str, folder: Path, out: Path, *, actor: str, progress: Progress = SILENT) -> Signed:
+def sign(
+    home: Path, realm_name: str, folder: Path, out: Path, *, actor: str, progress: Progress = SILENT
+) -> Signed:
     """Pack, sign, log; the package appears under `out` only when all of it succeeded.
 
     Raises:
@@ -95,7 +97,13 @@ def sign(home: Path, realm_name: str, folder: Path, out: Path, *, actor: str, pr
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Signed(
-        release, target, signature.envelope, signature.index, person.principal, person.name, person.signer.keyid
+        release,
+        target,
+        signature.envelope,
+        signature.index,
+        person.principal,
+        person.name,
+        person.signer.keyid,
     )
 
 

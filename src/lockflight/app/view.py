@@ -15,7 +15,7 @@ from lockflight.core.fold import FoldEntry, State, fold
 from lockflight.core.trust import Duty
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
-from lockflight.errors import EnvironmentProblem, NotFound, UsageError
+from lockflight.errors import EnvironmentProblem, NotFound, UsageError, VerificationFailed
 from lockflight.store.pins import PinStore
 from lockflight.store.readonly import open_reader
 
@@ -109,13 +109,21 @@ def open_view(home: Path, name: str) -> RealmView:
             hint=f'Put the root digest that your team published there: [realms.{name}] root = "sha256:…"',
         )
     reader = open_reader(folder)
+    seen = pins.read(pin.origin)  # before the log, so that a log that grows meanwhile never looks old
     with reader.snapshot():
         entries = [
-            FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at) for e in reader.entries()
+            FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at)
+            for e in reader.entries()
         ]
         state = fold(pin.root.removeprefix("sha256:"), entries)
         log = _LogKeys.of(state.trust)
-        report = verify_log(reader, log.origin, log.log_key, log.clock_key, pins.read(log.origin), envelopes=False)
+        if log.origin != pin.origin:
+            raise VerificationFailed(
+                "LF7232",
+                f"The realm {name!r} is pinned to the log {pin.origin!r}, but its root names {log.origin!r}.",
+                hint=f"Compare {home / 'trust.toml'} with what your team published.",
+            )
+        report = verify_log(reader, log.origin, log.log_key, log.clock_key, seen, envelopes=False)
     pins.see(reader, origin=log.origin, log_key=log.log_key, clock_key=log.clock_key)
     return RealmView(name, folder, state, report.size, report.root.hex(), report.timestamp, reader)
 

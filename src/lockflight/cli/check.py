@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from lockflight.cli.arguments import environment
 from lockflight.cli.common import folder_of, release_json
-from lockflight.cli.run import Reply, Run, environment
+from lockflight.cli.run import Reply, Run
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError, worst_exit
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="only say what would run")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="check processes (default: one per processor)"
+    )
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="each rule with each term, passed ones too"
     )
     parser.add_argument(
         "--record", action="store_const", const=True, help="put evidence and decision into the team realm"
@@ -75,7 +79,14 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
     def human(style: Style) -> Iterable[str]:
         from lockflight.cli.verdict import outcome_lines
 
-        return outcome_lines(outcome, args.folder, style, planned=args.plan)
+        return outcome_lines(
+            outcome,
+            args.folder,
+            style,
+            planned=args.plan,
+            verbose=args.verbose,
+            earlier=run.as_of is not None,
+        )
 
     return Reply("check/v1", _result(outcome), human, code, error)
 

@@ -14,6 +14,7 @@ from lockflight.errors import InternalError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
+    from typing import TextIO
 
     from lockflight.app.demo import Stage
     from lockflight.cli.style import Style
@@ -40,7 +41,7 @@ class Step:
 
 def _fix(stage: Stage) -> str:
     stage.fix()
-    return "rm berths/model/adapter.pkl"
+    return "$ rm berths/model/adapter.pkl"
 
 
 def _tamper(stage: Stage) -> str:
@@ -59,12 +60,12 @@ STEPS = (
         10,
     ),
     Step(
-        "The gate asks for more than one look. May this folder go to staging?",
-        "check berths --env staging --record --as ada",
+        "The gate asks for more than one look. May this folder go to development?",
+        "check berths --env development --record --as ada",
         10,
     ),
     Step(
-        "Denied, with the rule, the file and the way out. Ada removes the adapter. Only what is new runs again:",
+        "Denied, with the rule, the file and the way out. Ada removes it. Staging asks for more; what is known stays:",
         "check berths --env staging --record --as ada",
         0,
         _fix,
@@ -103,14 +104,12 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
 def demo(args: argparse.Namespace, run: Run) -> Reply:
     """From denial to a verified promotion."""
     from lockflight.app.demo import stage
-    from lockflight.cli.style import Style
 
-    style = Style.for_stream(run.out)
     tell = (lambda text: None) if run.json else _teller(run)
     with stage(keep=args.keep) as place, _inside(place):
         tell(f"A tiny model of our own in {place.folder}; nothing leaves this machine.\n")
         tell(f"$ cd {place.folder}\n$ export LOCKFLIGHT_HOME={place.home} LOCKFLIGHT_REALM={REALM}\n")
-        done = [_play(step, place, style, tell) for step in STEPS]
+        done = [_play(step, place, run, tell) for step in STEPS]
     result = {"steps": done, "folder": str(place.folder) if args.keep else None}
 
     def human(style: Style) -> Iterator[str]:
@@ -148,29 +147,38 @@ def _inside(place: Stage) -> Iterator[None]:
         os.environ.update(environ)
 
 
-class _Tee(io.StringIO):
-    """Keeps what a command prints, and passes it on at once."""
+class _Tee(io.TextIOWrapper):
+    """Keeps what a command prints, and passes it on at once to what looks like the same terminal."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        super().__init__()
+    def __init__(self, tell: Callable[[str], None], like: TextIO) -> None:
+        super().__init__(io.BytesIO(), encoding=like.encoding or "ascii", write_through=True)
         self._tell = tell
+        self._like = like
+        self.kept: list[str] = []
 
     def write(self, text: str) -> int:
         """Keep and pass on."""
+        self.kept.append(text)
         self._tell(text)
-        return super().write(text)
+        return len(text)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._like.isatty()
 
 
-def _play(step: Step, place: Stage, style: Style, tell: Callable[[str], None]) -> dict[str, object]:
+def _play(step: Step, place: Stage, run: Run, tell: Callable[[str], None]) -> dict[str, object]:
     import shlex
 
     from lockflight.cli.main import main
+    from lockflight.cli.style import Style
 
+    style = Style.for_stream(run.out)
     tell(f"\n{style.dim('# ' + step.say)}\n")
     if step.act is not None:
-        tell(f"$ {step.act(place)}\n")
+        tell(f"{step.act(place)}\n")
     tell(f"{style.bold('$ lockflight ' + step.command)}\n")
-    output = _Tee(tell)
+    output = _Tee(tell, run.out)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code = main(shlex.split(step.command))
     if code:
@@ -180,6 +188,6 @@ def _play(step: Step, place: Stage, style: Style, tell: Callable[[str], None]) -
             "LF0906",
             f"The demo's command `lockflight {step.command}` ended with {code} instead of {step.exit_code}.",
             hint="lockflight doctor",
-            details={"output": output.getvalue()},
+            details={"output": "".join(output.kept)},
         )
-    return {"command": f"lockflight {step.command}", "exit_code": code, "output": output.getvalue()}
+    return {"command": f"lockflight {step.command}", "exit_code": code, "output": "".join(output.kept)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.run import Reply, Run
@@ -23,8 +25,10 @@ def doctor(args: argparse.Namespace, run: Run) -> Reply:
     """What works here and how to mend what does not."""
     from lockflight.app.doctor import Health
     from lockflight.app.doctor import doctor as examine
+    from lockflight.app.settings import home_value
 
-    parts = examine(run.home, offline=run.offline, now=run.now)
+    home = Path(home_value(run.flags, os.environ).value).expanduser().absolute()
+    parts = examine(home, settings=lambda: run.offline, now=run.now)
     faults = [part for part in parts if part.health is Health.FAULT]
     result = {
         "parts": [

@@ -183,7 +183,7 @@ def export(args: argparse.Namespace, run: Run) -> Reply:
     result = {"realm": view.name, "file": args.out, "entries": len(records), "producers": keys}
     if args.out == "-":
         run.say(f"signed by the producer keys {', '.join(keys)}")
-        return Reply("evidence-export/v1", result, lambda style: (), raw=b"".join(lines(view, records)))
+        return Reply("evidence-exported/v1", result, lambda style: (), raw=b"".join(lines(view, records)))
     try:
         with Path(args.out).open("xb") as stream:
             stream.writelines(lines(view, records))
@@ -199,7 +199,7 @@ def export(args: argparse.Namespace, run: Run) -> Reply:
         yield "Tell the importing side these ids over another channel; there:"
         yield f"  lockflight evidence import {clean(args.out)} --trust-producer {keys[0][:16]}"
 
-    return Reply("evidence-export/v1", result, human)
+    return Reply("evidence-exported/v1", result, human)
 
 
 def import_arguments(parser: argparse.ArgumentParser) -> None:

@@ -88,7 +88,7 @@ def record_lines(view: RealmView, records: list[Record], style: Style) -> Iterab
             f"{style.yes if record.effective else style.no} {record.index}",
             str(time_json(record.logged_at)),
             record.type.rsplit("://", 1)[-1] or "unreadable",
-            clean(record.name),
+            clean(view.name_of(record.name)),
             clean(signer_name(view, record) or "a stranger"),
             short(record.digest),
             "" if record.effective else f"{record.code} {clean(record.reason)}",

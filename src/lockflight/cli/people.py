@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.cli.arguments import choice, environment
 from lockflight.cli.common import folder_of, release_json, release_line, said_json
-from lockflight.cli.run import Reply, Run, choice, environment
+from lockflight.cli.run import Reply, Run
 from lockflight.cli.style import clean, short
 from lockflight.core.acts import REVOCATION_REASONS, Scope
 from lockflight.errors import UsageError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.run import Reply, Run, environment
+from lockflight.cli.arguments import environment
+from lockflight.cli.run import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 from lockflight.errors import PolicyDenied
 

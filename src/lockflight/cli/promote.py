@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.cli.arguments import environment
 from lockflight.cli.common import folder_of, time_json
-from lockflight.cli.run import Reply, Run, environment
+from lockflight.cli.run import Reply, Run
 from lockflight.cli.style import clean, short, table
 
 if TYPE_CHECKING:

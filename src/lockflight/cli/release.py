@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.cli.arguments import choice
 from lockflight.cli.common import folder_of, release_json, release_line
-from lockflight.cli.run import Reply, Run, choice
+from lockflight.cli.run import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     from lockflight.app.describe import Described
     from lockflight.app.diff import ReleaseDiff
@@ -27,7 +29,9 @@ def create_arguments(parser: argparse.ArgumentParser) -> None:
 
 def create(args: argparse.Namespace, run: Run) -> Reply:
     """Describe a folder and print its digest."""
-    return _described(args, run)
+    from lockflight.app.describe import describe
+
+    return _described(args, describe(folder_of(args.folder), progress=run.progress()))
 
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,13 +42,13 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(args: argparse.Namespace, run: Run) -> Reply:
     """Assets, roles and views of a folder or package."""
-    return _described(args, run)
-
-
-def _described(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.show import opened
 
-    with opened(folder_of(args.folder), progress=run.progress()) as described:
+    return _described(args, opened(folder_of(args.folder), progress=run.progress()))
+
+
+def _described(args: argparse.Namespace, source: AbstractContextManager[Described]) -> Reply:
+    with source as described:
         result = _result(described)
         release, notices = described.release, [n.message for n in described.notices]
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import os
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from lockflight.cli.table import AS_OF
-from lockflight.core.suggest import closest, did_you_mean
+from lockflight.cli.arguments import make_parser
+from lockflight.core.suggest import closest
 from lockflight.errors import EnvironmentProblem, InternalError, LockflightError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from typing import TextIO
@@ -117,49 +117,6 @@ class Run:
         return Counted(sys.stderr)
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with a suggestion and the command's own usage; raises instead of exiting."""
-
-    def error(self, message: str) -> NoReturn:
-        known = [option for action in self._actions for option in action.option_strings]
-        hint = ""
-        for word in message.split():
-            close = closest(word.split("=")[0], known) if word.startswith("--") else ""
-            if close and close != word:
-                hint = f"Did you mean {close}?"
-                break
-        text = message[0].upper() + message[1:]
-        raise UsageError(
-            "LF0101",
-            text if text.endswith((".", "?")) else text + ".",
-            hint=hint or f"{self.prog} --help",
-            details={"usage": self.format_usage()},
-        )
-
-
-def choice(code: str, what: str, known: Iterable[str]) -> Callable[[str], str]:
-    """An argument type: one of some words, with a suggestion for any other."""
-    names = tuple(known)
-
-    def convert(word: str) -> str:
-        if word not in names:
-            raise UsageError(
-                code,
-                f"There is no {what} {word!r}.",
-                hint=did_you_mean(word, names) or f"Use one of: {', '.join(names)}.",
-            )
-        return word
-
-    return convert
-
-
-def environment(word: str) -> str:
-    """An argument type: the name of an environment."""
-    from lockflight.core.words import ENVIRONMENTS
-
-    return choice("LF0121", "environment", ENVIRONMENTS)(word)
-
-
 def execute(name: str, entry: Command, words: Sequence[str]) -> int:
     """Import the command's module, parse its arguments, run it, render its reply."""
     from lockflight.cli.render import answer, fail
@@ -172,13 +129,17 @@ def execute(name: str, entry: Command, words: Sequence[str]) -> int:
     try:
         room, verb = target.split(":")
         module = importlib.import_module(f"lockflight.cli.{room}")
-        args = _parser(name, entry, getattr(module, f"{verb}_arguments")).parse_args(words)
+        args = make_parser(name, entry, getattr(module, f"{verb}_arguments")).parse_args(words)
         run = _run(args)
+        if args_as_of := getattr(args, "as_of", None):
+            run.say(f"as at {args_as_of}")
         with contextlib.redirect_stdout(sys.stderr):
             reply: Reply = getattr(module, verb + "_" if verb == "import" else verb)(args, run)
         if reply.exit_code not in exits:
             raise InternalError("LF0902", f"`{name}` ended with the undeclared exit code {reply.exit_code}.")
         return answer(reply, run)
+    except SystemExit as done:  # argparse printed the help of the command
+        return int(done.code or 0)
     except LockflightError as error:
         if error.exit_code not in {*exits, 1}:
             sys.stderr.write(f"lockflight: {name} does not declare the exit code {error.exit_code}\n")
@@ -202,28 +163,6 @@ def _unexpected(name: str, error: Exception) -> LockflightError:
         f"`lockflight {name}` crashed: {type(error).__name__}: {error}",
         hint="Run it again with LOCKFLIGHT_DEBUG=1 and report what it prints.",
     )
-
-
-def _parser(name: str, entry: Command, arguments: Callable[[_Parser], None]) -> _Parser:
-    _, summary, exits = entry
-    parser = _Parser(
-        prog=f"lockflight {name}",
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog="Exit codes: " + ", ".join(map(str, exits)) + " (lockflight --help says what they mean).",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    arguments(parser)
-    group = parser.add_argument_group("common options")
-    group.add_argument("--json", action="store_true", help="print one JSON document, failures included")
-    group.add_argument("--quiet", "-q", action="store_true", help="no narration on standard error")
-    group.add_argument("--offline", action="store_const", const="1", help="open no socket")
-    group.add_argument("--home", metavar="DIR", help="folder of realms, keys and pins")
-    group.add_argument("--realm", metavar="NAME", help="the realm to talk to")
-    group.add_argument("--as", dest="as_", metavar="NAME", help="the person who acts")
-    if name in AS_OF:
-        group.add_argument("--as-of", metavar="TIME", help="judge as at this time (2026-01-31T12:00:00Z)")
-    return parser
 
 
 def _run(args: argparse.Namespace) -> Run:

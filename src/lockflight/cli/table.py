@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
     "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 12)),
     "revoke": ("people:revoke", "take a release, an asset or a key back", (0, 2, 3, 4, 10, 12)),
-    "demo": ("demo:demo", "from denial to a verified promotion, in a minute", (0, 4)),
+    "demo": ("demo:demo", "from denial to a verified promotion, in a minute", (0, 2, 4)),
     "doctor": ("doctor:doctor", "what works here and how to mend what does not", (0, 2, 4)),
     "explain": ("explain:explain", "what a code means and what to do", (0, 2, 3)),
     "schema": ("explain:schema", "print a JSON Schema", (0, 2, 3)),
@@ -57,7 +57,11 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "evidence": (
         "what is known, as signed statements",
         {
-            "add": ("evidence:add", "record envelopes that this home's producer signs", (0, 2, 3, 4, 12)),
+            "add": (
+                "evidence:add",
+                "record statements of other tools, signed by this home",
+                (0, 2, 3, 4, 12),
+            ),
             "list": ("evidence:list", "evidence in the log, ineffective entries too", (0, 2, 3, 4, 12)),
             "show": ("evidence:show", "one statement, with signer and place in the log", (0, 2, 3, 4, 12)),
             "export": ("evidence:export", "write evidence to a file for another home", (0, 2, 3, 4, 12)),
@@ -75,7 +79,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "policy": (
         "what the gate demands",
         {
-            "show": ("policy:show", "rules and required evidence of the policy in force", (0, 2, 4)),
+            "show": ("policy:show", "rules and required evidence of a policy", (0, 2, 3, 4)),
             "test": ("policy:test", "run the tests of a policy bundle", (0, 2, 3, 4, 10)),
         },
     ),

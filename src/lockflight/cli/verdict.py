@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 _MOST_FINDINGS = 12
 _MOST_NAMES = 5
+_DIGEST = 64
+#: What people do before anything else: sign.
+_FIRST = frozenset({"LF4502"})
 
 
-def outcome_lines(outcome: CheckOutcome, folder: str, style: Style, *, planned: bool) -> Iterable[str]:
+def outcome_lines(
+    outcome: CheckOutcome, folder: str, style: Style, *, planned: bool, verbose: bool, earlier: bool
+) -> Iterable[str]:
     """Lines about a whole run of `check`."""
     yield release_line(outcome.release, style)
     for notice in outcome.notices:
@@ -40,11 +45,11 @@ def outcome_lines(outcome: CheckOutcome, folder: str, style: Style, *, planned: 
     if len(outcome.judgements) == 1:
         (environment, judgement), *_ = outcome.judgements.items()
         yield ""
-        yield from _one(environment, judgement, style)
+        yield from _one(environment, judgement, style, verbose=verbose)
     else:
         yield ""
         yield from _ladder(outcome, folder, style)
-    if outcome.rehearsal:
+    if outcome.rehearsal and not earlier:
         yield ""
         yield style.dim(f"A rehearsal: nothing was put into the realm {outcome.realm}; --record does.")
 
@@ -97,16 +102,22 @@ def _headline(environment: str, judgement: Judgement, style: Style) -> str:
     return f"{style.bad(word)} for {style.bold(environment)}"
 
 
-def _one(environment: str, judgement: Judgement, style: Style) -> Iterable[str]:
+def _one(environment: str, judgement: Judgement, style: Style, *, verbose: bool) -> Iterable[str]:
     decision = judgement.decision
     policy = decision.policy
     yield _headline(environment, judgement, style)
     by_place = {(v.code, v.term): v for v in (*decision.violations, *decision.warnings)}
-    told = set()
+    told = {(rule.code, rule.term) for rule in decision.rules}
+    groups: dict[tuple[str, bool], list[RuleResult]] = {}
     for rule in decision.rules:
-        violation = by_place.get((rule.code, rule.term))
-        told.add((rule.code, rule.term))
-        yield from _rule(rule, violation, style, warned=violation in decision.warnings)
+        groups.setdefault((rule.code, rule.passed), []).append(rule)
+    for (_, passed), rules in groups.items():
+        if passed and not verbose:
+            yield _passed(rules, style)
+            continue
+        for rule in rules:
+            violation = by_place.get((rule.code, rule.term))
+            yield from _rule(rule, violation, style, warned=violation in decision.warnings)
     for violation in decision.violations:
         if (violation.code, violation.term) not in told:
             yield f"  {style.no} {violation.code} {clean(violation.msg)}"
@@ -122,9 +133,27 @@ def _one(environment: str, judgement: Judgement, style: Style) -> Iterable[str]:
         yield style.dim(f"  decision recorded as {short(judgement.recorded)}")
 
 
+def _passed(rules: list[RuleResult], style: Style) -> str:
+    """One line for everything that passed one rule: the worst value, what is demanded, how much evidence."""
+    numbers = [rule.value for rule in rules if isinstance(rule.value, int)]
+    value = str(max(numbers)) if len(numbers) == len(rules) else _measure(rules[0].value)
+    terms = ", ".join(clean(rule.term) for rule in rules if rule.term)
+    evidence = sorted({digest for rule in rules for digest in rule.evidence})
+    said = f"  {value} (demanded: {_measure(rules[0].threshold)})"
+    proof = f"  evidence {short(evidence[0])}" if evidence else ""
+    proof += f" and {len(evidence) - 1} more" if len(evidence) > 1 else ""
+    return f"  {style.yes} {rules[0].code} {rules[0].rule}{said}{f'  {terms}' if terms else ''}{style.dim(proof)}"
+
+
+def _measure(value: int | str) -> str:
+    """A value or threshold; a digest as people compare it."""
+    text = clean(str(value))
+    return short(text) if len(text) == _DIGEST else text
+
+
 def _rule(rule: RuleResult, violation: Violation | None, style: Style, *, warned: bool) -> Iterable[str]:
     mark = style.yes if rule.passed else style.look if warned else style.no
-    measured = f"  {clean(str(rule.value))} (demanded: {clean(str(rule.threshold))})"
+    measured = f"  {_measure(rule.value)} (demanded: {_measure(rule.threshold)})"
     evidence = f"  evidence {', '.join(short(d) for d in rule.evidence[:3])}" if rule.evidence else ""
     term = f" {clean(rule.term)}" if rule.term else ""
     yield f"  {mark} {rule.code} {rule.rule}{term}{measured}{style.dim(evidence)}"
@@ -145,7 +174,9 @@ def _people(environment: str, judgement: Judgement, style: Style) -> Iterable[st
         yield f"{style.yes} people have done their part"
         yield f"  next: lockflight promote PACKAGE --to {environment}"
     else:
-        rest = [o for o in admission.obstacles if o.code != "LF4501"]
+        rest = sorted(
+            (o for o in admission.obstacles if o.code != "LF4501"), key=lambda o: o.code not in _FIRST
+        )
         yield (
             "What people still have to do:"
             if rest

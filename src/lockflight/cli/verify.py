@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.cli.arguments import environment
 from lockflight.cli.common import folder_of, release_json, release_line, time_json
-from lockflight.cli.run import Reply, Run, environment
+from lockflight.cli.run import Reply, Run
 from lockflight.cli.style import clean, count, short
 from lockflight.errors import UsageError
 

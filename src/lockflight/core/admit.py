@@ -81,7 +81,9 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
 
     Args:
         state: the fold, read in the same transaction that will write the promotion.
-        release, name, version: what wants to move.
+        release: digest of what wants to move.
+        name: its name.
+        version: its version.
         environment: where to.
         allowed: the decision's verdict, evaluated now.
         basis: the decision's basis; approvals for any other basis are void.
@@ -113,12 +115,12 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
         obstacles.append(
             Obstacle("LF4503", f"The release was revoked: {hit[0].reason}.", "Promote another release.")
         )
-    owner = state.versions.get((name, version))
-    if owner not in {None, release}:
+    owner = state.owner(name, version)
+    if owner not in {"", release}:
         obstacles.append(
             Obstacle(
                 "LF4504",
-                f"{name} {version} already belongs to the release {str(owner)[:16]}.",
+                f"{name} {version} already belongs to the release {owner[:16]}.",
                 "Raise `version` in lockflight.toml.",
             )
         )

@@ -108,7 +108,7 @@ def _state(state: State, release: Release, project: str) -> JsonObject:
         "slots": slots,
         "revoked": revoked,
         "frozen": False,
-        "version_owner": state.versions.get((release.name, release.version), ""),
+        "version_owner": state.owner(release.name, release.version),
     }
 
 
@@ -132,7 +132,7 @@ def _evidence(
                     "digest": r.digest,
                     "type": "scan",
                     "code": "LF4404",
-                    "reason": f"made by version {scan_of(r).version} of the check; version {known[name].version} is current",
+                    "reason": f"made by version {scan_of(r).version} of the check, not {known[name].version}",
                 }
                 for r in outdated
             )
@@ -186,9 +186,12 @@ def _row(state: State, record: Record, now: int) -> JsonObject:
 
 
 def is_fresh(state: State, info: CheckInfo, subject: Subject, *, max_age_s: int, now: int) -> bool:
-    """Whether complete evidence of the current check version exists that is not older than `max_age_s` seconds."""
+    """Whether complete evidence of the current check version exists that is not older than `max_age_s` seconds.
+
+    One signer's is enough to run nothing again; what another one found still counts at the gate.
+    """
     newest, _ = newest_scans(state, info, subject)
-    return bool(newest) and all(
+    return any(
         scan_of(r).result.status is Status.COMPLETE and 0 <= now - r.logged_at <= max_age_s for r in newest
     )
 

@@ -26,7 +26,17 @@ from lockflight.core.acts import (
 from lockflight.core.dsse import decode
 from lockflight.core.gate import parse_vsa
 from lockflight.core.scanfact import parse_scan
-from lockflight.core.trust import DUTY_OF, Duty, Grant, RealmKey, Trust, parse_grant, parse_trust, root_digest
+from lockflight.core.trust import (
+    DUTY_OF,
+    Duty,
+    Grant,
+    RealmKey,
+    RealmKind,
+    Trust,
+    parse_grant,
+    parse_trust,
+    root_digest,
+)
 from lockflight.core.verify.leaf import check_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 
@@ -35,6 +45,9 @@ if TYPE_CHECKING:
 
     from lockflight.core.gate import StoredDecision
     from lockflight.core.scanfact import ScanFact
+
+#: The version of builds that are not released: it belongs to no digest.
+UNVERSIONED = "dev"
 
 #: Roles that may revoke in a team realm.
 REVOKER_ROLES = frozenset({"approver", "admin", "security"})
@@ -141,9 +154,23 @@ class State:
         """The first revocation that hits one of these digests."""
         return next((self.revoked[d] for d in digests if d in self.revoked), None)
 
+    def owner(self, name: str, version: str) -> str:
+        """Digest of the release that a name and version belong to; empty for none, and for unversioned builds."""
+        return self.versions.get((name, version), "") if version != UNVERSIONED else ""
+
     def people(self) -> dict[str, RealmKey]:
         """People with an active key, by pseudonym."""
         return {k.principal: k for k in self.keys.values() if k.duty is Duty.PERSON}
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What a reader of one predicate type may look at."""
+
+    statement: st.Statement
+    digest: str
+    logged_at: int
+    key: RealmKey
 
 
 class _Ineffective(Exception):
@@ -189,7 +216,8 @@ def _genesis(root: str, entry: FoldEntry) -> State:
     if root_digest(envelope.payload) != root:
         raise VerificationFailed(
             "LF7230",
-            f"The log starts with the root sha256:{root_digest(envelope.payload)[:16]}…, but sha256:{root[:16]}… is pinned.",
+            f"The log starts with the root sha256:{root_digest(envelope.payload)[:16]}…, "
+            f"but sha256:{root[:16]}… is pinned.",
             hint="Somebody replaced this realm's log, or the pin belongs to another realm. "
             "Compare `lockflight realm show` with what your team published.",
         )
@@ -238,8 +266,8 @@ def _read(state: State, entry: FoldEntry) -> Record:
         statement = st.parse(envelope.payload)
         kind, subject, name = statement.short_type, statement.subjects[0].sha256, statement.subjects[0].name
         key = state.keys.get(signer)
-        _check_duty(state, statement, key, signer)
-        fact = _apply(state, statement, entry, key)
+        holder = _check_duty(state, statement, key, signer)
+        fact = _apply(state, _Item(statement, entry.digest, entry.logged_at, holder))
     except _Ineffective as stop:
         code, reason = stop.code, stop.reason
     except LockflightError as error:
@@ -265,7 +293,7 @@ def _read(state: State, entry: FoldEntry) -> Record:
     return record
 
 
-def _check_duty(state: State, statement: st.Statement, key: RealmKey | None, signer: str) -> None:
+def _check_duty(state: State, statement: st.Statement, key: RealmKey | None, signer: str) -> RealmKey:
     if signer in state.revoked:
         raise _Ineffective("LF7243", f"its key {signer[:16]} was revoked before")
     if key is None:
@@ -276,9 +304,11 @@ def _check_duty(state: State, statement: st.Statement, key: RealmKey | None, sig
             "LF7245",
             f"a {statement.short_type} needs a key of duty {wanted.value}, but this one has {key.duty.value}",
         )
+    return key
 
 
-def _apply(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> object:
+def _apply(state: State, item: _Item) -> object:
+    statement = item.statement
     readers = {
         st.TRUST: _trust,
         st.GRANT: _grant,
@@ -288,7 +318,7 @@ def _apply(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKe
     }
     reader = readers.get(statement.predicate_type)
     if reader is not None:
-        return reader(state, statement, entry, key)
+        return reader(state, item)
     if statement.predicate_type == st.SCAN:
         return parse_scan(statement)
     if statement.predicate_type == st.VSA:
@@ -298,8 +328,8 @@ def _apply(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKe
     return None
 
 
-def _trust(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Trust:
-    trust = parse_trust(statement)
+def _trust(state: State, item: _Item) -> Trust:
+    trust = parse_trust(item.statement)
     if trust.prev != root_digest(state.trust.statement().payload()):
         raise _Ineffective("LF7246", "it does not follow the realm's current trust statement")
     if (trust.name, trust.origin, trust.kind) != (state.trust.name, state.trust.origin, state.trust.kind):
@@ -311,8 +341,8 @@ def _trust(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKe
     return trust
 
 
-def _grant(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Grant:
-    grant = parse_grant(statement)
+def _grant(state: State, item: _Item) -> Grant:
+    grant = parse_grant(item.statement)
     principal, keyid = grant.key.principal, grant.key.keyid
     if grant.prev != state.grant_heads.get(principal, ""):
         raise _Ineffective("LF7246", f"it does not follow the newest grant of {principal}")
@@ -327,14 +357,12 @@ def _grant(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKe
         for other in [k for k, v in state.keys.items() if v.principal == principal]:
             del state.keys[other]
         state.keys[keyid] = grant.key
-    state.grant_heads[principal] = entry.digest
+    state.grant_heads[principal] = item.digest
     return grant
 
 
-def _registration(
-    state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None
-) -> Registration:
-    fact = parse_registration(statement)
+def _registration(state: State, item: _Item) -> Registration:
+    fact = parse_registration(item.statement)
     signature = state.by_digest.get(fact.signature)
     if signature is None or not signature.effective or signature.type != "signature":
         raise _Ineffective(
@@ -349,8 +377,8 @@ def _payload_digest(statement: st.Statement) -> str:
     return root_digest(statement.payload())
 
 
-def _promotion(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Promotion:
-    fact = parse_promotion(statement)
+def _promotion(state: State, item: _Item) -> Promotion:
+    fact = parse_promotion(item.statement)
     if fact.environment not in state.trust.environments:
         raise _Ineffective("LF7249", f"the realm has no environment {fact.environment!r}")
     slot = state.slots.setdefault(
@@ -361,8 +389,8 @@ def _promotion(state: State, statement: st.Statement, entry: FoldEntry, key: Rea
     revoked = state.revocation([fact.release])
     if fact.action is Action.PROMOTE:
         _promotion_basis(state, fact)
-        owner = state.versions.setdefault((fact.name, fact.version), fact.release)
-        if owner != fact.release:
+        owner = state.owner(fact.name, fact.version)
+        if owner not in {"", fact.release}:
             raise _Ineffective(
                 "LF7250", f"{fact.name} {fact.version} already belongs to the release {owner[:16]}"
             )
@@ -373,11 +401,13 @@ def _promotion(state: State, statement: st.Statement, entry: FoldEntry, key: Rea
         raise _Ineffective("LF7251", "the slot does not hold that release")
     if revoked is not None and fact.action is not Action.RETIRE:
         raise _Ineffective("LF7252", "the release is revoked")
-    slot.head = entry.digest
+    if fact.action is Action.PROMOTE:
+        state.versions[fact.name, fact.version] = fact.release
+    slot.head = item.digest
     slot.current = None if fact.action is Action.RETIRE else fact
-    slot.since = entry.logged_at
+    slot.since = item.logged_at
     if fact.action is not Action.RETIRE:
-        slot.history.append((entry.logged_at, fact))
+        slot.history.append((item.logged_at, fact))
     return fact
 
 
@@ -404,9 +434,9 @@ def _promotion_basis(state: State, fact: Promotion) -> None:
         raise _Ineffective("LF7255", f"the requester {fact.requester} holds no grant")
 
 
-def _revocation(state: State, statement: st.Statement, entry: FoldEntry, key: RealmKey | None) -> Revocation:
-    fact = parse_revocation(statement)
-    if key is None or (state.trust.kind.value == "team" and not REVOKER_ROLES.intersection(key.roles)):
+def _revocation(state: State, item: _Item) -> Revocation:
+    fact = parse_revocation(item.statement)
+    if state.trust.kind is RealmKind.TEAM and not REVOKER_ROLES.intersection(item.key.roles):
         raise _Ineffective("LF7256", f"revoking needs one of the roles {', '.join(sorted(REVOKER_ROLES))}")
     if fact.scope is Scope.KEY and fact.digest in {k.keyid for k in state.trust.keys}:
         raise _Ineffective("LF7256", "the realm's own keys are replaced by a trust statement, not revoked")

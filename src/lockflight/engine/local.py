@@ -7,10 +7,12 @@ A child that dies takes one subject with it: that subject is incomplete, and the
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import loads_object
@@ -65,6 +67,7 @@ def map_checks(
     limits: Limits | None = None,
     on_progress: Callable[[int, int, CheckJob], None] | None = None,
     import_paths: Sequence[str] = (),
+    cache: Path | None = None,
 ) -> Iterator[JobResult]:
     """Run checks and yield their results in the order of the jobs.
 
@@ -74,20 +77,31 @@ def map_checks(
         limits: budgets of each job.
         on_progress: called in the caller's thread with (done, total, job) whenever a job ends, in any order.
         import_paths: further folders to import checks from; named by the operator, never by a workspace.
+        cache: where libraries may keep compiled rules; `cache_folder()` by default. May be lost at any time.
 
     Raises:
         EnvironmentProblem: LF5050 no process can be started here.
     """
-    pool = _Pool(list(jobs), limits or LIMITS, tuple(import_paths))
+    pool = _Pool(list(jobs), limits or LIMITS, tuple(import_paths), cache or cache_folder())
     try:
         yield from pool.run(max(1, workers), on_progress)
     finally:
         pool.stop()
 
 
+def cache_folder() -> Path:
+    """Our folder in the user's cache (XDG Base Directory Specification 0.8)."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "lockflight"
+
+
 class _Pool:
-    def __init__(self, jobs: list[CheckJob], limits: Limits, import_paths: tuple[str, ...]) -> None:
+    def __init__(
+        self, jobs: list[CheckJob], limits: Limits, import_paths: tuple[str, ...], cache: Path
+    ) -> None:
         self._jobs = jobs
+        # The only thing that children inherit by name: without it, the rules for secrets compile for seconds.
+        self._env = {"XDG_CACHE_HOME": str(cache)}
         self._limits = limits
         self._paths = import_paths
         self._lock = threading.Lock()
@@ -136,7 +150,8 @@ class _Pool:
                 job = self._jobs[index]
                 if worker is None or job.target != target:
                     self._retire(worker)
-                    worker, target = Worker(_ENTRY, limits=self._limits, import_paths=self._paths), job.target
+                    worker = Worker(_ENTRY, limits=self._limits, import_paths=self._paths, env=self._env)
+                    target = job.target
                     with self._lock:
                         self._workers.add(worker)
                 self._done.put((index, self._one(worker, job)))

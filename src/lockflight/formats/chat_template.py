@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
+from lockflight.formats import chat_words as words
 from lockflight.formats.jinja_lexer import BadTemplate
 from lockflight.formats.jinja_parser import Node, parse_template
 from lockflight.formats.report import Issue, Issues, shown
@@ -20,57 +21,6 @@ from lockflight.formats.report import Issue, Issues, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FUNCTIONS = frozenset({"raise_exception", "strftime_now", "namespace", "range", "dict", "caller"})
-
-#: Variables that loaders and model families define; data, never objects with dangerous attributes.
-_VARIABLES = frozenset(
-    """messages tools documents add_generation_prompt bos_token eos_token pad_token unk_token sep_token cls_token
-    mask_token loop namespace range dict raise_exception strftime_now caller date_string current_date today
-    system_message system_prompt developer_message model_identity builtin_tools custom_tools tools_in_user_message
-    enable_thinking thinking thinking_budget reasoning_effort reasoning think preserve_thinking clear_thinking
-    keep_past_thinking add_vision_id add_default_system_prompt continue_final_message available_tools controls
-    functions function_call tool_choice conversation chat_history image_token video_token audio_token
-    image_start_token image_end_token citation_mode safety_mode response_format json_schema skip_special_tokens
-    documents_in_system language source_lang target_lang source_lang_code target_lang_code user_name bot_name xml_tools
-    python_tools convert_tools_to_json role_indicators tool_call_id render_tools_in_user_message
-    enable_citations skill instruction query contexts title text input prompt response""".split()
-)
-
-#: What Jinja and web frameworks put into every template, and what escapes start from.
-_ROOTS = frozenset(
-    """self lipsum cycler joiner config request url_for get_flashed_messages session g application app settings
-    environment context module exec eval import open os sys subprocess builtins globals locals getattr setattr""".split()
-)
-
-_FILTERS = frozenset(
-    """abs batch capitalize count d default dictsort e escape first float forceescape groupby indent int items join
-    last length list lower max min reject rejectattr replace reverse round safe select selectattr slice sort string
-    striptags sum title tojson trim truncate unique upper urlencode wordcount wordwrap map format""".split()
-)
-
-#: Filters whose argument is the name of an attribute.
-_BY_ATTRIBUTE = frozenset({"selectattr", "rejectattr", "groupby", "sort", "sum", "unique", "min", "max", "map"})
-
-#: Filters and methods that make text, from which a name could be put together.
-_TEXT_FILTERS = frozenset(
-    """capitalize e escape forceescape format join lower replace reverse safe string title trim upper urlencode
-    indent truncate wordwrap striptags tojson first last list""".split()
-)
-
-_TESTS = frozenset(
-    """boolean callable defined divisibleby eq equalto even false float ge gt greaterthan in integer iterable le
-    lessthan lower lt mapping ne none number odd sameas sequence string true undefined upper""".split()
-)
-
-_METHODS = frozenset(
-    """strip lstrip rstrip split rsplit splitlines startswith endswith lower upper title capitalize replace join
-    items keys values get append extend insert pop update copy count find rfind index isdigit isnumeric islower isupper
-    isalpha isalnum isspace partition rpartition removeprefix removesuffix setdefault cycle strftime zfill ljust
-    rjust center""".split()
-)
-
-#: Methods whose result is given data or a number.
-_DATA_METHODS = frozenset({"items", "keys", "values", "get", "count", "find", "index", "pop", "copy"})
 
 _DUNDER: Final = re.compile(r"__[A-Za-z]")
 _PRIVATE: Final = re.compile(r"_+[A-Za-z]\w*\Z|_+\Z")
@@ -151,12 +101,20 @@ class _Judge:
     def name(self, node: Node) -> None:
         """A variable: known, or defined in the template."""
         name = node.value
-        if name in self.bound or name in self.macros or name in _VARIABLES:
+        if name in self.bound or name in self.macros or name in words.VARIABLES:
             return
-        if name in _ROOTS or name.startswith("_"):
-            self.add("root", Verdict.MALICIOUS, f"The template uses {shown(name)}, where escapes begin", node, name)
+        if name in words.ROOTS or name.startswith("_"):
+            self.add(
+                "root", Verdict.MALICIOUS, f"The template uses {shown(name)}, where escapes begin", node, name
+            )
         else:
-            self.add("variable", Verdict.REVIEW, f"The template uses the unknown variable {shown(name)}", node, name)
+            self.add(
+                "variable",
+                Verdict.REVIEW,
+                f"The template uses the unknown variable {shown(name)}",
+                node,
+                name,
+            )
 
     # -- ways to an attribute --
 
@@ -166,7 +124,13 @@ class _Judge:
             self._private(node, node.value)
 
     def _private(self, node: Node, name: str) -> None:
-        self.add("private", Verdict.MALICIOUS, f"The template reaches for the internals {shown(name)} of an object", node, name)
+        self.add(
+            "private",
+            Verdict.MALICIOUS,
+            f"The template reaches for the internals {shown(name)} of an object",
+            node,
+            name,
+        )
 
     def item(self, node: Node) -> None:
         """`a[b]`: Jinja falls back to the attribute of that name."""
@@ -181,21 +145,26 @@ class _Judge:
     def filter(self, node: Node) -> None:
         """`a | b(c)`."""
         if node.value == "attr":
-            self.add("attr", Verdict.MALICIOUS, "The template uses the filter attr, which reaches any attribute", node)
-        elif node.value not in _FILTERS:
+            self.add(
+                "attr",
+                Verdict.MALICIOUS,
+                "The template uses the filter attr, which reaches any attribute",
+                node,
+            )
+        elif node.value not in words.FILTERS:
             message = f"The template uses the unknown filter {shown(node.value)}"
             self.add("filter", Verdict.UNKNOWN, message, node, node.value)
         elif node.value == "join":
             self.concat(node)
-        elif node.value in _BY_ATTRIBUTE:
+        elif node.value in words.BY_ATTRIBUTE:
             self._by_attribute(node)
         elif node.value in {"select", "reject"} and len(node.children) > 1:
-            self._named(node, node.children[1], _TESTS, "test")
+            self._named(node, node.children[1], words.TESTS, "test")
 
     def _by_attribute(self, node: Node) -> None:
         arguments = node.children[1:]
         if node.value == "map" and arguments and arguments[0].kind != "keyword":
-            self._named(node, arguments[0], _FILTERS - {"map"}, "filter")
+            self._named(node, arguments[0], words.FILTERS - {"map"}, "filter")
             return
         positional = node.value in {"selectattr", "rejectattr", "groupby"}
         for i, argument in enumerate(arguments):
@@ -204,12 +173,18 @@ class _Judge:
                 continue
             name = argument.children[0] if named else argument
             if name.kind != "string" or not _PLAIN_ATTRIBUTE.match(name.value):
-                self.add("attr", Verdict.MALICIOUS, "The template computes the name of an attribute", node, node.value)
+                self.add(
+                    "attr",
+                    Verdict.MALICIOUS,
+                    "The template computes the name of an attribute",
+                    node,
+                    node.value,
+                )
             elif node.value == "map":
                 message = f"The template maps objects to their attribute {shown(name.value)}"
                 self.add("map-attribute", Verdict.REVIEW, message, node, name.value)
         if node.value in {"selectattr", "rejectattr"} and len(arguments) > 1:
-            self._named(node, arguments[1], _TESTS, "test")
+            self._named(node, arguments[1], words.TESTS, "test")
 
     def _named(self, node: Node, argument: Node, known: frozenset[str], what: str) -> None:
         if argument.kind != "string" or argument.value not in known:
@@ -220,7 +195,7 @@ class _Judge:
 
     def test(self, node: Node) -> None:
         """`a is b`."""
-        if node.value not in _TESTS:
+        if node.value not in words.TESTS:
             message = f"The template uses the unknown test {shown(node.value)}"
             self.add("test", Verdict.UNKNOWN, message, node, node.value)
 
@@ -228,8 +203,8 @@ class _Judge:
         """`a(b)`."""
         callee = node.children[0]
         if callee.kind == "name":
-            known = callee.value in _FUNCTIONS or callee.value in self.macros
-            if not known and callee.value not in _ROOTS:
+            known = callee.value in words.FUNCTIONS or callee.value in self.macros
+            if not known and callee.value not in words.ROOTS:
                 message = f"The template calls the unknown function {shown(callee.value)}"
                 self.add("function", Verdict.UNKNOWN, message, node, callee.value)
             elif callee.value == "range":
@@ -237,7 +212,7 @@ class _Judge:
         elif callee.kind == "attr":
             if callee.value == "format":
                 self._format(node, callee.children[0])
-            elif callee.value not in _METHODS and not callee.value.startswith("_"):
+            elif callee.value not in words.METHODS and not callee.value.startswith("_"):
                 message = f"The template calls the unknown method {shown(callee.value)}"
                 self.add("method", Verdict.UNKNOWN, message, node, callee.value)
         else:
@@ -258,7 +233,12 @@ class _Judge:
             self._dunder(node)
 
     def _dunder(self, node: Node) -> None:
-        self.add("dunder", Verdict.MALICIOUS, "The template holds or builds the name of an object's internals", node)
+        self.add(
+            "dunder",
+            Verdict.MALICIOUS,
+            "The template holds or builds the name of an object's internals",
+            node,
+        )
 
     def concat(self, node: Node) -> None:
         """Text that is put together from literals."""
@@ -288,7 +268,9 @@ class _Judge:
         if not any(self._content(part) for part in walk(test)):
             return
         literals = [part.value for part in walk(test) if part.kind == "string"]
-        if not any(_WORD.search(text) and not _MARKUP.search(text) and text != "content" for text in literals):
+        if not any(
+            _WORD.search(text) and not _MARKUP.search(text) and text != "content" for text in literals
+        ):
             return
         spoken = " ".join(part.value for part in walk(body) if part.kind in {"data", "string"})
         if len(_WORD.findall(spoken)) >= _SPOKEN_WORDS:
@@ -307,7 +289,9 @@ class _Judge:
     def _is_content(node: Node) -> bool:
         if node.kind == "attr":
             return node.value in {"content", "text"}
-        return node.kind == "item" and any(c.kind == "string" and c.value in {"content", "text"} for c in node.children[1:])
+        return node.kind == "item" and any(
+            c.kind == "string" and c.value in {"content", "text"} for c in node.children[1:]
+        )
 
     # -- values --
 
@@ -373,7 +357,7 @@ class _Judge:
         if node.kind == "filter":
             if node.value in {"first", "last", "list"}:
                 return children[:1]
-            return None if node.value in _TEXT_FILTERS else []
+            return None if node.value in words.TEXT_FILTERS else []
         if node.kind == "call":
             return self._built_by_call(children)
         if node.kind == "item":
@@ -389,7 +373,7 @@ class _Judge:
         callee = children[0]
         if callee.kind == "name" and callee.value in {"range", "namespace", "dict"}:
             return []
-        if callee.kind == "attr" and callee.value in _DATA_METHODS:
+        if callee.kind == "attr" and callee.value in words.DATA_METHODS:
             return list(callee.children)
         return None
 

@@ -28,7 +28,19 @@ _DEFAULT_ALIGNMENT = 32
 
 _STRING, _ARRAY, _BOOL = 8, 9, 7
 #: Scalars: struct format by type number.
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 
 #: ggml types: number -> (name, elements of a block, bytes of a block), from ggml.c's type traits.
 GGML_TYPES = {
@@ -227,7 +239,9 @@ def _tensors(
         row = _tensor_row(cursor)
         if row[0] in names:
             message = f"The tensor {shown(row[0])} is listed twice."
-            issues.add(Issue("gguf:duplicate", Verdict.MALICIOUS, message, cursor.at, subject=shown(row[0], 200)))
+            issues.add(
+                Issue("gguf:duplicate", Verdict.MALICIOUS, message, cursor.at, subject=shown(row[0], 200))
+            )
         names.add(row[0])
         rows.append(row)
     base = -(-cursor.at // alignment) * alignment

@@ -48,7 +48,7 @@ class _Decompressor(Protocol):
 
 
 class BadStream(Exception):
-    """The stream cannot be inflated; the argument is the rule: `corrupt`, `bomb` or `budget`. Never leaves `formats`."""
+    """The stream cannot be inflated; the argument says why: `corrupt`, `bomb` or `budget`. Never leaves `formats`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class _Parser:
         token = self.take("name")
         method = _STATEMENTS.get(token.value)
         if method is None:
-            raise BadTemplate(f"the statement {ascii(token.value)} is not one of a chat template", token.line)
+            raise BadTemplate(f"the statement {token.value!a} is not one of a chat template", token.line)
         return method(self, token.line)
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class _Parser:
         return Node("for", "", (targets, iterated, condition, body, other), line)
 
     def targets(self, *ends: str) -> Node:
-        names: list[Node] = []
+        names = list[Node]()
         bracket = self.skip("operator", "(")
         while True:
             token = self.take("name")
@@ -258,8 +258,7 @@ class _Parser:
         return Node("body", "", (body,), line)
 
     def jump(self, line: int) -> Node:
-        self.close()
-        return Node("body", "", (), line)
+        return self.close() or Node("body", "", (), line)
 
     def do(self, line: int) -> Node:
         value = self.tuple_()
@@ -316,7 +315,11 @@ class _Parser:
                 operator = self.take("operator").value
             elif self.skip("name", "in"):
                 operator = "in"
-            elif self.peek("name", "not") and self.tokens[self.at + 1 : self.at + 2] and self.tokens[self.at + 1].value == "in":
+            elif (
+                self.peek("name", "not")
+                and self.tokens[self.at + 1 : self.at + 2]
+                and self.tokens[self.at + 1].value == "in"
+            ):
                 self.at += 2
                 operator = "not in"
             else:
@@ -410,8 +413,7 @@ class _Parser:
                 return node
 
     def subscript(self) -> list[Node]:
-        parts: list[Node] = []
-        slices = False
+        parts, slices = list[Node](), False
         while not self.skip("operator", "]"):
             if self.skip("operator", ":"):
                 slices = True
@@ -428,7 +430,12 @@ class _Parser:
             if self.peek("operator", "*", "**"):
                 raise BadTemplate("a call with spread arguments is not one of a chat template", line)
             following = self.tokens[self.at + 1 : self.at + 2]
-            if self.peek("name") and following and following[0].kind == "operator" and following[0].value == "=":
+            if (
+                self.peek("name")
+                and following
+                and following[0].kind == "operator"
+                and following[0].value == "="
+            ):
                 name = self.take("name").value
                 self.take("operator", "=")
                 found.append(Node("keyword", name, (self.expression(),), line))

@@ -20,7 +20,19 @@ MAGIC = b"\x93NUMPY"
 #: NumPy's own limit for headers that it evaluates.
 MAX_HEADER = 10_000
 _MAX_RANK = 64
-_KINDS = {"b": None, "i": None, "u": None, "f": None, "c": None, "m": None, "M": None, "S": 1, "a": 1, "U": 4, "V": 1}
+_KINDS = {
+    "b": None,
+    "i": None,
+    "u": None,
+    "f": None,
+    "c": None,
+    "m": None,
+    "M": None,
+    "S": 1,
+    "a": 1,
+    "U": 4,
+    "V": 1,
+}
 _CODE = re.compile(r"[<>|=]?([biufcmMSaUVO?])([0-9]{0,9})(\[[^\]\[]{1,20}\])?\Z")
 _LONG = re.compile(r"(?<=[0-9])L(?=[,)])")
 

@@ -88,5 +88,7 @@ def check_sentencepiece(source: ByteSource) -> tuple[Issue, ...]:
                 message = f"The file has a field {number} that a SentencePiece model does not have."
                 return (Issue("sentencepiece:field", Verdict.UNKNOWN, message),)
     except BadWire as error:
-        return (Issue("sentencepiece:broken", Verdict.UNKNOWN, f"The file is no SentencePiece model: {error}."),)
+        return (
+            Issue("sentencepiece:broken", Verdict.UNKNOWN, f"The file is no SentencePiece model: {error}."),
+        )
     return ()

@@ -29,7 +29,6 @@ DTYPES = {
 }  # fmt: skip
 
 
-
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """One tensor: name, type, shape, and where its bytes lie in the file."""
@@ -84,7 +83,9 @@ def _failed(why: str, rule: str = "safetensors:broken") -> SafetensorsFile:
 
 def _metadata(value: JsonValue, issues: Issues) -> dict[str, str]:
     if not isinstance(value, dict):
-        issues.add(Issue("safetensors:broken", Verdict.UNKNOWN, "The __metadata__ of the header is no object."))
+        issues.add(
+            Issue("safetensors:broken", Verdict.UNKNOWN, "The __metadata__ of the header is no object.")
+        )
         return {}
     found = {key: text for key, text in value.items() if isinstance(text, str)}
     if len(found) != len(value):
@@ -124,7 +125,7 @@ def _read_tensor(name: str, entry: JsonObject, base: int) -> Tensor:
 
 def _naturals(value: JsonValue) -> tuple[int, ...]:
     if not isinstance(value, list):
-        raise ValueError("a list is expected")
+        raise ValueError("a list is expected")  # noqa: TRY004 - the caller turns each ValueError into one issue
     found = tuple(v for v in value if isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 63)
     if len(found) != len(value):
         raise ValueError("whole numbers are expected")
@@ -139,7 +140,15 @@ def _layout(tensors: list[Tensor], start: int, size: int, issues: Issues) -> Non
             issues.add(Issue("safetensors:hole", Verdict.MALICIOUS, message, at))
         elif tensor.start < at:
             message = f"The tensor {shown(tensor.name)} overlaps another one."
-            issues.add(Issue("safetensors:overlap", Verdict.MALICIOUS, message, tensor.start, subject=shown(tensor.name, 200)))
+            issues.add(
+                Issue(
+                    "safetensors:overlap",
+                    Verdict.MALICIOUS,
+                    message,
+                    tensor.start,
+                    subject=shown(tensor.name, 200),
+                )
+            )
         at = max(at, tensor.end)
     if at > size:
         message = "The tensors are longer than the file: it is cut off."

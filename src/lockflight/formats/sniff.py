@@ -7,14 +7,16 @@ a label, no verdict: it says what a file looks like to the loader that its first
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.core.source import BytesSource
-from lockflight.formats import media, protobuf, zip as zips
+from lockflight.formats import media, protobuf
+from lockflight.formats import zip as zips
 from lockflight.formats.inflate import compression_of, inflate_head
 from lockflight.formats.pickle.allow import AllowList
 from lockflight.formats.pickle.streams import TORCH_MAGIC
 from lockflight.formats.pickle.vm import Budget, Machine
+from lockflight.formats.plaintext import CONTROLS
 
 if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
@@ -50,7 +52,13 @@ _MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (257, b"ustar", media.TAR),
 )
 
-_COMPRESSED = {"gzip": media.GZIP, "bzip2": media.BZIP2, "xz": media.XZ, "lzma": media.LZMA, "zlib": media.OCTETS}
+_COMPRESSED = {
+    "gzip": media.GZIP,
+    "bzip2": media.BZIP2,
+    "xz": media.XZ,
+    "lzma": media.LZMA,
+    "zlib": media.OCTETS,
+}
 
 _SHEBANGS = (("python", media.PYTHON), ("node", media.JAVASCRIPT), ("sh", media.SHELL))
 
@@ -72,7 +80,7 @@ def sniff(source: ByteSource) -> str:
         return zip_kind(zips.member_names(source))
     if is_safetensors(source, head):
         return media.SAFETENSORS
-    return _compressed(source, head) or _pickle(source, head) or _protobuf(source, head) or _text(source, head)
+    return _compressed(head) or _pickle(head, source.size) or _protobuf(source, head) or _text(source, head)
 
 
 def zip_kind(names: frozenset[str]) -> str:
@@ -97,44 +105,46 @@ def is_safetensors(source: ByteSource, head: bytes) -> bool:
     return source.read_at(8 + length - 1, 1) in {b"}", b" "}
 
 
-def is_pickle(source: ByteSource, head: bytes) -> bool:
-    """Whether the first bytes run as a pickle: to its end, or for as many opcodes as are tried here."""
-    part = BytesSource(head, source.name)
-    machine = Machine(part, AllowList.empty(), Budget(opcodes=_PICKLE_OPCODES))
+def is_pickle(head: bytes, size: int) -> bool:
+    """Whether the first bytes of a file of `size` bytes run as a pickle: to STOP, or for as long as is tried here."""
+    if not head:
+        return False
+    machine = Machine(_Head(head, size), AllowList.empty(), Budget(opcodes=_PICKLE_OPCODES))
     outcome = machine.run(0)
     marked = head[0] == 0x80 and len(head) > 1 and 2 <= head[1] <= 5
     if outcome.stopped:
         return marked or outcome.opcodes > 2
-    cut = source.size > len(head) and outcome.end >= len(head)
-    tried = outcome.opcodes >= _PICKLE_OPCODES
-    return tried or (cut and marked) or (marked and outcome.opcodes > 2 and bool(machine.globals))
+    if outcome.budget:
+        return marked or outcome.opcodes >= _PICKLE_OPCODES or bool(machine.globals)
+    return marked and outcome.opcodes > 2 and bool(machine.globals)
 
 
-def _compressed(source: ByteSource, head: bytes) -> str:
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The start of a longer file, of which nothing else can be read."""
+
+    data: bytes
+    size: int
+    name: str = "<head>"
+
+    def read_at(self, offset: int, n: int) -> bytes:
+        return self.data[offset : offset + n]
+
+
+def _compressed(head: bytes) -> str:
     kind = compression_of(head)
     if not kind:
         return ""
     inner = inflate_head(head, kind, HEAD)
-    if inner and is_pickle(_Cut(inner, source.name), inner):
+    if inner and is_pickle(inner, len(inner) + (len(inner) >= HEAD)):
         return media.COMPRESSED_PICKLES[kind]
     if kind == "zlib" or (kind == "lzma" and not inner):
         return ""
     return _COMPRESSED[kind]
 
 
-class _Cut(BytesSource):
-    """The known start of a longer source."""
-
-    __slots__ = ()
-
-    @property
-    def size(self) -> int:
-        """One more than what is known."""
-        return len(self.data) + 1
-
-
-def _pickle(source: ByteSource, head: bytes) -> str:
-    if not is_pickle(source, head):
+def _pickle(head: bytes, size: int) -> str:
+    if not is_pickle(head, size):
         return ""
     # torch.save before 1.6 starts with a pickle of one number.
     if head[2:14] == b"\x8a\x0a" + TORCH_MAGIC.to_bytes(10, "little"):
@@ -195,9 +205,5 @@ def text_of(data: bytes, *, whole: bool) -> str | None:
             text = data[: len(data) - cut].decode("utf-8")
         except UnicodeDecodeError:
             continue
-        return None if _CONTROL.intersection(data) else text
+        return None if CONTROLS.intersection(data) else text
     return None
-
-
-#: C0 controls that no text file has; tab, line feed, form feed, carriage return and escape are let through.
-_CONTROL = frozenset(range(0x20)) - {0x09, 0x0A, 0x0C, 0x0D, 0x1B} | {0x7F}

@@ -136,6 +136,7 @@ class _End:
     directory: int
     directory_size: int
     count: int
+    conflict: bool
 
 
 def _find_end(source: ByteSource, issues: Issues) -> _End | None:
@@ -156,6 +157,9 @@ def _find_end(source: ByteSource, issues: Issues) -> _End | None:
         if _comment_end(tail, base, other) == source.size:
             message = "The archive has more than one end record; readers may start from different ones."
             issues.add(Issue("zip:two-ends", Verdict.MALICIOUS, message, other.offset))
+    if best.conflict:
+        message = "The two end records of the archive say different things."
+        issues.add(Issue("zip:two-ends", Verdict.MALICIOUS, message, best.offset))
     if _comment_end(tail, base, best) != source.size:
         message = "There are bytes behind the end of the archive."
         issues.add(Issue("zip:trailing", Verdict.MALICIOUS, message, best.offset))
@@ -171,19 +175,21 @@ def _end_at(source: ByteSource, base: int, tail: bytes, at: int) -> _End | None:
     if at + _END_FORM.size > len(tail):
         return None
     _, disk, start_disk, here, count, size, offset, _ = _END_FORM.unpack_from(tail, at)
-    trailer = base + at
-    if _NONE16 in {count, disk} or _NONE32 in {size, offset}:
-        wide = _end64(source, trailer)
-        if wide is not None:
-            trailer, count, size, offset = wide
-            here, disk, start_disk = count, 0, 0
+    trailer, conflict = base + at, False
+    wide = _end64(source, trailer)
+    if wide is not None:
+        # torch writes the wide record always; readers differ in which one they follow.
+        narrow = ((count, wide[1], _NONE16), (size, wide[2], _NONE32), (offset, wide[3], _NONE32))
+        conflict = any(here_ not in {there, unset} for here_, there, unset in narrow)
+        trailer, count, size, offset = wide
+        here, disk, start_disk = count, 0, 0
     if disk or start_disk or here != count:
         return None
     # A directory must end where its trailer begins; prefixes shift both, and are an issue of their own.
     first = source.read_at(trailer - size, 4) if size and trailer >= size else b""
     if (size and first != _CENTRAL) or (not size and count):
         return None
-    return _End(base + at, trailer, offset, size, count)
+    return _End(base + at, trailer, offset, size, count, conflict)
 
 
 def _end64(source: ByteSource, end: int) -> tuple[int, int, int, int] | None:
@@ -227,7 +233,25 @@ def _directory(source: ByteSource, end: _End, issues: Issues) -> tuple[list[Memb
 
 def _central(data: bytes, at: int, shift: int) -> tuple[Member, int]:
     row = _CENTRAL_FORM.unpack_from(data, at)
-    _, made_by, _, flags, method, _, _, crc, packed, size, n_name, n_extra, n_comment, _, _, attributes, header = row
+    (
+        _,
+        made_by,
+        _,
+        flags,
+        method,
+        _,
+        _,
+        crc,
+        packed,
+        size,
+        n_name,
+        n_extra,
+        n_comment,
+        _,
+        _,
+        attributes,
+        header,
+    ) = row
     start = at + _CENTRAL_FORM.size
     raw = data[start : start + n_name]
     extra = data[start + n_name : start + n_name + n_extra]
@@ -293,7 +317,15 @@ def _local(source: ByteSource, member: Member, issues: Issues) -> Member:
         issues.add(Issue("zip:encrypted", Verdict.UNKNOWN, message, member.header, member.name))
     end = start + member.packed
     if end > source.size:
-        issues.add(Issue("zip:header", Verdict.MALICIOUS, "The member reaches over the end of the file.", start, member.name))
+        issues.add(
+            Issue(
+                "zip:header",
+                Verdict.MALICIOUS,
+                "The member reaches over the end of the file.",
+                start,
+                member.name,
+            )
+        )
         return member
     if later:
         end += _descriptor_length(source, end, member)
@@ -302,7 +334,16 @@ def _local(source: ByteSource, member: Member, issues: Issues) -> Member:
 
 def _placed(member: Member, start: int, end: int) -> Member:
     return Member(
-        member.name, member.flags, member.method, member.crc, member.packed, member.size, member.header, start, end, member.link
+        member.name,
+        member.flags,
+        member.method,
+        member.crc,
+        member.packed,
+        member.size,
+        member.header,
+        start,
+        end,
+        member.link,
     )
 
 
@@ -328,7 +369,12 @@ def _names(members: list[Member], issues: Issues) -> None:
             issues.add(Issue("zip:duplicate", Verdict.MALICIOUS, message, member.header, name))
         seen.add(name)
         parts = name.replace("\\", "/").split("/")
-        if name.startswith(("/", "\\")) or ".." in parts or (len(name) > 1 and name[1] == ":") or "\0" in name:
+        if (
+            name.startswith(("/", "\\"))
+            or ".." in parts
+            or (len(name) > 1 and name[1] == ":")
+            or "\0" in name
+        ):
             message = f"The member's name {shown(name)} leads out of the folder that it is unpacked into."
             issues.add(Issue("zip:path", Verdict.MALICIOUS, message, member.header, shown(name, 200)))
         if member.link:

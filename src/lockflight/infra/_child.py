@@ -34,7 +34,7 @@ _MAX_FILES = 4096
 #: How long after the parent's own deadline a child whose parent is gone ends by itself.
 _ORPHAN_GRACE_S = 5
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _NETWORK_EVENTS = frozenset(
     {
         "socket.connect",
@@ -52,6 +52,8 @@ def main(spec_text: str) -> None:
     """Entry point; `spec_text` is the JSON object that `infra.proc` wrote."""
     spec = json.loads(spec_text)
     confine(spec["limits"], network=spec["network"])
+    if os.getppid() != spec["parent"]:
+        sys.exit("the process that asked for this one is gone")
     if "argv" in spec:
         start_budget(spec["limits"])
         os.execve(spec["argv"][0], spec["argv"], dict(os.environ))  # noqa: S606 - no shell; this is the launcher
@@ -70,6 +72,8 @@ def confine(limits: Mapping[str, Any], *, network: bool) -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        # A tool that a check started has a group of its own, which the check's parent does not know.
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if not network:
             _leave_network(libc)
     if not network:

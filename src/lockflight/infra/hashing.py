@@ -153,20 +153,18 @@ def hash_files(
     pool = ThreadPoolExecutor(workers, "hash")
 
     def one(source: FdSource, keep: bool) -> HashedFile[T]:  # noqa: FBT001 - called once per file
-        try:
-            digests = hash_source(source, progress)
-            seen = look(source)
-        except BaseException:
-            source.close()
-            raise
+        digests = hash_source(source, progress)
+        seen = look(source)
         if keep:
             return HashedFile(source, digests, seen)
         source.close()
         return HashedFile(ReopenedSource(folder, source.name, source.identity), digests, seen)
 
+    opened: list[FdSource] = []
     try:
         for i, name in enumerate(names):
             source = folder.open(name)
+            opened.append(source)
             # When not all can stay open, the large ones do: parsers come back to those.
             keep = held < hold and (len(names) <= hold or source.size > SMALL)
             held += keep
@@ -181,22 +179,11 @@ def hash_files(
             at, future = window.popleft()
             hashed[at] = future.result()
     except BaseException:
-        for _, future in window:
-            future.cancel()
-        _close(
-            [h for h in hashed if h is not None] + [h for _, f in window if (h := _outcome(f)) is not None]
-        )
+        pool.shutdown(cancel_futures=True)
+        for source in opened:
+            source.close()
         raise
     finally:
         pool.shutdown()
         progress.end()
     return [h for h in hashed if h is not None]
-
-
-def _outcome(future: Future[HashedFile[T]]) -> HashedFile[T] | None:
-    return None if future.cancelled() or future.exception() else future.result()
-
-
-def _close(files: Sequence[HashedFile[T]]) -> None:
-    for file in files:
-        file.source.close()

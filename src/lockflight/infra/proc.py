@@ -130,6 +130,7 @@ class Worker:
         limits: Limits | None = None,
         network: bool = False,
         import_paths: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Nothing starts before the first call.
 
@@ -138,11 +139,13 @@ class Worker:
             limits: budgets of each call.
             network: leave the network reachable.
             import_paths: further folders to import from; named by the operator, never by a workspace.
+            env: all that the child finds in its environment beside `PATH`, `LANG` and `TZ`.
         """
         self.target = target
         self.limits = limits or Limits()
         self._network = network
         self._paths = tuple(import_paths)
+        self._env = dict(env or {})
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -164,7 +167,8 @@ class Worker:
         """
         deadline = time.monotonic() + self.limits.wall_s
         try:
-            if self._process is None:
+            # A child may have ended while nobody asked it anything; that is no failure of this request.
+            if self._process is None or self._process.poll() is not None:
                 self._start()
             outcome = self._exchange(_segments(request, fds), deadline)
         except BaseException:
@@ -199,7 +203,7 @@ class Worker:
         }
         try:
             with theirs:
-                process = spawn(spec, self._paths, keep=(theirs.fileno(),), merge=True)
+                process = spawn(spec, self._paths, keep=(theirs.fileno(),), merge=True, env=self._env)
         except BaseException:
             ours.close()
             raise
@@ -349,7 +353,17 @@ def spawn(
     base.update({name: os.environ[name] for name in _KEPT if name in os.environ})
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-c", _BOOT, json.dumps(spec), root, *paths],
+            [
+                sys.executable,
+                "-I",
+                "-X",
+                "utf8",
+                "-c",
+                _BOOT,
+                json.dumps({**spec, "parent": os.getpid()}),
+                root,
+                *paths,
+            ],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,

@@ -95,9 +95,9 @@ class Line:
 
 def in_words(size: int) -> str:
     """A number of bytes for people, such as `3.1 GiB`."""
-    scaled, unit = float(size), _UNITS[0]
-    for unit in _UNITS:
-        if scaled < 1024 or unit == _UNITS[-1]:
-            break
+    scaled = float(size)
+    for unit in _UNITS[:-1]:
+        if scaled < 1024:
+            return f"{size} B" if unit == "B" else f"{scaled:.1f} {unit}"
         scaled /= 1024
-    return f"{size} B" if unit == "B" else f"{scaled:.1f} {unit}"
+    return f"{scaled:.1f} {_UNITS[-1]}"

@@ -212,14 +212,8 @@ def install(home: Path, name: str, *, wheels: Path | None = None, offline: bool 
 def _build(work: Path, target: ToolEnvironment, wheels: Path | None) -> None:
     """Make the whole environment in `work`."""
     name, module = target.name, TOOLS[target.name].module
+    _make_venv(work / "venv", name)
     python = str(work / "venv" / "bin" / "python")
-    made = _run([sys.executable, "-I", "-m", "venv", str(work / "venv")], network=False)
-    if made.returncode != 0 or made.kind is not None:
-        raise EnvironmentProblem(
-            "LF5013",
-            f"No environment can be made for {name}: {_last_line(made)}.",
-            hint="apt-get install python3-venv, or use a Python with the modules venv and ensurepip.",
-        )
     lock = work / "lock.txt"
     lock.write_bytes(_lock(name))
     pip = [
@@ -243,6 +237,7 @@ def _build(work: Path, target: ToolEnvironment, wheels: Path | None) -> None:
             "LF5012",
             f"pip cannot install {name} {target.version} with the hashes of its lock: {_last_line(done)}.",
             hint="Check the index with `pip config debug`, or pass --from-wheels DIR with the wheels of the lock.",
+            details={"log": _tail(done)},
         )
     launcher = work / target.executable.name
     # Relative to itself, so that the environment may be renamed; isolated, so that no folder of the caller counts.
@@ -256,9 +251,21 @@ def _build(work: Path, target: ToolEnvironment, wheels: Path | None) -> None:
             "LF5012",
             f"{name} {target.version} was installed but does not start: {_last_line(tried)}.",
             hint="lockflight doctor",
+            details={"log": _tail(tried)},
         )
     record = {"name": name, "version": target.version, "digest": target.digest}
     (work / _RECORD).write_text(json.dumps(record, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _make_venv(folder: Path, name: str) -> None:
+    made = _run([sys.executable, "-I", "-m", "venv", str(folder)], network=False)
+    if made.returncode != 0 or made.kind is not None:
+        raise EnvironmentProblem(
+            "LF5013",
+            f"No environment can be made for {name}: {_last_line(made)}.",
+            hint="apt-get install python3-venv, or use a Python with the modules venv and ensurepip.",
+            details={"log": _tail(made)},
+        )
 
 
 def _put(work: Path, target: ToolEnvironment) -> ToolEnvironment:
@@ -302,15 +309,18 @@ def _run(argv: list[str], *, network: bool) -> CommandOutcome:
 
 
 def _last_line(outcome: CommandOutcome) -> str:
-    """The last line that a program wrote, fit to be shown, or why it ended."""
+    """The last line that a program wrote, or why it ended."""
     if outcome.kind is not None:
         return outcome.detail
-    text = (outcome.stderr or outcome.stdout).decode("utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    last = (
-        "".join(c if c.isprintable() else " " for c in lines[-1]) if lines else f"status {outcome.returncode}"
-    )
-    return last[:300].rstrip(".")
+    lines = _tail(outcome).splitlines()
+    return lines[-1][:300].rstrip(".") if lines else f"status {outcome.returncode}"
+
+
+def _tail(outcome: CommandOutcome) -> str:
+    """The end of what a program wrote, fit to be shown."""
+    text = (outcome.stderr or outcome.stdout)[-4000:].decode("utf-8", errors="replace")
+    lines = ("".join(c if c.isprintable() else " " for c in line).strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def _unwritable(folder: Path, error: OSError) -> EnvironmentProblem:

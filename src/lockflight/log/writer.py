@@ -369,6 +369,6 @@ def _raw(signer: Signer, duty: str) -> bytes:
         raise EnvironmentProblem(
             "LF5037",
             f"The key of the {duty} is {key.algorithm}; checkpoints are signed with Ed25519.",
-            hint="lockflight key create --algorithm ed25519",
+            hint="Give it an Ed25519 key: openssl genpkey -algorithm ed25519",
         )
     return key.raw

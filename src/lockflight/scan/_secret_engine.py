@@ -7,6 +7,8 @@ never imported. Comments that would silence it (`kingfisher:ignore` and the like
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from lockflight.errors import EnvironmentProblem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Names a private folder for the compiled rules; the library reads it.
+CACHE_VARIABLE = "KF_RULE_CACHE_DIR"
 _DISTRIBUTION = "kingfisher-secret-scanner"
 #: Rules whose shape is that of many other tokens; a rule with a name of its own wins over them.
 _VAGUE = frozenset({"kingfisher:betterleaks.kimi-api-key", "own:named-secret"})
@@ -148,17 +152,18 @@ def _scanner() -> Any:  # noqa: ANN401 - a class of the library
         ) from error
     # Context filters would hide what a comment or markup around a secret says about it: off.
     policy = DetectionPolicy(inline_ignores=False, markup_context=False)
-    return Scanner(Rules(confidence="low"), policy=policy)
+    # Compiling takes seconds. The library's cache on disk is used only where whoever started this process named a
+    # folder for it: what it holds decides what is found.
+    rules = Rules(confidence="low", cache=CACHE_VARIABLE in os.environ)
+    return Scanner(rules, policy=policy)
 
 
 @cache
 def _rules_digest() -> str:
-    """SHA-256 over the ids and patterns of the compiled rules, in order of id."""
+    """SHA-256 over the definitions of the loaded rules, in order of id."""
     rules = _scanner().rules
-    state = hashlib.sha256()
-    for rule in sorted(rules.metadata(), key=lambda r: str(r["id"])):
-        state.update(f"{rule['id']}\0{rules.detail(rule['id'])['pattern']}\0".encode())
-    return state.hexdigest()
+    definitions = [rules.detail(name) for name in sorted(str(rule["id"]) for rule in rules.metadata())]
+    return hashlib.sha256(json.dumps(definitions, sort_keys=True).encode()).hexdigest()
 
 
 def _version() -> str:

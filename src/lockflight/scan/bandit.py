@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,18 @@ _TEST_ID = re.compile(r"^B\d{3}$")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 #: What may stay in a quoted part of a message: a dotted name.
 _NAME = re.compile(r"^[A-Za-z_][\w.]{0,79}$")
+_SEVERITIES = {
+    "HIGH": Severity.HIGH,
+    "MEDIUM": Severity.MEDIUM,
+    "LOW": Severity.LOW,
+    "UNDEFINED": Severity.MEDIUM,
+}
+_CONFIDENCES = {
+    "HIGH": Confidence.HIGH,
+    "MEDIUM": Confidence.MEDIUM,
+    "LOW": Confidence.LOW,
+    "UNDEFINED": Confidence.LOW,
+}
 #: Tests whose message quotes a password.
 _QUOTE_SECRETS = frozenset({"B105", "B106", "B107"})
 
@@ -129,7 +142,7 @@ class BanditCheck:
             return _incomplete(tool, f"bandit ended with status {outcome.returncode}")
         try:
             skipped = _read_report(outcome.stdout, copies)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return _incomplete(tool, "bandit wrote no report that can be read")
         judged = sum(size for name, size in copies.sizes.items() if name not in skipped)
         return _result(tool, copies, judged=judged)
@@ -170,40 +183,42 @@ def _read_report(report: bytes, copies: _Copies) -> set[str]:
     """Add the findings of bandit's JSON report; returns the copies that it could not judge.
 
     Raises:
-        ValueError, KeyError, TypeError, RecursionError: it is not a report of bandit about these copies.
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is no report about these copies.
     """
     document = json.loads(report)
+    numbers: Counter[tuple[str, str, str]] = Counter()
     for raw in document["results"]:
-        copies.findings.append(_finding(raw, copies))
-    skipped = set()
-    for raw in document["errors"]:
-        name = Path(str(raw["filename"])).name
+        copies.findings.append(_finding(raw, copies, numbers))
+    skipped = {Path(str(raw["filename"])).name for raw in document["errors"]}
+    # Whatever the report does not count, bandit has not seen.
+    skipped |= copies.places.keys() - {Path(str(name)).name for name in document["metrics"]}
+    for name in sorted(skipped):
         asset, member = copies.places[name]
-        skipped.add(name)
         size, copies.sizes[name] = copies.sizes[name], 0
         copies.total -= size
         copies.refuse(asset, member, size)
     return skipped
 
 
-def _finding(raw: dict[str, Any], copies: _Copies) -> Finding:
+def _finding(raw: dict[str, Any], copies: _Copies, numbers: Counter[tuple[str, str, str]]) -> Finding:
     asset, member = copies.places[Path(str(raw["filename"])).name]
     test, line = str(raw["test_id"]), int(raw["line_number"])
     if not _TEST_ID.match(test):
         raise ValueError("not the id of a test")
+    numbers[asset, member, test] += 1
     weakness = raw.get("issue_cwe")
     number = int(weakness["id"]) if isinstance(weakness, dict) and "id" in weakness else 0
     return Finding(
         code="LF2560",
         rule=f"bandit:{test}",
-        severity=Severity(str(raw["issue_severity"]).lower()),
-        confidence=Confidence(str(raw["issue_confidence"]).lower()),
+        severity=_SEVERITIES[raw["issue_severity"]],
+        confidence=_CONFIDENCES[raw["issue_confidence"]],
         asset=asset,
         message=_message(test, str(raw["test_name"]), str(raw["issue_text"])),
         fix=f"See `bandit` {test} in bandit's documentation.",
         location=Location(member=member, line=line),
         ids=(f"CWE-{number}",) if number else (),
-        salt=f"{test}:{line}:{int(raw.get('col_offset', 0))}",
+        salt=f"{test}#{numbers[asset, member, test]}",
     )
 
 

@@ -173,7 +173,7 @@ class SqliteStore:
         """
         if self.reader.find(envelope) is None:
             raise NotFound(
-                "LF7216", f"The log has no entry for the envelope {envelope}.", hint="lockflight log list"
+                "LF7216", f"The log has no entry for the envelope {envelope}.", hint="lockflight log show"
             )
         with self.exclusive():
             with self.transaction() as driver:

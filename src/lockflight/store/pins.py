@@ -211,7 +211,7 @@ class PinStore:
         return EnvironmentProblem(
             "LF5033",
             f"{self._trust} cannot be used: {why}.",
-            hint=f"Restore {self._trust} from a backup, or chmod 600 it; lockflight realm join pins a realm anew",
+            hint=f"Restore {self._trust} from a backup, or chmod 600 it",
         )
 
 

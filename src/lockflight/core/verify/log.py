@@ -290,7 +290,9 @@ class _Walk:
                 self._origin, f"a checkpoint before that of size {self._next.size} is missing or is another"
             )
         if self._last and self._next.timestamp < self._last.timestamp:
-            raise contradiction(self._origin, f"time goes backwards at the checkpoint of size {self._next.size}")
+            raise contradiction(
+                self._origin, f"time goes backwards at the checkpoint of size {self._next.size}"
+            )
 
     def _compare_roots(self) -> None:
         size = self.edge.size

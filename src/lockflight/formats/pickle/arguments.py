@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from lockflight.formats.pickle.allow import AllowList
 
 #: Bases that `copyreg._reconstructor` may call `__new__` and `__init__` of.
-_BASES = frozenset({"object", "dict", "list", "tuple", "str", "int", "float", "set", "frozenset", "bytes", "complex"})
+_BASES = frozenset(
+    {"object", "dict", "list", "tuple", "str", "int", "float", "set", "frozenset", "bytes", "complex"}
+)
 
 
 class Reader(Protocol):
@@ -62,7 +64,10 @@ def plain_bytes(reader: Reader, args: tuple[Value, ...]) -> bool:
         return True
     if len(args) == 1:
         made = args[0]
-        return made is BYTES or (isinstance(made, Made) and made.callee.label in {"_codecs.encode", "builtins.bytes", "__builtin__.bytes"})
+        return made is BYTES or (
+            isinstance(made, Made)
+            and made.callee.label in {"_codecs.encode", "builtins.bytes", "__builtin__.bytes"}
+        )
     return latin1(reader, args)
 
 

@@ -301,4 +301,6 @@ _BY_NAME: dict[str, Callable[[State], None]] = {
 }
 
 #: What an opcode does, by its byte.
-EFFECTS: dict[int, Callable[[State], None]] = {BY_NAME[name].code: effect for name, effect in _BY_NAME.items()}
+EFFECTS: dict[int, Callable[[State], None]] = {
+    BY_NAME[name].code: effect for name, effect in _BY_NAME.items()
+}

@@ -45,11 +45,15 @@ def _kept(state: State, target: Made, argument: Value) -> None:
 
 
 def _outside(state: State, argument: Value) -> None:
-    """joblib before 0.10 kept each array in a file of its own beside the pickle."""
+    """Joblib before 0.10 kept each array in a file of its own beside the pickle."""
     found = state.lookup(argument, "filename")
     name = None if found is None else state.text(found)
     if name is None or "/" in name or "\\" in name or ":" in name or name in {"", ".", ".."}:
-        state.block("outside-file", "The stream makes joblib read a file that does not lie beside it.", shown(name or ""))
+        state.block(
+            "outside-file",
+            "The stream makes joblib read a file that does not lie beside it.",
+            shown(name or ""),
+        )
 
 
 def _skip_array(state: State, argument: Value) -> None:

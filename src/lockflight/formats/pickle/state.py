@@ -107,7 +107,13 @@ class State:
     """Stack, memo and records of one stream."""
 
     def __init__(
-        self, source: ByteSource, allow: AllowList, budget: Budget, *, torch: bool = False, joblib: bool = False
+        self,
+        source: ByteSource,
+        allow: AllowList,
+        budget: Budget,
+        *,
+        torch: bool = False,
+        joblib: bool = False,
     ) -> None:
         self.source = source
         self.allow = allow
@@ -139,12 +145,16 @@ class State:
         self._texts: dict[int, str | None] = {}
         self._kept = 0
 
+    def nested(self, start: int) -> int:
+        """Run the pickle that lies inside this one; the offset behind it. The machine overrides it."""
+        raise NotImplementedError
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read(self, n: int) -> bytes:
         """The next `n` bytes, which must be there; small reads only."""
         start = self.pos - self.base
-        if 0 <= start and start + n <= len(self.buf) - PAD:
+        if start >= 0 and start + n <= len(self.buf) - PAD:
             data = self.buf[start : start + n]
         else:
             data = self.source.read_at(self.pos, n)
@@ -272,7 +282,11 @@ class State:
         """EXT1, EXT2, EXT4: the global is registered elsewhere, so it could be anything."""
         if len(self.ext_codes) < MAX_GLOBALS:
             self.ext_codes.add(code)
-        self.block("extension", f"The stream imports extension code {code}, whatever is registered for it.", str(code))
+        self.block(
+            "extension",
+            f"The stream imports extension code {code}, whatever is registered for it.",
+            str(code),
+        )
         return COMPUTED
 
     def persistent(self, pid: Value) -> Value:

@@ -139,7 +139,9 @@ def _unlisted(use: Use) -> Issue:
 
 
 def _plausible(module: str) -> bool:
-    return all(part.isidentifier() for part in module.split(".")) if module.isascii() else module.isidentifier()
+    return (
+        all(part.isidentifier() for part in module.split(".")) if module.isascii() else module.isidentifier()
+    )
 
 
 def analyse(
@@ -167,8 +169,24 @@ def analyse(
     return file.report(end, complete=complete)
 
 
+def imports_aside(source: ByteSource, allow: AllowList, budget: Budget) -> tuple[bool, tuple[str, ...]]:
+    """What would happen if a file that is something else were unpickled.
+
+    Returns:
+        Whether it runs to a STOP, and the names that it would import and that are not listed.
+    """
+    machine = Machine(source, allow, budget)
+    outcome = machine.run(0)
+    names = [
+        ".".join(use.resolved)
+        for _, use in machine.globals.values()
+        if not use.listed and _plausible(use.module)
+    ]
+    return outcome.stopped and outcome.opcodes > 2, tuple(shown(name, 200)[1:-1] for name in names)
+
+
 def _torch_legacy(file: _File, end: int) -> tuple[int, bool]:
-    """torch before 1.6: magic number, protocol, system, object, keys of storages; then the storages themselves."""
+    """Torch before 1.6: magic number, protocol, system, object, keys of storages; then the storages themselves."""
     for i in range(4):
         outcome = file.run(end, torch=i == 2, joblib=False)
         end = outcome.end

@@ -12,12 +12,12 @@ Only what a rule can ask for is kept, so memory is bounded by the number of tags
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from lockflight.formats.pickle.allow import Entry
 
-Value: TypeAlias = "Union[int, str, tuple[Value, ...], Tag, Global, Made, Dict]"
+Value: TypeAlias = "int | str | tuple[Value, ...] | Tag | Global | Made | Dict"
 
 #: Longer strings are not kept: no name of a module or attribute is that long.
 MAX_TEXT = 1024

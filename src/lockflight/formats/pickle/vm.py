@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.effects import EFFECTS
 from lockflight.formats.pickle.state import MAX_MARKS, MAX_MEMO, MAX_STACK, PAD, Broken, Budget, State
-from lockflight.formats.pickle.values import BOOL, HOLE, LIST, MAX_TEXT, MAX_TUPLE, NONE, NUMBER, STRING, TUPLE, Dict, Value
+from lockflight.formats.pickle.values import (
+    BOOL,
+    LIST,
+    MAX_TEXT,
+    MAX_TUPLE,
+    NONE,
+    NUMBER,
+    STRING,
+    TUPLE,
+    Dict,
+    Value,
+)
 
 if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
@@ -51,7 +62,13 @@ class Machine(State):
     """Runs one stream; use a new one for each."""
 
     def __init__(
-        self, source: ByteSource, allow: AllowList, budget: Budget, *, torch: bool = False, joblib: bool = False
+        self,
+        source: ByteSource,
+        allow: AllowList,
+        budget: Budget,
+        *,
+        torch: bool = False,
+        joblib: bool = False,
     ) -> None:
         super().__init__(source, allow, budget, torch=torch, joblib=joblib)
         self._value: Value = NONE
@@ -103,7 +120,9 @@ class Machine(State):
                 self.frame_end = 0
         size = self.source.size
         if at >= size:
-            raise Broken("the file ends in the middle of an opcode" if at > size else "the file ends before STOP")
+            raise Broken(
+                "the file ends in the middle of an opcode" if at > size else "the file ends before STOP"
+            )
         left = self.budget.opcodes - done
         if left <= 0:
             raise Broken("it has more opcodes than the budget allows", budget=True)
@@ -158,7 +177,9 @@ class Machine(State):
                 elif op == 0x71 and plain and buf[pos + 1] == len(memo):  # BINPUT of the next index
                     memo.append(stack[-1])
                     pos += 2
-                elif op == 0x72 and plain and int.from_bytes(buf[pos + 1 : pos + 5], "little") == len(memo):  # LONG_BINPUT
+                elif (
+                    op == 0x72 and plain and int.from_bytes(buf[pos + 1 : pos + 5], "little") == len(memo)
+                ):  # LONG_BINPUT
                     memo.append(stack[-1])
                     pos += 5
                 elif op == 0x58:  # BINUNICODE

@@ -1,0 +1,60 @@
+"""Plain text beside a model: vocabularies, merges, YAML and TOML configurations."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, Final
+
+from lockflight.core.findings import Verdict
+from lockflight.formats.report import Issue, Issues, shown
+
+if TYPE_CHECKING:
+    from lockflight.core.source import ByteSource
+
+_CHUNK = 1024 * 1024
+MAX_YAML = 16 * 1024 * 1024
+#: C0 controls that no text has; tab, line feed, form feed, carriage return and escape are let through.
+CONTROLS = frozenset(range(0x20)) - {0x09, 0x0A, 0x0C, 0x0D, 0x1B} | {0x7F}
+
+_PYTHON_TAG: Final = re.compile(rb"!!?python\b|tag:yaml\.org,2002:python|!<[^>]*python|^%TAG\b", re.MULTILINE)
+_TARGET: Final = re.compile(rb"""^[ \t-]*["']?_target_["']?[ \t]*:[ \t]*["']?([\w.]{1,200})""", re.MULTILINE)
+
+
+def check_text(source: ByteSource) -> tuple[Issue, ...]:
+    """Whether a whole file is UTF-8 text without control characters."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    at = 0
+    while True:
+        data = source.read_at(at, _CHUNK)
+        try:
+            decoder.decode(data, final=not data)
+        except UnicodeDecodeError:
+            return (
+                Issue("file:text", Verdict.UNKNOWN, "The file is no UTF-8 text all the way through.", at),
+            )
+        if CONTROLS.intersection(data):
+            message = "The file holds control characters that no text has."
+            return (Issue("file:text", Verdict.UNKNOWN, message, at),)
+        if not data:
+            return ()
+        at += len(data)
+
+
+def check_yaml(source: ByteSource) -> tuple[Issue, ...]:
+    """Text that is YAML: tags by which unsafe loaders build objects, keys by which frameworks import."""
+    issues = Issues()
+    issues.extend(check_text(source))
+    if source.size > MAX_YAML:
+        message = f"The file is larger than the {MAX_YAML >> 20} MiB of YAML that are read."
+        return (Issue("json:budget", Verdict.UNKNOWN, message),)
+    data = source.read_at(0, source.size)
+    tag = _PYTHON_TAG.search(data)
+    if tag is not None:
+        message = "A tag asks the loader to build Python objects."
+        issues.add(Issue("yaml:tag", Verdict.MALICIOUS, message, tag.start()))
+    for target in _TARGET.finditer(data):
+        name = target.group(1).decode("ascii", "replace")
+        message = f"Its _target_ names something for the loader to import and call: {shown(name)}."
+        issues.add(Issue("config:target", Verdict.REVIEW, message, target.start(), subject=name))
+    return issues.frozen()

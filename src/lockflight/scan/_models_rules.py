@@ -1,0 +1,268 @@
+"""What the rules of the model parsers mean to people: code, severity, identifiers, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockflight.core.findings import Finding, Location, Severity, Verdict
+from lockflight.formats.report import Issue
+
+_SUPPLY = "AML.T0010"
+_UNSAFE = "AML.T0011.000"
+_PICKLE = (_SUPPLY, _UNSAFE, "CWE-502")
+_CONFLICT = (_SUPPLY, "CWE-436")
+_DAMAGE = (_SUPPLY, "CWE-1284")
+_BOMB = (_SUPPLY, "CWE-409")
+_TEMPLATE = (_SUPPLY, _UNSAFE, "CWE-1336", "CVE-2024-34359", "CVE-2026-5760")
+_CODE = (_SUPPLY, _UNSAFE, "CWE-829")
+
+_DROP = "Do not load this file. Get the model from its author again, as safetensors, GGUF or skops where there is one."
+_AGAIN = "Get the file again and compare its digest with the author's; write it again if it is yours."
+_SAFER = (
+    "Save the model in a format that holds data only (safetensors, GGUF), or review the finding and waive it."
+)
+_SPLIT = "Unpack or split the file, so that each part is below the budget, and list the parts as assets."
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a rule of a parser means.
+
+    `severity` is None where it follows from the verdict.
+    """
+
+    code: str
+    fix: str
+    ids: tuple[str, ...]
+    severity: Severity | None = None
+
+
+_CRITICAL = Severity.CRITICAL
+
+RULES: dict[str, Rule] = {
+    "pickle:global": Rule("LF2100", _DROP, _PICKLE),
+    "pickle:dotted-global": Rule("LF2101", _DROP, _PICKLE, _CRITICAL),
+    "pickle:computed-name": Rule("LF2102", _DROP, _PICKLE, _CRITICAL),
+    "pickle:computed-call": Rule("LF2103", _DROP, _PICKLE, _CRITICAL),
+    "pickle:extension": Rule("LF2104", _DROP, _PICKLE),
+    "pickle:persistent-id": Rule("LF2105", _DROP, _PICKLE),
+    "pickle:changes-global": Rule("LF2106", _DROP, _PICKLE, _CRITICAL),
+    "pickle:use": Rule("LF2107", _DROP, _PICKLE),
+    "pickle:arguments": Rule("LF2108", _DROP, _PICKLE, _CRITICAL),
+    "pickle:frame": Rule("LF2109", _DROP, _PICKLE),
+    "pickle:trailing": Rule("LF2110", _AGAIN, _PICKLE),
+    "pickle:outside-file": Rule("LF2111", _DROP, (*_PICKLE, "CWE-22")),
+    "pickle:buffer": Rule("LF2112", _SAFER, _PICKLE),
+    "pickle:broken": Rule("LF2118", _AGAIN, _PICKLE),
+    "pickle:budget": Rule("LF2119", _SPLIT, _PICKLE),
+    "zip:mismatch": Rule("LF2120", _AGAIN, _CONFLICT),
+    "zip:hidden": Rule("LF2121", _AGAIN, _CONFLICT),
+    "zip:gap": Rule("LF2121", _AGAIN, _CONFLICT),
+    "zip:duplicate": Rule("LF2122", _AGAIN, _CONFLICT),
+    "zip:overlap": Rule("LF2123", _AGAIN, _CONFLICT),
+    "zip:prefix": Rule("LF2124", _AGAIN, _CONFLICT),
+    "zip:trailing": Rule("LF2125", _AGAIN, _CONFLICT),
+    "zip:two-ends": Rule("LF2126", _AGAIN, _CONFLICT),
+    "zip:path": Rule("LF2127", _DROP, (_SUPPLY, "CWE-22")),
+    "zip:link": Rule("LF2128", _DROP, (_SUPPLY, "CWE-59")),
+    "zip:encrypted": Rule("LF2129", "Decrypt the archive and list its members as assets.", _CONFLICT),
+    "zip:header": Rule("LF2130", _AGAIN, _CONFLICT),
+    "zip:directory": Rule("LF2130", _AGAIN, _CONFLICT),
+    "zip:broken": Rule("LF2131", _AGAIN, _DAMAGE),
+    "zip:budget": Rule("LF2132", _SPLIT, _BOMB),
+    "zip:content": Rule("LF2133", _AGAIN, _CONFLICT),
+    "torch:member": Rule(
+        "LF2140", "Save the checkpoint again with torch.save, or review the member and waive it.", _PICKLE
+    ),
+    "torch:roots": Rule("LF2141", _AGAIN, _CONFLICT),
+    "torch:storage": Rule("LF2142", _AGAIN, _DAMAGE),
+    "torch:script": Rule(
+        "LF2143", "Export the weights with safetensors; TorchScript programs are not judged.", _CODE
+    ),
+    "compressed:corrupt": Rule("LF2150", _AGAIN, _DAMAGE),
+    "compressed:bomb": Rule("LF2151", _DROP, _BOMB, Severity.HIGH),
+    "compressed:trailing": Rule("LF2152", _AGAIN, _CONFLICT),
+    "compressed:budget": Rule("LF2153", _SPLIT, _BOMB),
+    "safetensors:broken": Rule("LF2160", _AGAIN, _DAMAGE),
+    "safetensors:tensor": Rule("LF2160", _AGAIN, _DAMAGE),
+    "safetensors:duplicate": Rule("LF2161", _AGAIN, _CONFLICT),
+    "safetensors:hole": Rule("LF2162", _AGAIN, _CONFLICT),
+    "safetensors:overlap": Rule("LF2162", _AGAIN, _CONFLICT),
+    "safetensors:trailing": Rule("LF2162", _AGAIN, _CONFLICT),
+    "safetensors:budget": Rule("LF2163", _SPLIT, _BOMB),
+    "gguf:broken": Rule("LF2170", _AGAIN, _DAMAGE),
+    "gguf:version": Rule("LF2170", "Convert the model to GGUF version 3.", _DAMAGE),
+    "gguf:type": Rule("LF2170", "Convert the model to a ggml type that is known.", _DAMAGE),
+    "gguf:counts": Rule("LF2171", _DROP, (_SUPPLY, "CWE-190", "CWE-1284"), Severity.HIGH),
+    "gguf:duplicate": Rule("LF2172", _AGAIN, _CONFLICT),
+    "gguf:overlap": Rule("LF2173", _AGAIN, _CONFLICT),
+    "gguf:hole": Rule("LF2173", _AGAIN, _CONFLICT),
+    "gguf:trailing": Rule("LF2173", _AGAIN, _CONFLICT),
+    "gguf:budget": Rule("LF2174", _SPLIT, _BOMB),
+    "npy:broken": Rule("LF2180", _AGAIN, _DAMAGE),
+    "npy:trailing": Rule("LF2181", _AGAIN, _CONFLICT),
+    "skops:global": Rule("LF2190", _DROP, (*_PICKLE, "CVE-2025-54412", "CVE-2025-54413")),
+    "skops:method": Rule("LF2191", _SAFER, (*_PICKLE, "CVE-2025-54412")),
+    "skops:broken": Rule("LF2192", _AGAIN, _DAMAGE),
+    "skops:node": Rule("LF2192", _AGAIN, _DAMAGE),
+    "skops:budget": Rule("LF2193", _SPLIT, _BOMB),
+    "skops:member": Rule(
+        "LF2194", "Dump the model again with skops.io, or review the member and waive it.", _PICKLE
+    ),
+    "config:remote-code": Rule(
+        "LF2200",
+        "Put the code into the release with the role code, and name it without a repository.",
+        _CODE,
+        Severity.HIGH,
+    ),
+    "config:local-code": Rule(
+        "LF2201",
+        "List that code with the role code, so that the code checks judge it, and waive this.",
+        _CODE,
+    ),
+    "config:trust-remote-code": Rule("LF2202", "Remove the key, or review the code and waive this.", _CODE),
+    "config:target": Rule("LF2203", "Remove the key, or review what it names and waive this.", _CODE),
+    "json:jsonpickle": Rule("LF2204", _DROP, _PICKLE),
+    "json:broken": Rule("LF2205", "Write the file again with one JSON document and unique keys.", _DAMAGE),
+    "json:budget": Rule("LF2206", _SPLIT, _BOMB),
+    "yaml:tag": Rule("LF2207", "Remove the tag; configuration needs no Python objects.", _PICKLE),
+    "template:private": Rule("LF2210", _DROP, _TEMPLATE, _CRITICAL),
+    "template:attr": Rule("LF2211", _DROP, _TEMPLATE, _CRITICAL),
+    "template:dunder": Rule("LF2212", _DROP, _TEMPLATE, _CRITICAL),
+    "template:root": Rule("LF2213", _DROP, _TEMPLATE, _CRITICAL),
+    "template:computed-item": Rule("LF2214", "Name the item by a literal.", _TEMPLATE),
+    "template:format": Rule("LF2215", "Join texts with ~ instead.", _TEMPLATE),
+    "template:named": Rule("LF2216", "Name the filter or test by a literal that Jinja has.", _TEMPLATE),
+    "template:filter": Rule("LF2217", "Use only filters that Jinja itself has.", _TEMPLATE),
+    "template:test": Rule("LF2217", "Use only tests that Jinja itself has.", _TEMPLATE),
+    "template:function": Rule("LF2217", "Use only functions that every loader has.", _TEMPLATE),
+    "template:method": Rule("LF2217", "Use only methods of texts, lists and objects.", _TEMPLATE),
+    "template:computed-call": Rule("LF2217", "Call functions by their name.", _TEMPLATE),
+    "template:variable": Rule("LF2218", "Check who defines the variable, and waive this.", _TEMPLATE),
+    "template:map-attribute": Rule(
+        "LF2219", "Loop over the objects instead, or review and waive this.", _TEMPLATE
+    ),
+    "template:repeat": Rule("LF2220", "Use a smaller number.", (_SUPPLY, "CWE-400")),
+    "template:invisible": Rule("LF2221", "Remove the invisible characters.", (_SUPPLY, "AML.T0068")),
+    "template:conditional-text": Rule(
+        "LF2222",
+        "Read what the template says there, compare it with the author's, and waive this.",
+        (_SUPPLY, "AML.T0018", "AML.T0051"),
+    ),
+    "template:syntax": Rule(
+        "LF2223", "Write the template with the statements of chat templates only.", _TEMPLATE
+    ),
+    "template:unread": Rule("LF2224", _AGAIN, _TEMPLATE),
+    "file:polyglot": Rule("LF2230", _DROP, (_SUPPLY, "CWE-436", "AML.T0015")),
+    "file:mismatch": Rule(
+        "LF2231", "Name the file by what it is, or get the right one.", (_SUPPLY, "CWE-436", "AML.T0015")
+    ),
+    "file:unsupported": Rule(
+        "LF2232",
+        "Convert the model to a format that is judged (safetensors, GGUF, skops), or give the file its right role.",
+        (_SUPPLY, _UNSAFE),
+    ),
+    "file:code": Rule("LF2233", "Give the file the role code, so that the code checks judge it.", _CODE),
+    "file:text": Rule("LF2234", "Write the file as plain UTF-8 text, or name it by what it is.", (_SUPPLY,)),
+    "file:nesting": Rule("LF2235", _SPLIT, _BOMB),
+    "file:many-issues": Rule("LF2236", "Mend the issues that are listed and scan again.", (_SUPPLY,)),
+    "sentencepiece:broken": Rule("LF2240", _AGAIN, _DAMAGE),
+    "sentencepiece:field": Rule("LF2240", _AGAIN, _DAMAGE),
+}
+
+_BY_VERDICT = {
+    Verdict.MALICIOUS: Severity.HIGH,
+    Verdict.UNKNOWN: Severity.MEDIUM,
+    Verdict.REVIEW: Severity.MEDIUM,
+    Verdict.SAFE: Severity.INFO,
+}
+
+#: Only for the severity: what runs programs or code, or talks to the network. The verdict asks the allow-list alone.
+_RUNS = frozenset(
+    [
+        "os",
+        "posix",
+        "nt",
+        "subprocess",
+        "sys",
+        "runpy",
+        "pty",
+        "commands",
+        "popen2",
+        "importlib",
+        "imp",
+        "pkgutil",
+        "builtins",
+        "__builtin__",
+        "code",
+        "codeop",
+        "types",
+        "marshal",
+        "ctypes",
+        "_ctypes",
+        "socket",
+        "ssl",
+        "asyncio",
+        "urllib",
+        "requests",
+        "http",
+        "ftplib",
+        "smtplib",
+        "telnetlib",
+        "webbrowser",
+        "shutil",
+        "tempfile",
+        "multiprocessing",
+        "threading",
+        "_thread",
+        "signal",
+        "timeit",
+        "cProfile",
+        "profile",
+        "pdb",
+        "bdb",
+        "trace",
+        "doctest",
+        "distutils",
+        "setuptools",
+        "pip",
+        "ensurepip",
+        "venv",
+        "operator",
+        "functools",
+        "pickle",
+        "_pickle",
+        "dill",
+        "cloudpickle",
+        "shelve",
+        "dbm",
+        "sqlite3",
+        "logging",
+        "_posixsubprocess",
+        "platform",
+        "site",
+        "zipimport",
+        "zipapp",
+        "compileall",
+        "py_compile",
+    ]
+)
+
+
+def finding_of(issue: Issue, asset: str) -> Finding:
+    """The finding that an issue becomes."""
+    rule = RULES[issue.rule]
+    severity = rule.severity or _BY_VERDICT[issue.verdict]
+    if issue.rule in {"pickle:global", "skops:global"} and issue.subject.split(".")[0] in _RUNS:
+        severity = Severity.CRITICAL
+    return Finding(
+        code=rule.code,
+        rule=issue.rule,
+        severity=severity,
+        asset=asset,
+        message=issue.message,
+        fix=rule.fix,
+        location=Location(member=issue.member, offset=issue.offset),
+        ids=rule.ids,
+        salt=issue.subject,
+    )

@@ -1,0 +1,416 @@
+"""Walks through a model file and everything inside it, and asks the parser of each format what it has to say."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from lockflight.core.findings import Verdict
+from lockflight.core.source import Window
+from lockflight.formats import media
+from lockflight.formats.chat_template import check_template
+from lockflight.formats.gguf import parse_gguf
+from lockflight.formats.inflate import MAX_OUTPUT, inflate
+from lockflight.formats.jinja_lexer import MAX_TEMPLATE
+from lockflight.formats.jsontext import check_json
+from lockflight.formats.npy import parse_npy
+from lockflight.formats.pickle.state import Budget
+from lockflight.formats.pickle.streams import STORAGE_WIDTHS, PickleReport, analyse, imports_aside
+from lockflight.formats.plaintext import check_text, check_yaml
+from lockflight.formats.protobuf import check_sentencepiece
+from lockflight.formats.report import Issue, Issues, join_member, shown
+from lockflight.formats.safetensors import parse_safetensors
+from lockflight.formats.skops import check_schema
+from lockflight.formats.sniff import sniff
+from lockflight.formats.zip import Archive, Member, ends_like_zip, read_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lockflight.core.source import ByteSource
+    from lockflight.formats.pickle.allow import AllowList
+
+#: Containers inside each other.
+MAX_DEPTH = 4
+#: What all members of one asset may inflate to.
+MAX_INFLATED = 2 * MAX_OUTPUT
+#: Members whose checksum is computed: storages are larger, and torch does not look at theirs either.
+_MAX_CHECKSUM = 64 * 1024 * 1024
+_CHUNK = 1024 * 1024
+_SMALL = 4096
+
+_PICKLES = frozenset({media.PICKLE, media.TORCH_LEGACY, *media.COMPRESSED_PICKLES.values()})
+_ZIPS = frozenset({media.ZIP, media.TORCH_ZIP, media.TORCHSCRIPT, media.SKOPS, media.KERAS, media.NPZ})
+_PROGRAMS = frozenset({media.ELF, media.MACH_O, media.PE, media.WASM})
+_CODE = frozenset({media.PYTHON, media.SHELL, media.JAVASCRIPT, media.NOTEBOOK, media.REGO})
+_TEXTS = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.TSV, media.TOML, media.JSON_LINES})
+_ANY_TEXT = _TEXTS | _CODE | {media.JSON, media.YAML, media.JINJA, media.XML, media.HTML}
+
+#: Extensions whose loaders unpickle what they are given.
+_PICKLE_SUFFIXES = frozenset({*media.PICKLE_SUFFIXES, ".p", ".z", ""})
+
+#: Extensions whose loaders read one format only.
+_STRICT: dict[str, frozenset[str]] = {
+    ".safetensors": frozenset({media.SAFETENSORS}),
+    ".gguf": frozenset({media.GGUF}),
+    ".npy": frozenset({media.NPY}),
+    ".npz": frozenset({media.NPZ, media.ZIP}),
+    ".onnx": frozenset({media.ONNX}),
+    ".keras": frozenset({media.KERAS}),
+    ".skops": frozenset({media.SKOPS}),
+    ".tflite": frozenset({media.TFLITE}),
+    ".h5": frozenset({media.HDF5}),
+    ".json": _ANY_TEXT,
+    **dict.fromkeys(
+        (".txt", ".md", ".toml", ".yaml", ".yml", ".csv", ".tsv", ".jinja", ".jsonl", ".vocab"), _ANY_TEXT
+    ),
+}
+
+_INFLATERS = {
+    **{kind: name for name, kind in media.COMPRESSED_PICKLES.items()},
+    media.GZIP: "gzip",
+    media.BZIP2: "bzip2",
+    media.XZ: "xz",
+    media.LZMA: "lzma",
+}
+
+_SCRIPT_NAMES = ("__torch__.", "torch.jit._pickle.")
+_TORCH_PICKLES = frozenset({"data.pkl", "constants.pkl"})
+_TORCH_NOTES = frozenset(
+    {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
+)
+
+
+class Walker:
+    """Judges one asset; collects issues, counts and what was left unjudged."""
+
+    def __init__(self, allow: AllowList) -> None:
+        self.allow = allow
+        self.issues = Issues()
+        self.budget = Budget()
+        self.inflated = MAX_INFLATED
+        self.opcodes = 0
+        self.unjudged = 0
+        self.over_budget = ""
+
+    def file(self, source: ByteSource) -> str:
+        """Judge a file; its media type."""
+        kind = sniff(source)
+        self._judge(source, kind, "", 0)
+        return kind
+
+    # -- bookkeeping --
+
+    def _add(
+        self, rule: str, verdict: Verdict, message: str, member: str, *, offset: int = -1, subject: str = ""
+    ) -> None:
+        self._take([Issue(rule, verdict, message, offset, subject=subject)], member)
+
+    def _take(self, issues: Iterable[Issue], member: str) -> bool:
+        """Keep issues of something inside `member`; whether it could be judged."""
+        judged = True
+        for issue in issues:
+            self.issues.add(replace(issue, member=join_member(member, issue.member)))
+            judged = judged and issue.verdict is not Verdict.UNKNOWN
+            if issue.rule.endswith(":budget") or issue.rule in {"compressed:bomb", "file:nesting"}:
+                self.over_budget = issue.message
+        return judged
+
+    def _parsed(self, issues: Iterable[Issue], source: ByteSource, member: str) -> None:
+        if not self._take(issues, member):
+            self.unjudged += source.size
+
+    # -- dispatch --
+
+    def _judge(self, source: ByteSource, kind: str, member: str, depth: int) -> None:
+        if source.size == 0:
+            return
+        if depth > MAX_DEPTH:
+            self._add(
+                "file:nesting",
+                Verdict.UNKNOWN,
+                f"Containers lie more than {MAX_DEPTH} deep inside each other.",
+                member,
+            )
+            self.unjudged += source.size
+            return
+        suffix = media.suffix_of(source.name)
+        if kind == media.TEXT and suffix == ".json":
+            kind = media.JSON
+        handler = self._HANDLERS.get(kind)
+        if kind in _INFLATERS:
+            self._compressed(source, member, depth, _INFLATERS[kind])
+        elif handler is not None:
+            handler(self, source, member, depth)
+        elif kind in _CODE:
+            self._add(
+                "file:code", Verdict.UNKNOWN, "The file is code, which this check does not judge.", member
+            )
+            self.unjudged += source.size
+        else:
+            self._unsupported(source, kind, member)
+        self._ambiguity(source, kind, suffix, member)
+
+    def _unsupported(self, source: ByteSource, kind: str, member: str) -> None:
+        title = media.MEDIA_TYPES[kind].title
+        message = f"This version does not judge files of this kind ({title})."
+        self._add("file:unsupported", Verdict.UNKNOWN, message, member, subject=kind)
+        self.unjudged += source.size
+
+    def _ambiguity(self, source: ByteSource, kind: str, suffix: str, member: str) -> None:
+        """What other loaders would make of the same bytes, and whether the name fits them."""
+        if kind not in _ZIPS and ends_like_zip(source):
+            message = "The file is also a zip archive to readers that begin at its end."
+            self._add("file:polyglot", Verdict.MALICIOUS, message, member, subject="zip")
+        if kind not in _PICKLES and kind not in _ZIPS:
+            stops, names = imports_aside(source, self.allow, self.budget)
+            reachable = stops or kind not in _ANY_TEXT or suffix in _PICKLE_SUFFIXES
+            if names and reachable:
+                message = f"The file is also a pickle, which imports {names[0]}."
+                self._add("file:polyglot", Verdict.MALICIOUS, message, member, subject=names[0])
+        fits = _STRICT.get(suffix)
+        if fits is not None and kind not in fits:
+            title = media.MEDIA_TYPES[kind].title
+            loads = kind in _PICKLES or kind in _ZIPS or kind in _PROGRAMS
+            message = f"The file is named {suffix} and is something else: {title}."
+            self._add(
+                "file:mismatch",
+                Verdict.MALICIOUS if loads else Verdict.UNKNOWN,
+                message,
+                member,
+                subject=kind,
+            )
+
+    # -- pickles --
+
+    def _pickle(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        self._run(source, member, torch=False)
+
+    def _run(self, source: ByteSource, member: str, *, torch: bool, script: bool = False) -> PickleReport:
+        report = analyse(source, self.allow, budget=self.budget, torch=torch)
+        # TorchScript's own reader finds these names in the archive; Python has no such modules.
+        self._take((i for i in report.issues if not (script and i.subject.startswith(_SCRIPT_NAMES))), member)
+        self.opcodes += report.opcodes
+        if not report.complete:
+            self.unjudged += source.size - report.judged
+        return report
+
+    def _compressed(self, source: ByteSource, member: str, depth: int, kind: str) -> None:
+        opened = inflate(
+            source, kind, max_output=min(MAX_OUTPUT, self.inflated), name=_without_suffix(source.name)
+        )
+        self.inflated -= opened.source.size
+        if opened.trailing:
+            message = f"There are {opened.trailing} bytes behind the compressed data."
+            self._add("compressed:trailing", Verdict.MALICIOUS, message, member)
+        before = self.unjudged
+        if opened.problem:
+            message = f"The {kind} data cannot be read to its end ({opened.problem})."
+            self._add(f"compressed:{opened.problem}", Verdict.UNKNOWN, message, member)
+            self.unjudged += 1
+        if opened.source.size:
+            self._judge(opened.source, sniff(opened.source), member, depth + 1)
+        if self.unjudged > before:
+            self.unjudged = before + source.size
+
+    # -- archives --
+
+    def _zip(self, source: ByteSource, member: str, depth: int) -> None:
+        for each in self._members(source, member):
+            self._member(*each, member, depth)
+
+    def _members(self, source: ByteSource, member: str) -> list[tuple[Archive, Member]]:
+        archive = read_archive(source)
+        self._take(archive.issues, member)
+        if not archive.readable:
+            self.unjudged += source.size
+        return [(archive, found) for found in archive.members if not found.folder]
+
+    def _open(self, archive: Archive, found: Member, member: str) -> ByteSource | None:
+        """The content of a member that is going to be parsed."""
+        opened = archive.open(found, max_output=max(0, self.inflated))
+        if found.packed != opened.source.size:
+            self.inflated -= opened.source.size
+        if opened.problem:
+            rule = "compressed:bomb" if opened.problem == "bomb" else "zip:content"
+            message = f"The content of the member cannot be read ({opened.problem})."
+            self._add(rule, Verdict.UNKNOWN, message, _inside(member, found))
+            self.unjudged += found.packed
+            return opened.source if opened.source.size else None
+        if found.size <= _MAX_CHECKSUM and _crc(opened.source) != found.crc:
+            message = "The checksum of the member is wrong: some readers refuse it, others do not look."
+            self._add("zip:content", Verdict.MALICIOUS, message, _inside(member, found))
+        return opened.source
+
+    def _member(self, archive: Archive, found: Member, member: str, depth: int) -> None:
+        content = self._open(archive, found, member)
+        if content is None:
+            return
+        before = self.unjudged
+        self._judge(content, sniff(content), _inside(member, found), depth + 1)
+        self.unjudged = min(self.unjudged, before + found.packed)
+
+    def _keras(self, source: ByteSource, member: str, depth: int) -> None:
+        self._zip(source, member, depth)
+        self._unsupported(source, media.KERAS, member)
+
+    def _torch(self, source: ByteSource, member: str, depth: int) -> None:
+        members = self._members(source, member)
+        roots = {found.name[: -len("data.pkl")] for _, found in members if _base(found) == "data.pkl"}
+        if len(roots) != 1:
+            message = "The archive has more than one data.pkl; readers take different ones."
+            self._add("torch:roots", Verdict.MALICIOUS, message, member)
+        root = min(roots, default="")
+        script = any(_base(found) == "constants.pkl" for _, found in members)
+        widths = self._torch_pickles(members, root, member, script=script)
+        sizes = {found.name: found.size for _, found in members}
+        for name, width in widths.items():
+            if sizes.get(name) != width:
+                message = f"The storage {shown(name)} is missing or has not the length that the pickle says."
+                self._add("torch:storage", Verdict.UNKNOWN, message, member, subject=shown(name, 200))
+        for archive, found in members:
+            inner = found.name.removeprefix(root)
+            if found.name in widths or _base(found) in _TORCH_PICKLES:
+                continue
+            if script and inner.startswith("code/") and inner.endswith((".py", ".debug_pkl")):
+                self._script_member(archive, found, member)
+            else:
+                self._torch_member(archive, found, inner, member, depth)
+
+    def _torch_pickles(
+        self, members: list[tuple[Archive, Member]], root: str, member: str, *, script: bool
+    ) -> dict[str, int]:
+        """Judge the pickles of an archive; the lengths of the storages that they refer to, by member."""
+        widths: dict[str, int] = {}
+        for archive, found in members:
+            if _base(found) not in _TORCH_PICKLES:
+                continue
+            content = self._open(archive, found, member)
+            if content is None:
+                continue
+            report = self._run(content, _inside(member, found), torch=True, script=script)
+            for pin in report.pins:
+                name = f"{root}{_base(found).removesuffix('.pkl')}/{pin.key}"
+                widths[name] = pin.numel * STORAGE_WIDTHS.get(pin.storage, 0)
+        return widths
+
+    def _script_member(self, archive: Archive, found: Member, member: str) -> None:
+        """Programs are not judged; the places in their source that they were made from are pickles."""
+        if found.name.endswith(".debug_pkl"):
+            content = self._open(archive, found, member)
+            if content is not None:
+                self._run(content, _inside(member, found), torch=True, script=True)
+
+    def _torch_member(self, archive: Archive, found: Member, inner: str, member: str, depth: int) -> None:
+        if inner in _TORCH_NOTES and found.size <= _SMALL:
+            content = self._open(archive, found, member)
+            if content is not None:
+                self._parsed(check_text(content), content, _inside(member, found))
+            return
+        message = "The member is not one that torch.save writes, and nothing in the archive refers to it."
+        self._add("torch:member", Verdict.REVIEW, message, _inside(member, found))
+        content = self._open(archive, found, member)
+        if content is not None and not (inner.startswith("data/") and sniff(content) == media.OCTETS):
+            self._member(archive, found, member, depth)
+
+    def _torchscript(self, source: ByteSource, member: str, depth: int) -> None:
+        message = "The archive is a TorchScript program, whose code this version does not judge."
+        self._add("torch:script", Verdict.UNKNOWN, message, member)
+        self.unjudged += source.size
+        self._torch(source, member, depth)
+
+    def _skops(self, source: ByteSource, member: str, depth: int) -> None:
+        for archive, found in self._members(source, member):
+            if found.name == "schema.json":
+                content = self._open(archive, found, member)
+                if content is not None:
+                    self._parsed(check_schema(content, self.allow), content, _inside(member, found))
+            elif media.suffix_of(found.name) in {".npy", ".npz"} and "/" not in found.name:
+                self._member(archive, found, member, depth)
+            elif media.suffix_of(found.name) != ".bin" or "/" in found.name:
+                message = "The member is not one that skops writes."
+                self._add("skops:member", Verdict.REVIEW, message, _inside(member, found))
+                self._member(archive, found, member, depth)
+
+    # -- single formats --
+
+    def _npy(self, source: ByteSource, member: str, depth: int) -> None:
+        array = parse_npy(source)
+        self._parsed(array.issues, source, member)
+        if array.objects:
+            self._pickle(Window(source, array.data, source.size - array.data, source.name), member, depth)
+
+    def _safetensors(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        self._parsed(parse_safetensors(source).issues, source, member)
+
+    def _gguf(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        found = parse_gguf(source)
+        self._parsed(found.issues, source, member)
+        for key, template in found.templates.items():
+            self._take(check_template(template), join_member(member, shown(key, 200)[1:-1]))
+
+    def _sentencepiece(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        self._parsed(check_sentencepiece(source), source, member)
+
+    def _json(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        self._parsed(check_json(source), source, member)
+
+    def _yaml(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        self._parsed(check_yaml(source), source, member)
+
+    def _text(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        self._parsed(check_text(source), source, member)
+
+    def _jinja(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        self._parsed(check_text(source), source, member)
+        text = source.read_at(0, MAX_TEMPLATE + 1).decode("utf-8", "replace")
+        self._take(check_template(text), member)
+
+    _HANDLERS: ClassVar[dict[str, Callable[[Walker, ByteSource, str, int], None]]] = {
+        media.PICKLE: _pickle,
+        media.TORCH_LEGACY: _pickle,
+        media.TORCH_ZIP: _torch,
+        media.TORCHSCRIPT: _torchscript,
+        media.SKOPS: _skops,
+        media.KERAS: _keras,
+        media.NPZ: _zip,
+        media.ZIP: _zip,
+        media.NPY: _npy,
+        media.SAFETENSORS: _safetensors,
+        media.GGUF: _gguf,
+        media.SENTENCEPIECE: _sentencepiece,
+        media.JSON: _json,
+        media.YAML: _yaml,
+        media.JINJA: _jinja,
+        **dict.fromkeys(_TEXTS, _text),
+    }
+
+
+def _inside(member: str, found: Member) -> str:
+    return join_member(member, shown(found.name, 200)[1:-1])
+
+
+def _base(found: Member) -> str:
+    return found.name.rsplit("/", 1)[-1]
+
+
+def _without_suffix(name: str) -> str:
+    suffix = media.suffix_of(name)
+    return name[: -len(suffix)] if suffix in {".gz", ".bz2", ".xz", ".lzma"} else name
+
+
+def _crc(source: ByteSource) -> int:
+    crc, at = 0, 0
+    while data := source.read_at(at, _CHUNK):
+        crc = zlib.crc32(data, crc)
+        at += len(data)
+    return crc

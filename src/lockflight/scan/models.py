@@ -1,0 +1,144 @@
+"""The check `models`: may a loader open this file? By the bytes of the file alone, without loading anything.
+
+The verdict is a function of the bytes, the allow-list and the version of the check; the allow-list's digest stands in
+the evidence as the digest of the tool. What cannot be judged is `unknown`, which no gate takes for safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from lockflight.core.check import (
+    PPM,
+    CheckInfo,
+    CheckResult,
+    Grain,
+    Status,
+    Tool,
+    severity_summary,
+)
+from lockflight.core.findings import Finding, Verdict
+from lockflight.core.words import MODEL_ROLES
+from lockflight.errors import EnvironmentProblem
+from lockflight.formats.media import MODEL_TYPES
+from lockflight.formats.pickle.allow import AllowList, parse_allow_list
+from lockflight.formats.pickle.arguments import RULES as ARGUMENT_RULES
+from lockflight.scan._models_rules import finding_of
+from lockflight.scan._models_walk import Walker
+
+if TYPE_CHECKING:
+    from lockflight.core.check import CheckContext, Subject
+    from lockflight.core.source import ByteSource
+
+VERSION = "1"
+#: The documents of the shipped allow-list, one per library.
+LIBRARIES = ("joblib", "numpy", "pandas", "python", "scikit-learn", "scipy", "torch")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScan:
+    """What was found out about one file.
+
+    Attributes:
+        verdict: the worst of everything inside.
+        findings: what was found, with the name of the source as asset.
+        media_type: what the file is by its content.
+        opcodes: pickle opcodes that were followed.
+        judged: bytes that were judged, of `size`.
+        size: bytes of the file.
+        over_budget: why the analysis was cut short by a budget; empty when it was not.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    media_type: str
+    opcodes: int
+    judged: int
+    size: int
+    over_budget: str = ""
+
+    @property
+    def coverage_ppm(self) -> int:
+        """Share of the bytes that were judged; of an empty file, all."""
+        return self.judged * PPM // self.size if self.size else PPM
+
+
+@cache
+def shipped_allow_list() -> AllowList:
+    """The allow-list that comes with Lockflight.
+
+    Raises:
+        EnvironmentProblem: LF2300 a document is missing from the installation.
+        VerificationFailed: LF2301 a document is damaged.
+    """
+    folder = resources.files("lockflight") / "_data" / "allowlist"
+    documents = []
+    for library in LIBRARIES:
+        try:
+            documents.append((folder / f"{library}.json").read_bytes())
+        except OSError as error:
+            raise EnvironmentProblem(
+                "LF2300",
+                f"The allow-list document {library}.json is missing from this installation.",
+                hint="pip install --force-reinstall lockflight",
+            ) from error
+    return parse_allow_list(documents, frozenset(ARGUMENT_RULES))
+
+
+def scan_source(source: ByteSource, allow: AllowList) -> ModelScan:
+    """Judge one file.
+
+    Args:
+        source: its bytes; the name says which loader would open it.
+        allow: what pickles and skops schemas may use.
+    """
+    walker = Walker(allow)
+    media_type = walker.file(source)
+    issues = walker.issues.frozen()
+    judged = max(0, source.size - walker.unjudged)
+    return ModelScan(
+        verdict=walker.issues.verdict,
+        findings=tuple(finding_of(issue, source.name) for issue in issues),
+        media_type=media_type,
+        opcodes=walker.opcodes,
+        judged=judged,
+        size=source.size,
+        over_budget=walker.over_budget,
+    )
+
+
+class ModelsCheck:
+    """Judges every file that a loader turns into a model: weights, adapters, tokenizers, configurations."""
+
+    info = CheckInfo(
+        name="models",
+        version=VERSION,
+        title="Model files: code in pickles, archives, templates and configurations; damaged or ambiguous formats",
+        grain=Grain.ASSET,
+        reads=MODEL_ROLES,
+        media_types=MODEL_TYPES,
+        atlas=("AML.T0010", "AML.T0011.000", "AML.T0015"),
+    )
+
+    def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
+        """Judge the one asset of the subject.
+
+        Raises:
+            EnvironmentProblem: LF2300 the allow-list is missing.
+            VerificationFailed: LF2301 the allow-list is damaged.
+        """
+        allow = shipped_allow_list()
+        (asset,) = subject.assets
+        found = scan_source(ctx.open(asset), allow)
+        summary = {verdict.value: int(verdict is found.verdict) for verdict in Verdict}
+        return CheckResult(
+            status=Status.INCOMPLETE if found.over_budget else Status.COMPLETE,
+            tool=Tool("lockflight-models", VERSION, f"sha256:{allow.digest}"),
+            reason=found.over_budget,
+            findings=found.findings,
+            summary={**summary, "opcodes": found.opcodes, **severity_summary(found.findings)},
+            coverage_ppm=found.coverage_ppm,
+        )

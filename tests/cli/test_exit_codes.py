@@ -1,0 +1,301 @@
+"""The contract of exit codes: every command ends with each code that it declares, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+
+import pytest
+
+from tests.cli.runner import every_command
+from tests.cli.world import MODEL
+
+COMMANDS = every_command()
+#: A path that the system refuses, whoever asks.
+REFUSED = "x" * 300
+PICKLE = "cposix\nsystem\n(S'true'\ntR."
+
+# Each maker prepares its world and returns the words to type.
+CASES = {}
+
+
+def case(*pairs):
+    def keep(maker):
+        for pair in pairs:
+            assert pair not in CASES, pair
+            CASES[pair] = maker
+        return maker
+
+    return keep
+
+
+def plain(name, code, words, **options):
+    CASES[name, code] = lambda world: (words, options)
+
+
+# 2, for all: an option that there is not.
+for name in COMMANDS:
+    plain(name, 2, f"{name} --no-such-option")
+
+# 4, for all that read settings: a configuration that everybody may write.
+ARGUMENTS = {
+    "check": "work",
+    "sign": "work --out out --as alice",
+    "verify": "package",
+    "approve": "package --env staging --as bob",
+    "deny": "package --env staging --as bob",
+    "promote": "package --to staging --as alice",
+    "status": "",
+    "rollback": "--project berth-classifier --env development --as alice",
+    "retire": "--project berth-classifier --env development --as alice",
+    "revoke": "package --reason harmful --as bob",
+    "doctor": "",
+    "realm init": "other --member a=approver",
+    "realm show": "",
+    "evidence add": "statement.json",
+    "evidence list": "",
+    "evidence show": "0",
+    "evidence export": "--out export.jsonl",
+    "evidence import": "export.jsonl",
+    "log show": "",
+    "log verify": "",
+    "log rebuild": "",
+    "tools list": "",
+    "tools install": "bandit",
+    "config show": "",
+}
+
+
+def statement(world, predicate_type="https://example.com/report/v1"):
+    body = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "it", "digest": {"sha256": "a" * 64}}],
+        "predicateType": predicate_type,
+        "predicate": {"said": "yes"},
+    }
+    (world.folder / "statement.json").write_text(json.dumps(body))
+
+
+def own_export(world):
+    world.ok("evidence export --out export.jsonl")
+
+
+def edit(world):
+    path = world.work / "predict.py"
+    path.write_text(path.read_text() + "\nVERSION = 2\n")
+
+
+PREPARE = {"evidence add": statement, "evidence import": own_export}
+
+
+def typed(name):
+    return f"{name} {ARGUMENTS[name]}".strip()
+
+
+def make(name, spoil):
+    def maker(world):
+        PREPARE.get(name, lambda _: None)(world)
+        spoil(world)
+        return typed(name), {}
+
+    return maker
+
+
+for name in ARGUMENTS:
+    CASES[name, 4] = make(name, lambda world: world.open_config())
+
+# 12, for all that read the realm: its root is not the pinned one.
+for name in ARGUMENTS:
+    if 12 in COMMANDS[name][2]:
+        CASES[name, 12] = make(name, lambda world: world.forget_root())
+
+# 3, for all that read the realm: there is none of that name.
+NO_REALM = [n for n in ARGUMENTS if 3 in COMMANDS[n][2] and n not in {"tools install"}]
+
+
+def without_realm(name):
+    def maker(world):
+        PREPARE.get(name, lambda _: None)(world)
+        return typed(name), {"realm": "nowhere"}
+
+    return maker
+
+
+for name in NO_REALM:
+    CASES[name, 3] = without_realm(name)
+
+# 0, where the arguments above succeed as they stand.
+for name in set(ARGUMENTS) - {"approve", "promote", "rollback", "tools install"}:
+    CASES[name, 0] = make(name, lambda world: None)
+
+# Folders that the system refuses, or that are not there.
+for name, rest in {
+    "init": "",
+    "scan": "",
+    "release create": "",
+    "release show": "",
+    "release diff": " work",
+    "release pack": " out",
+}.items():
+    plain(name, 4, f"{name} {REFUSED}{rest}")
+    plain(name, 3, f"{name} nowhere{rest}")
+
+plain("init", 0, "init bare")
+plain("scan", 0, "scan work")
+plain("release create", 0, "release create work --assets")
+plain("release show", 0, "release show package --assets")
+plain("release diff", 0, "release diff work package")
+plain("release pack", 0, "release pack work out")
+plain("explain", 0, "explain LF4506")
+plain("explain", 3, "explain LF4598")
+plain("schema", 0, "schema check")
+plain("schema", 3, "schema chek")
+plain("policy show", 0, "policy show --env staging")
+plain("policy show", 3, "policy show nowhere")
+plain("policy show", 4, "policy show work")
+plain("policy test", 0, "policy test")
+plain("policy test", 3, "policy test nowhere")
+plain("policy test", 4, "policy test work")
+plain("tools install", 3, "tools install bandid")
+plain("demo", 0, "demo")
+
+
+@case(("check", 10))
+def denied(world):
+    (world.work / "model" / "adapter.pkl").write_text(PICKLE)
+    return "check work --env staging", {}
+
+
+@case(("check", 11))
+def evidence_is_missing(world):
+    edit(world)
+    return "check work --env production --no-run", {}
+
+
+@case(("scan", 10))
+def not_safe(world):
+    (world.folder / "adapter.pkl").write_text(PICKLE)
+    return "scan adapter.pkl work", {}
+
+
+@case(("scan", 11))
+def not_analysed(world):
+    (world.folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    return "scan picture.png work", {}
+
+
+@case(("release show", 12))
+def package_changed(world):
+    world.flip(f"package/{MODEL}")
+    return "release show package", {}
+
+
+@case(("release diff", 12))
+def other_package_changed(world):
+    world.flip(f"package/{MODEL}")
+    return "release diff work package", {}
+
+
+@case(("approve", 0))
+def approves(world):
+    return "approve package --env staging --as bob --reason because --hours 5", {}
+
+
+@case(("approve", 10))
+def own_work(world):
+    return "approve package --env staging --as alice", {}
+
+
+@case(("promote", 0))
+def promotes(world):
+    world.ok("approve package --env staging --as bob")
+    return "promote package --to staging --as alice", {}
+
+
+@case(("promote", 10))
+def nobody_approved(world):
+    return "promote package --to staging --as alice", {}
+
+
+@case(("promote", 11))
+def promotion_lacks_evidence(world):
+    edit(world)
+    world.ok("sign work --out package2 --as alice")
+    return "promote package2 --to development --as alice", {}
+
+
+def second_version(world):
+    manifest = world.work / "lockflight.toml"
+    manifest.write_text(manifest.read_text().replace("1.0.0", "1.1.0"))
+    world.ok("check work --record --env development --as alice")
+    world.ok("sign work --out package2 --as alice")
+    world.ok("promote package2 --to development --as alice")
+
+
+@case(("rollback", 0))
+def rolls_back(world):
+    second_version(world)
+    return "rollback --project berth-classifier --env development --as alice", {}
+
+
+@case(("rollback", 10))
+def what_is_revoked_stays_away(world):
+    second_version(world)
+    world.ok("revoke package --reason harmful --as bob")
+    return "rollback --project berth-classifier --env development --as alice", {}
+
+
+@case(("revoke", 10))
+def may_not_revoke(world):
+    return "revoke package --reason harmful --as eve", {}
+
+
+@case(("policy test", 10))
+def rule_that_does_not_bite(world):
+    from lockflight.policy import bundle
+
+    source = bundle.__file__.replace("bundle.py", "packs/baseline")
+    shutil.copytree(source, world.folder / "pack")
+    (world.folder / "pack" / "bite" / "LF4110.json").write_text("[]")
+    return "policy test pack", {}
+
+
+@case(("tools install", 0))
+def tool_is_there(world):
+    from lockflight.infra.tools import environment_digest, pinned_version
+
+    digest = environment_digest("bandit")
+    folder = world.home / "tools" / "bandit" / digest
+    (folder / "venv" / "bin").mkdir(parents=True)
+    (folder / "venv" / "bin" / "python").touch()
+    record = {"name": "bandit", "version": pinned_version("bandit"), "digest": digest}
+    (folder / "tool.json").write_text(json.dumps(record))
+    (folder / "bandit").touch(mode=0o700)
+    return "tools install bandit", {}
+
+
+@case(("demo", 4))
+def no_room_for_the_demo(world):
+    return "demo", {"temporary": str(world.folder / "nowhere")}
+
+
+@pytest.mark.parametrize(("name", "code"), sorted(CASES), ids=lambda x: str(x).replace(" ", "-"))
+@pytest.mark.parametrize("form", ["words", "json"])
+def test_command_ends_with_the_code(world, monkeypatch, name, code, form):
+    if (name, code, form) == ("demo", 0, "words"):
+        pytest.skip("half a minute; the other form runs the same commands")
+    words, options = CASES[name, code](world)
+    monkeypatch.setattr(tempfile, "tempdir", options.pop("temporary", tempfile.tempdir))
+    done = world.run(words + (" --json" if form == "json" else ""), **options)
+    assert done.code == code, f"{words}\n{done.out}\n{done.err}"
+    assert "Traceback" not in done.err
+    assert "does not declare" not in done.err
+    if form == "words" and code:
+        assert done.err.count("error LF") == 1, done.err
+
+
+def test_every_declared_code_has_a_case():
+    declared = {(name, code) for name, (_, _, codes) in COMMANDS.items() for code in codes}
+    assert sorted(declared - set(CASES)) == []
+    assert sorted(set(CASES) - declared) == []

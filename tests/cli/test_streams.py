@@ -1,0 +1,209 @@
+"""What goes where: the result to stdout, the rest to stderr; no traceback, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lockflight.cli import run as running
+from tests.cli.runner import every_command, run
+
+SOURCE = "import sys; sys.path.insert(0, {src!r}); from lockflight.cli.main import main; sys.exit(main())"
+
+
+@pytest.fixture
+def lockflight(project_root, home):
+    """Start a process of its own."""
+
+    def start(*words, **options):
+        program = SOURCE.format(src=str(project_root / "src"))
+        return subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, check=False, text=True, **options
+        )
+
+    return start
+
+
+def crash(*_):
+    raise RuntimeError("boom")
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_crash_is_told_without_a_traceback(monkeypatch, home):
+    monkeypatch.setattr("lockflight.cli.config.show", crash)
+    done = run("config show")
+    assert done.code == 1
+    assert done.out == ""
+    assert done.err.startswith("error LF0900: `lockflight config show` crashed: RuntimeError: boom\n")
+
+
+def test_a_crash_is_told_as_json(monkeypatch, home):
+    monkeypatch.setattr("lockflight.cli.config.show", crash)
+    done = run("config show --json")
+    assert (done.code, done.json()["error"]["code"]) == (1, "LF0900")
+
+
+def test_a_crash_is_raised_for_who_looks_for_it(monkeypatch, home):
+    monkeypatch.setattr("lockflight.cli.config.show", crash)
+    with pytest.raises(RuntimeError, match="boom"):
+        run("config show", LOCKFLIGHT_DEBUG="1")
+
+
+def test_an_undeclared_exit_code_is_a_crash(monkeypatch, home):
+    monkeypatch.setattr(
+        "lockflight.cli.config.show", lambda a, r: running.Reply("config/v1", None, lambda s: (), 11)
+    )
+    done = run("config show")
+    assert (done.code, "LF0902" in done.err) == (1, True)
+
+
+def test_an_interrupt_is_130(monkeypatch, home):
+    monkeypatch.setattr("lockflight.cli.config.show", interrupt)
+    done = run("config show")
+    assert (done.code, done.err) == (130, "\nlockflight: interrupted\n")
+
+
+def test_a_library_that_prints_does_not_spoil_the_result(monkeypatch, home):
+    from lockflight.cli import config
+
+    real = config.show
+
+    def noisy(args, given):
+        print("a library says hello")
+        return real(args, given)
+
+    monkeypatch.setattr(config, "show", noisy)
+    done = run("config show --json")
+    assert done.json()["ok"] is True
+    assert "hello" in done.err
+
+
+def test_a_refusal_of_the_system_is_no_crash(monkeypatch, home):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "thing")
+
+    monkeypatch.setattr("lockflight.cli.config.show", refuse)
+    done = run("config show")
+    assert (done.code, done.err.splitlines()[0]) == (
+        4,
+        "error LF0905: `lockflight config show` was refused by the system: Permission denied (thing).",
+    )
+
+
+def test_a_reader_that_goes_away_does_not_change_the_verdict(lockflight, tmp_path):
+    (tmp_path / "bad.pkl").write_text("cposix\nsystem\n(S'true'\ntR.")
+    reader, writer = __import__("os").pipe()
+    __import__("os").close(reader)
+    program_out = {"stdout": writer, "stderr": subprocess.PIPE}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            SOURCE.format(src=str(tmp_path.parents[0])),
+            "scan",
+            str(tmp_path / "bad.pkl"),
+        ],
+        check=False,
+        text=True,
+        **program_out,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr or "lockflight" in done.stderr
+
+
+def test_a_full_disk_is_exit_4(lockflight):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", "import sys; sys.exit(0)"], stdout=full, check=False)
+    assert done.returncode == 0
+
+
+def test_colour_only_where_it_is_wanted(home):
+    assert "\x1b[" not in run("config show").out
+    assert "\x1b[" in run("config show", FORCE_COLOR="1").out
+    assert "\x1b[" not in run("config show", FORCE_COLOR="1", NO_COLOR="1").out
+
+
+def test_quiet_says_only_the_result(first_world):
+    done = first_world.run("status --quiet")
+    assert done.err == ""
+    assert done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("statsu", "Did you mean `lockflight status`?"),
+        ("evidence lsit", "Did you mean `lockflight evidence list`?"),
+        ("status --histroy", "Did you mean --history?"),
+        ("explain LF4597", "Did you mean LF4566?"),
+        ("schema promotoin", "Did you mean promotion?"),
+        ("check . --env stagin", "Did you mean staging?"),
+        ("scan . --check model", "Did you mean models?"),
+        ("check . --only secret", "Did you mean secrets?"),
+        ("tools install bandid", "Did you mean bandit?"),
+        ("revoke p --reason harmfull", "Did you mean harmful?"),
+    ],
+)
+def test_did_you_mean(home, tmp_path, words, hint):
+    (tmp_path / "a.txt").write_text("text")
+    assert f"next: {hint}\n" in run(words, cwd=tmp_path).err
+
+
+@pytest.mark.parametrize("name", sorted(every_command()))
+def test_every_command_has_help_that_says_its_exit_codes(name):
+    done = run(f"{name} --help")
+    assert done.code == 0
+    _, summary, exits = every_command()[name]
+    assert summary[1:] in " ".join(done.out.split())
+    assert f"Exit codes: {', '.join(map(str, exits))} " in done.out
+
+
+def test_help_of_everything():
+    assert run("").out == run("--help").out == run("help").out
+    assert run("help status").out == run("status --help").out
+    assert run("realm").code == 2
+    assert run("realm --help").code == 0
+    for name in every_command():
+        assert name.split()[0] in run("").out
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
+    [
+        "",
+        "-",
+        "--",
+        ".",
+        "..",
+        "/",
+        "/dev/null",
+        "\0",
+        "x" * 5000,
+        "--json",
+        "--env",
+        "staging",
+        "0",
+        "-1",
+        "--as-of",
+    ]
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(sorted(set(every_command()) - {"demo", "tools install", "doctor"})),
+    rest=st.lists(TEXTS, max_size=4),
+)
+def test_nothing_that_is_typed_crashes(home, tmp_path, name, rest):
+    done = run(*name.split(), *rest, cwd=tmp_path)
+    assert done.code in {0, 2, 3, 4, 10, 11, 12}, (done.out, done.err)
+    assert "Traceback" not in done.err
+    if done.code and "--json" in rest:
+        assert json.loads(done.out)["ok"] is False

@@ -1,0 +1,58 @@
+"""What the documentation shows is what happens: every console block is run, and its output compared."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.docs.session import ROOT, matches, run, same, steps, tools
+
+#: Where the tutorial ends, which is where the how-to pages begin.
+AFTER_TUTORIAL = "cd harbour\nexport LOCKFLIGHT_HOME=$PWD/home LOCKFLIGHT_REALM=acme LOCKFLIGHT_AS=alice"
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory):
+    return tools(tmp_path_factory.mktemp("commands") / "bin")
+
+
+@pytest.fixture(scope="session")
+def after_tutorial(tmp_path_factory, commands):
+    """The folder in which a reader of the tutorial ends up; the tutorial must be true."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    run(ROOT / "docs" / "tutorial" / "first-release.md", folder, commands)
+    return folder
+
+
+def test_the_readme_is_true(tmp_path, commands):
+    run(ROOT / "README.md", tmp_path, commands)
+
+
+def test_the_tutorial_is_true(after_tutorial):
+    assert (after_tutorial / "harbour" / "packages" / "1.0.0" / "model.sig").is_file()
+
+
+@pytest.mark.parametrize("page", [p for p in HOW_TO if steps(p.read_text(encoding="utf-8"))], ids=lambda p: p.stem)
+def test_a_how_to_is_true(page, after_tutorial, commands, tmp_path, request):
+    if "model_signing" in page.read_text(encoding="utf-8"):
+        commands = tools(tmp_path / "bin", model_signing=request.getfixturevalue("peers_python"))
+    folder = tmp_path / "reader"
+    shutil.copytree(after_tutorial, folder)
+    run(page, folder, commands, AFTER_TUTORIAL)
+
+
+def test_a_difference_is_seen():
+    assert same("✓ signed by …, entry …", "✓ signed by alice, entry 12")
+    assert not same("✓ signed by …", "✗ signed by alice")
+    assert matches(("a", "…", "d"), ("a", "b", "c", "d"))
+    assert matches(("a", "…"), ("a",))
+    assert not matches(("a", "…", "d"), ("a", "b", "c"))
+    assert not matches(("a",), ("a", "b"))
+
+
+def test_a_block_is_read():
+    (one, two) = steps("text\n\n```console\n$ cat > f <<'EOF'\n> x\n>\n> EOF\n$ false\nbad …\n(exit code 1)\n```\n")
+    assert (one.command, one.expected, one.exit_code) == ("cat > f <<'EOF'\nx\n\nEOF", (), 0)
+    assert (two.line, two.command, two.expected, two.exit_code) == (8, "false", ("bad …",), 1)
