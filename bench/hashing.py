@@ -23,11 +23,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench._common import Claim, arguments, at_least, at_most, finish, peer_python
+from bench._common import ROOT, Claim, arguments, at_least, at_most, finish, peer_python
 
 PEER = "model-signing 1.1.1"
 PINNED = ("model-signing==1.1.1", "pyOpenSSL")

@@ -45,7 +45,7 @@ def run(*words, stdin=b"", cwd=None, **environ):
         stack.callback(_restore, before)
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
-        stack.enter_context(_redirect_stdin(source))
+        stack.enter_context(_RedirectStdin(source))
         code = main(argv)
     done = Done(code, out.text(), err.text())
     if "--json" in argv:
@@ -67,7 +67,7 @@ class _Stream(io.TextIOWrapper):
         return self.buffer.getvalue().decode("utf-8")
 
 
-class _redirect_stdin(contextlib._RedirectStream):
+class _RedirectStdin(contextlib._RedirectStream):
     _stream = "stdin"
 
 

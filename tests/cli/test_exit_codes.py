@@ -81,7 +81,13 @@ def own_export(world):
     world.ok("evidence export --out export.jsonl")
 
 
+def raise_version(world):
+    manifest = world.work / "lockflight.toml"
+    manifest.write_text(manifest.read_text().replace("1.0.0", "1.1.0"))
+
+
 def edit(world):
+    raise_version(world)
     path = world.work / "predict.py"
     path.write_text(path.read_text() + "\nVERSION = 2\n")
 
@@ -111,7 +117,7 @@ for name in ARGUMENTS:
         CASES[name, 12] = make(name, lambda world: world.forget_root())
 
 # 3, for all that read the realm: there is none of that name.
-NO_REALM = [n for n in ARGUMENTS if 3 in COMMANDS[n][2] and n not in {"tools install"}]
+NO_REALM = [n for n in ARGUMENTS if 3 in COMMANDS[n][2] and n != "tools install"]
 
 
 def without_realm(name):
@@ -126,7 +132,7 @@ for name in NO_REALM:
     CASES[name, 3] = without_realm(name)
 
 # 0, where the arguments above succeed as they stand.
-for name in set(ARGUMENTS) - {"approve", "promote", "rollback", "tools install"}:
+for name in sorted({*ARGUMENTS} - {"approve", "promote", "rollback", "tools install"}):
     CASES[name, 0] = make(name, lambda world: None)
 
 # Folders that the system refuses, or that are not there.
@@ -142,7 +148,7 @@ for name, rest in {
     plain(name, 3, f"{name} nowhere{rest}")
 
 plain("init", 0, "init bare")
-plain("scan", 0, "scan work")
+plain("scan", 0, "scan work/model")
 plain("release create", 0, "release create work --assets")
 plain("release show", 0, "release show package --assets")
 plain("release diff", 0, "release diff work package")
@@ -164,7 +170,7 @@ plain("demo", 0, "demo")
 @case(("check", 10))
 def denied(world):
     (world.work / "model" / "adapter.pkl").write_text(PICKLE)
-    return "check work --env staging", {}
+    return "check work --env staging --only models", {}
 
 
 @case(("check", 11))
@@ -176,13 +182,13 @@ def evidence_is_missing(world):
 @case(("scan", 10))
 def not_safe(world):
     (world.folder / "adapter.pkl").write_text(PICKLE)
-    return "scan adapter.pkl work", {}
+    return "scan adapter.pkl work/model", {}
 
 
 @case(("scan", 11))
 def not_analysed(world):
     (world.folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
-    return "scan picture.png work", {}
+    return "scan picture.png work/model", {}
 
 
 @case(("release show", 12))
@@ -226,8 +232,7 @@ def promotion_lacks_evidence(world):
 
 
 def second_version(world):
-    manifest = world.work / "lockflight.toml"
-    manifest.write_text(manifest.read_text().replace("1.0.0", "1.1.0"))
+    raise_version(world)
     world.ok("check work --record --env development --as alice")
     world.ok("sign work --out package2 --as alice")
     world.ok("promote package2 --to development --as alice")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,9 +24,8 @@ def lockflight(project_root, home):
 
     def start(*words, **options):
         program = SOURCE.format(src=str(project_root / "src"))
-        return subprocess.run(
-            [sys.executable, "-c", program, *words], capture_output=True, check=False, text=True, **options
-        )
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.run([sys.executable, "-c", program, *words], check=False, text=True, **streams)
 
     return start
 
@@ -77,7 +78,7 @@ def test_a_library_that_prints_does_not_spoil_the_result(monkeypatch, home):
     real = config.show
 
     def noisy(args, given):
-        print("a library says hello")
+        sys.stdout.write("a library says hello\n")
         return real(args, given)
 
     monkeypatch.setattr(config, "show", noisy)
@@ -99,30 +100,37 @@ def test_a_refusal_of_the_system_is_no_crash(monkeypatch, home):
 
 
 def test_a_reader_that_goes_away_does_not_change_the_verdict(lockflight, tmp_path):
-    (tmp_path / "bad.pkl").write_text("cposix\nsystem\n(S'true'\ntR.")
-    reader, writer = __import__("os").pipe()
-    __import__("os").close(reader)
-    program_out = {"stdout": writer, "stderr": subprocess.PIPE}
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            SOURCE.format(src=str(tmp_path.parents[0])),
-            "scan",
-            str(tmp_path / "bad.pkl"),
-        ],
-        check=False,
-        text=True,
-        **program_out,
-    )
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr or "lockflight" in done.stderr
+    (tmp_path / "adapter.pkl").write_text("cposix\nsystem\n(S'true'\ntR.")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = lockflight("scan", "adapter.pkl", "--json", cwd=tmp_path, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (10, "")
 
 
 def test_a_full_disk_is_exit_4(lockflight):
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-c", "import sys; sys.exit(0)"], stdout=full, check=False)
-    assert done.returncode == 0
+    with Path("/dev/full").open("w") as full:
+        done = lockflight("explain", "LF0101", stdout=full)
+    assert done.returncode == 4
+    assert (
+        "error LF0905: `lockflight explain` was refused by the system: No space left on device" in done.stderr
+    )
+
+
+def test_a_help_page_on_a_full_disk_is_exit_4(lockflight):
+    with Path("/dev/full").open("w") as full:
+        done = lockflight("--help", stdout=full)
+    assert (done.returncode, done.stderr) == (
+        4,
+        "lockflight: standard output cannot be written: No space left on device\n",
+    )
+
+
+def test_text_that_the_terminal_cannot_show_is_escaped(lockflight, tmp_path):
+    (tmp_path / "modèle.txt").write_text("hello")
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = lockflight("init", ".", cwd=tmp_path, env=environ)
+    assert (done.returncode, "mod\\xe8le.txt" in done.stdout) == (0, True), done
 
 
 def test_colour_only_where_it_is_wanted(home):
@@ -201,8 +209,8 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
     name=st.sampled_from(sorted(set(every_command()) - {"demo", "tools install", "doctor"})),
     rest=st.lists(TEXTS, max_size=4),
 )
-def test_nothing_that_is_typed_crashes(home, tmp_path, name, rest):
-    done = run(*name.split(), *rest, cwd=tmp_path)
+def test_nothing_that_is_typed_crashes(world, name, rest):
+    done = world.run(*name.split(), *rest)
     assert done.code in {0, 2, 3, 4, 10, 11, 12}, (done.out, done.err)
     assert "Traceback" not in done.err
     if done.code and "--json" in rest:

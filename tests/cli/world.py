@@ -1,4 +1,4 @@
-"""A team realm `acme` with alice (developer), bob (approver, security) and eve (developer); a workspace and packages."""
+"""A team realm `acme` (alice and eve develop, bob approves and does security), a workspace and its packages."""
 
 from __future__ import annotations
 
@@ -38,14 +38,8 @@ class World:
 
     def run(self, *words, realm="acme", stdin=b"", **environ):
         """Run a command in the world's folder."""
-        return run(
-            *words,
-            stdin=stdin,
-            cwd=self.folder,
-            LOCKFLIGHT_HOME=str(self.home),
-            LOCKFLIGHT_REALM=realm,
-            **environ,
-        )
+        settings = {"LOCKFLIGHT_HOME": str(self.home), "LOCKFLIGHT_REALM": realm, **environ}
+        return run(*words, stdin=stdin, cwd=self.folder, **settings)
 
     def ok(self, *words, **options):
         """Run a command that must succeed."""

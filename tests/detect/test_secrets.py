@@ -51,6 +51,8 @@ NAMED = [
     f'cfg.access_key := "{token(32)}"',
 ]
 BENIGN = [
+    'pin_token = "7301942856104"',
+    'service_token = "qWxZvBnMkLpOiUyT"',
     "API_KEY=your-api-key-here-123",
     'token = "xxxxxxxxxxxxxxxx1111"',
     'password = os.environ["DB_PASSWORD_1"]',

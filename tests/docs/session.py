@@ -126,7 +126,9 @@ def run(page: Path, folder: Path, bin_folder: Path, before: str = "") -> None:
         if code != step.exit_code or not matches(step.expected, tuple(got)):
             differences.append(
                 f"{page.relative_to(ROOT)}:{step.line}: $ {step.command}\n"
-                + "".join(f"    expected  {line}\n" for line in [*step.expected, f"(exit code {step.exit_code})"])
+                + "".join(
+                    f"    expected  {line}\n" for line in [*step.expected, f"(exit code {step.exit_code})"]
+                )
                 + "".join(f"    got       {line}\n" for line in [*got, f"(exit code {code})"])
             )
     assert not differences, "\n" + "\n".join(differences)

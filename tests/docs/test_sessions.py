@@ -34,7 +34,9 @@ def test_the_tutorial_is_true(after_tutorial):
     assert (after_tutorial / "harbour" / "packages" / "1.0.0" / "model.sig").is_file()
 
 
-@pytest.mark.parametrize("page", [p for p in HOW_TO if steps(p.read_text(encoding="utf-8"))], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page", [p for p in HOW_TO if steps(p.read_text(encoding="utf-8"))], ids=lambda p: p.stem
+)
 def test_a_how_to_is_true(page, after_tutorial, commands, tmp_path, request):
     if "model_signing" in page.read_text(encoding="utf-8"):
         commands = tools(tmp_path / "bin", model_signing=request.getfixturevalue("peers_python"))
@@ -53,6 +55,8 @@ def test_a_difference_is_seen():
 
 
 def test_a_block_is_read():
-    (one, two) = steps("text\n\n```console\n$ cat > f <<'EOF'\n> x\n>\n> EOF\n$ false\nbad …\n(exit code 1)\n```\n")
+    (one, two) = steps(
+        "text\n\n```console\n$ cat > f <<'EOF'\n> x\n>\n> EOF\n$ false\nbad …\n(exit code 1)\n```\n"
+    )
     assert (one.command, one.expected, one.exit_code) == ("cat > f <<'EOF'\nx\n\nEOF", (), 0)
     assert (two.line, two.command, two.expected, two.exit_code) == (8, "false", ("bad …",), 1)

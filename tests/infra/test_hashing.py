@@ -146,16 +146,21 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path, monkeypatch, size):
         source.close()
 
 
-def test_the_same_size_is_no_excuse(tmp_path):
+@pytest.mark.parametrize("size", [4, SMALL + 4])
+def test_the_same_size_is_no_excuse(tmp_path, size):
     path = tmp_path / "f"
-    path.write_bytes(b"good")
+    path.write_bytes(b"good" + bytes(size - 4))
     with Folder(tmp_path) as folder:
         source = folder.open("f")
         before = path.stat().st_ctime_ns
         while path.stat().st_ctime_ns == before:
-            path.write_bytes(b"evil")
+            path.write_bytes(b"evil" + bytes(size - 4))
+        if size > SMALL:
+            with pytest.raises(InvalidInput):
+                hash_source(source)
+        # The single read of a small file is covered by the check that follows the last read of all.
         with pytest.raises(InvalidInput) as raised:
-            hash_source(source)
+            source.check()
         assert raised.value.code == "LF1003"
         source.close()
 

@@ -72,6 +72,8 @@ def test_a_script_without_suffix_is_known_by_its_first_line(name):
     [
         ("a.py", b"print 1\n", "LF2401"),
         ("a.py", b"x=" + b"a+" * 100_000 + b"a", "LF2402"),
+        ("a.py", b"a" + b".b" * 1500 + b"()", "LF2402"),
+        ("a.py", b"a" + b"()" * 1200, "LF2402"),
         ("n.ipynb", b"{}", "LF2403"),
         ("n.ipynb", b"not json", "LF2403"),
         ("a.so", b"\x7fELF", "LF2404"),

@@ -16,6 +16,7 @@ from lockflight.app.settings import PERSONAL
 from lockflight.core.check import Status
 from lockflight.core.facts import missing
 from lockflight.core.scanfact import scan_fact
+from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
 from lockflight.core.words import ENVIRONMENTS
@@ -166,9 +167,9 @@ def check(
 def _check_options(options: CheckOptions, gate: Gate) -> None:
     for name in options.only:
         if name not in gate.infos:
-            raise UsageError(
-                "LF0120", f"There is no check {name!r}.", hint=f"Checks: {', '.join(sorted(gate.infos))}."
-            )
+            known = f"Checks: {', '.join(sorted(gate.infos))}."
+            hint = did_you_mean(name, gate.infos, otherwise=known)
+            raise UsageError("LF0120", f"There is no check {name!r}.", hint=hint)
     if options.environment and options.environment not in ENVIRONMENTS:
         raise UsageError(
             "LF0121",

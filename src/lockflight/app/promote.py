@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
-from lockflight.app.gate import EVIDENCE_CODES, Gate, Judgement
+from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
 from lockflight.core.acts import Action, Promotion
@@ -109,9 +109,9 @@ def _refusal(release: Release, environment: str, judgement: Judgement) -> Policy
         "decision": judgement.recorded,
     }
     message = f"{release.name} {release.version} cannot go to {environment}: " + " ".join(lines)
-    only_evidence = {o.code for o in obstacles} == {"LF4501"} and {
-        v.code for v in judgement.decision.violations
-    } <= EVIDENCE_CODES
+    only_evidence = {o.code for o in obstacles} == {
+        "LF4501"
+    } and judgement.exit_code == EvidenceMissing.exit_code
     hint = obstacles[0].fix if obstacles else f"lockflight check --env {environment}"
     if only_evidence:
         return EvidenceMissing("LF4531", message, hint=hint, details=details)

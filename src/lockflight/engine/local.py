@@ -7,6 +7,7 @@ A child that dies takes one subject with it: that subject is incomplete, and the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -101,7 +102,10 @@ class _Pool:
     ) -> None:
         self._jobs = jobs
         # The only thing that children inherit by name: without it, the rules for secrets compile for seconds.
-        self._env = {"XDG_CACHE_HOME": str(cache)}
+        # Compiled rules of the secret scanner; it refuses a folder that others may write.
+        self._env = {"XDG_CACHE_HOME": str(cache), "KF_RULE_CACHE_DIR": str(cache / "kingfisher")}
+        with contextlib.suppress(OSError):  # without a cache the rules are compiled each time
+            (cache / "kingfisher").mkdir(mode=0o700, parents=True, exist_ok=True)
         self._limits = limits
         self._paths = import_paths
         self._lock = threading.Lock()

@@ -133,7 +133,7 @@ class _Puller:
         """Input bytes read so far."""
         return self._offset - len(self._pending)
 
-    def pull(self, limit: int = CHUNK) -> bytes:
+    def pull(self, limit: int = 0) -> bytes:
         """The next piece of output; empty at the end.
 
         Raises:
@@ -144,7 +144,7 @@ class _Puller:
                 self._pending = self._source.read_at(self._offset, CHUNK)
                 self._offset += len(self._pending)
             at_end = not self._pending
-            piece = self._step(limit)
+            piece = self._step(limit or CHUNK)
             self._fresh = self._fresh and not piece
             if self._state.eof:
                 self._next_member()

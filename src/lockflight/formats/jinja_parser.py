@@ -258,7 +258,8 @@ class _Parser:
         return Node("body", "", (body,), line)
 
     def jump(self, line: int) -> Node:
-        return self.close() or Node("body", "", (), line)
+        self.close()
+        return Node("body", "", (), line)
 
     def do(self, line: int) -> Node:
         value = self.tuple_()
@@ -417,8 +418,6 @@ class _Parser:
         while not self.skip("operator", "]"):
             if self.skip("operator", ":"):
                 slices = True
-            elif self.skip("operator", ","):
-                raise BadTemplate("a subscript with a comma is not one of a chat template", self.line)
             else:
                 parts.append(self.expression())
         return [Node("slice", "", tuple(parts), self.line)] if slices else parts

@@ -286,7 +286,7 @@ def _decode(raw: bytes, flags: int) -> str:
 
 def _local(source: ByteSource, member: Member, issues: Issues) -> Member:
     """Compare a member with its local header, and find where its data lies."""
-    head = source.read_at(member.header, _LOCAL_FORM.size)
+    head = source.read_at(member.header, _LOCAL_FORM.size) if member.header >= 0 else b""
     if len(head) < _LOCAL_FORM.size or head[:4] != _LOCAL:
         message = "The directory names a member that has no local header."
         issues.add(Issue("zip:header", Verdict.MALICIOUS, message, member.header, member.name))
@@ -420,6 +420,8 @@ def content(source: ByteSource, member: Member, *, max_output: int) -> Inflated:
     if kind is None:
         return Inflated(Window(source, 0, 0, name), "corrupt")
     found = inflate(packed, kind, max_output=min(max_output, member.size), name=name)
+    if found.problem == "budget" and member.size <= max_output:
+        return Inflated(found.source, "corrupt")
     if not found.problem and (found.source.size != member.size or found.trailing):
         return Inflated(found.source, "corrupt")
     return found

@@ -136,18 +136,18 @@ class FileSource(ByteSource, Protocol):
 class FdSource:
     """An open regular file. Not closed by the garbage collector: whoever opens it closes it."""
 
-    __slots__ = ("_fd", "_info", "name", "size")
+    __slots__ = ("_fd", "_seen", "name", "size")
 
     def __init__(self, fd: int, name: str, info: os.stat_result) -> None:
         self._fd = fd
-        self._info = info
+        self._seen = _identity(info)
         self.name = name
         self.size = info[6]
 
     @property
     def identity(self) -> Identity:
         """What it was when it was opened."""
-        return Identity(*_identity(self._info))
+        return Identity(*self._seen)
 
     def fileno(self) -> int:
         """The descriptor; ValueError once it is closed."""
@@ -174,7 +174,7 @@ class FdSource:
 
     def check(self) -> None:
         """See `FileSource.check`."""
-        if _identity(os.fstat(self.fileno())) != _identity(self._info):
+        if _identity(os.fstat(self.fileno())) != self._seen:
             raise changed(self.name)
 
     def close(self) -> None:
@@ -289,14 +289,18 @@ class Folder:
                 "LF1007", f"{prefix!a} lies more than {MAX_DEPTH} folders deep.", hint="Flatten the folder."
             )
         folders: list[str] = []
+        regular = FileKind.FILE
         try:
             with os.scandir(fd) as found:
                 for entry in found:
                     base = entry.name
-                    if entry.is_dir(follow_symlinks=False):
+                    if entry.is_file(follow_symlinks=False):
+                        kind = regular
+                    elif entry.is_dir(follow_symlinks=False):
                         folders.append(base)
                         continue
-                    kind = _kind(entry)
+                    else:
+                        kind = FileKind.SYMLINK if entry.is_symlink() else FileKind.SPECIAL
                     if skipped is not None and _never_file(prefix, base, kind):
                         skipped.append(prefix + base)
                         continue
@@ -428,16 +432,12 @@ def descriptor_budget(reserve: int = 256) -> int:
     return max(16, usable - reserve)
 
 
-def _kind(entry: os.DirEntry[str]) -> FileKind:
-    if entry.is_file(follow_symlinks=False):
-        return FileKind.FILE
-    return FileKind.SYMLINK if entry.is_symlink() else FileKind.SPECIAL
-
-
 def _never_file(prefix: str, base: str, kind: FileKind) -> bool:
+    if base in _NEVER_FILES:
+        return True
     if kind is FileKind.SYMLINK:
-        return base in _NEVER_FOLDERS or base in _NEVER_FILES
-    return base in _NEVER_FILES or (base == SIGNATURE_NAME and not prefix and kind is FileKind.FILE)
+        return base in _NEVER_FOLDERS
+    return base == SIGNATURE_NAME and not prefix and kind is FileKind.FILE
 
 
 def _exists(fd: int, name: str) -> bool:

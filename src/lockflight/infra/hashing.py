@@ -63,26 +63,28 @@ def _buffer() -> memoryview:
 def hash_source(source: FdSource, progress: Progress = SILENT) -> Digests:
     """Both digests of an open file, which must not change meanwhile.
 
+    The identity of a source is that of before its first read, so its `check`, after the last read of all, covers
+    this one too. A small file takes one read and is left to that check.
+
     Raises:
         InvalidInput: LF1003 the file changed while it was read.
         EnvironmentProblem: LF1008 it cannot be read.
     """
     size = source.size
     if size <= SMALL:
-        data = os.pread(source.fileno(), size, 0)
+        # One byte more than there was shows a file that grew.
+        data = os.pread(source.fileno(), size + 1, 0)
         if len(data) != size:
             raise changed(source.name)
-        digests = Digests(sha256(data).hexdigest(), blake3(data).hexdigest())
         if progress is not SILENT:
             progress.advance(size)
-    else:
-        sha, blake = sha256(), blake3()
-        for part in _parts(source, progress):
-            sha.update(part)
-            blake.update(part)
-        digests = Digests(sha.hexdigest(), blake.hexdigest())
+        return Digests(sha256(data).hexdigest(), blake3(data).hexdigest())
+    sha, blake = sha256(), blake3()
+    for part in _parts(source, progress):
+        sha.update(part)
+        blake.update(part)
     source.check()
-    return digests
+    return Digests(sha.hexdigest(), blake.hexdigest())
 
 
 def sha256_source(source: FdSource) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lockflight.formats.pickle.state import State
 
-_INTEGER = re.compile(rb"\s*[+-]?[0-9A-Fa-fxXoO_]{1,65536}L?\s*\Z")
+_INTEGER = re.compile(rb"\s*[+-]?(0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|[0-9][0-9_]*)L?\s*\Z")
 _FLOAT = re.compile(rb"\s*[+-]?[0-9A-Za-z_.+-]{1,64}\s*\Z")
 #: Bytes of the largest LONG1 that is kept as a number.
 _MAX_LONG = 16

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.formats.pickles import judge, rules, shipped
+
+GOOD = [
+    b"c_codecs\nencode\n(Vabc\nVlatin1\ntR.",
+    b"ccopy_reg\n_reconstructor\n(ccollections\nCounter\nc__builtin__\ndict\n(dtR.",
+    b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR.",
+    b"c__builtin__\nbytearray\n(c_codecs\nencode\n(Vabc\nVlatin1\ntRtR.",
+    b"\x80\x03cbuiltins\nbytearray\nC\x01a\x85R.",
+    b"c__builtin__\nbytearray\n(Vabc\nVlatin-1\ntR.",
+    b"c__builtin__\nbytes\n(tR.",
+    b"c__builtin__\ntype\n(NtR.",
+]
+BAD = [
+    b"c_codecs\nencode\n(Vabc\nVutf7\ntR.",
+    b"c_codecs\nencode\n(Vabc\ntR.",
+    b"c_codecs\nencode\n(I1\nVlatin1\ntR.",
+    b"c_codecs\nencode\nNR.",
+    b"c_codecs\nencode\n" + b"(" + b"N" * 65 + b"tR.",
+    b"ccopy_reg\n_reconstructor\n(ccollections\nCounter\nNNtR.",
+    b"ccopy_reg\n_reconstructor\n(cnumpy\nadd\nc__builtin__\nobject\nNtR.",
+    b"ccopy_reg\n_reconstructor\n(NtR.",
+    b"cnumpy.core.multiarray\n_reconstruct\n(NNNtR.",
+    b"cnumpy.core.multiarray\n_reconstruct\n(tR.",
+    b"\x80\x03cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
+    b"c__builtin__\ntype\n(I1\ntR.",
+]
+
+
+@pytest.mark.parametrize("stream", GOOD)
+def test_the_arguments_that_picklers_write(stream):
+    assert judge(stream).issues == ()
+
+
+@pytest.mark.parametrize("stream", BAD)
+def test_other_arguments(stream):
+    assert "pickle:arguments" in rules(judge(stream))
+
+
+def test_every_rule_is_used_by_the_shipped_list():
+    from lockflight.formats.pickle.arguments import RULES
+
+    used = {entry.arguments for entry in shipped().entries.values()} - {""}
+    assert used | {"listed-name"} == set(RULES)
+
+
+def test_a_ufunc_by_its_name():
+    from lockflight.formats.pickle.allow import AllowList, Entry
+
+    allow = AllowList({("r", "ufunc"): Entry("callable", "listed-name"), ("numpy", "add"): Entry("value")})
+    assert judge(b"cr\nufunc\n(S'numpy'\nS'add'\ntR.", allow).issues == ()
+    assert rules(judge(b"cr\nufunc\n(S'os'\nS'system'\ntR.", allow)) == {"pickle:arguments"}
+    assert rules(judge(b"cr\nufunc\n(NNtR.", allow)) == {"pickle:arguments"}
+    assert rules(judge(b"cr\nufunc\n(tR.", allow)) == {"pickle:arguments"}

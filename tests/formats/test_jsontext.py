@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lockflight.core.findings import Verdict
+from lockflight.formats.jsontext import BadJson, check_json, parse_json
+from tests.formats.files import mutants, rules, source, verdict
+
+EVIL = "{{ ''.__class__ }}"
+
+
+def check(value):
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return check_json(source(data, "config.json"))
+
+
+def test_ordinary_configurations():
+    assert check({"model_type": "llama", "rope": float("inf"), "x": [1, None, "auto_map"], "trust_remote_code": False}) == ()
+    assert check({"model": {"vocab": {f"word{i}": i for i in range(3000)}, "merges": ["a b"] * 1000}}) == ()
+    assert check(b"\xef\xbb\xbf{}") == ()
+    assert check({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "rule", "what"),
+    [
+        ({"auto_map": {"AutoModel": "modeling_x.Model"}}, "config:local-code", Verdict.REVIEW),
+        ({"auto_map": {"AutoModel": "who/repo--modeling_x.Model"}}, "config:remote-code", Verdict.UNKNOWN),
+        ({"auto_map": {"AutoTokenizer": ["a--b.C", None]}}, "config:remote-code", Verdict.UNKNOWN),
+        ({"a": [{"auto_map": "x.Y"}]}, "config:local-code", Verdict.REVIEW),
+        (b'{"\\u0061uto_map": "x.Y"}', "config:local-code", Verdict.REVIEW),
+        ({"trust_remote_code": True}, "config:trust-remote-code", Verdict.REVIEW),
+        ({"custom_pipelines": {"x": {}}}, "config:trust-remote-code", Verdict.REVIEW),
+        ({"model": {"_target_": "os.system"}}, "config:target", Verdict.REVIEW),
+        ({"a": {"py/reduce": []}}, "json:jsonpickle", Verdict.MALICIOUS),
+        ({"chat_template": EVIL}, "template:private", Verdict.MALICIOUS),
+        ({"chat_template": [{"name": "default", "template": EVIL}]}, "template:private", Verdict.MALICIOUS),
+        ({"chat_template": {"tool_use": EVIL}}, "template:private", Verdict.MALICIOUS),
+        ({"processor": {"chat_template": EVIL}}, "template:private", Verdict.MALICIOUS),
+        (b'{"a": 1, "a": 2}', "json:broken", Verdict.UNKNOWN),
+        (b"{nonsense", "json:broken", Verdict.UNKNOWN),
+        (b"\xff", "json:broken", Verdict.UNKNOWN),
+        (b"[" * 200_000, "json:broken", Verdict.UNKNOWN),
+        (b"1" * 5000, "json:broken", Verdict.UNKNOWN),
+    ],
+)
+def test_what_a_loader_would_do(value, rule, what):
+    issues = check(value)
+    assert rule in rules(issues)
+    assert verdict(issues) is what
+
+
+def test_the_place_of_a_template_is_named():
+    (issue,) = check({"chat_template": [{"name": "a", "template": "{{ 1 }}"}, {"name": "b", "template": EVIL}]})
+    assert issue.member == "chat_template[1]"
+
+
+def test_sizes_are_budgeted(monkeypatch):
+    monkeypatch.setattr("lockflight.formats.jsontext.MAX_BYTES", 10)
+    assert rules(check({"a": "0123456789"})) == {"json:budget"}
+    monkeypatch.setattr("lockflight.formats.jsontext.MAX_BYTES", 1000)
+    monkeypatch.setattr("lockflight.formats.jsontext._MAX_NODES", 3)
+    assert rules(check([{}, {}, {}, {}, {}])) == {"json:budget"}
+
+
+def test_errors_hold_nothing_of_the_file():
+    with pytest.raises(BadJson) as caught:
+        parse_json(b'{"secret": hunter2}')
+    assert "hunter2" not in str(caught.value)
+
+
+def test_damage_is_an_issue_and_never_more():
+    seeds = [json.dumps({"auto_map": {"A": "b.C"}, "chat_template": EVIL, "x": [1, 2.5, None]}).encode(), b'{"a": "b"}']
+    safe = sum(not check(data) for data in mutants(seeds, 1500, 8, (b'"', b"{", b"[", b"\\u005f", b"NaN")))
+    assert 0 < safe < 1000
