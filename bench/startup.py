@@ -69,12 +69,13 @@ def _package(command: Path, scratch: Path) -> Path:
         encoding="utf-8",
     )
     package = scratch / "package"
-    child([command, "check", folder, "--no-run"], expect=11)
     child([command, "sign", folder, "--out", package])
     return package
 
 
-def _peer(name: str, program: str, words: tuple[str, ...], pinned: tuple[str, ...], rounds: int) -> Cost | None:
+def _peer(
+    name: str, program: str, words: tuple[str, ...], pinned: tuple[str, ...], rounds: int
+) -> Cost | None:
     python = peer_python(name, *pinned)
     if python is None:
         return None

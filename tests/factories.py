@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from lockflight.core.acts import Action, Approval, Promotion, Registration, Revocation, Scope
 from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
 from lockflight.core.findings import Severity
-from lockflight.core.fold import FoldEntry, State, fold
+from lockflight.core.fold import fold
 from lockflight.core.gate import StoredDecision, basis
 from lockflight.core.release import Asset, Release, make_release
 from lockflight.core.ruling import Violation
 from lockflight.core.scanfact import scan_fact
+from lockflight.core.state import FoldEntry, State
 from lockflight.core.statement import Statement
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, Trust, root_digest

@@ -101,7 +101,10 @@ def test_the_road_to_staging_and_back(home: Path, realm: Realm, folder: Path, tm
     assert caught.value.code == "LF4521"
     _approve(home, package, "bob")
     promote(home, "acme", package, environment="staging", actor="alice", now=clock.now())
-    assert verify_package(home, "acme", package, environment="staging").environments == ("development", "staging")
+    assert verify_package(home, "acme", package, environment="staging").environments == (
+        "development",
+        "staging",
+    )
     _, rows = status(home, "acme")
     assert [(r.environment, r.version, r.approvals) for r in rows] == [
         ("development", "1.0.0", ()),
@@ -132,7 +135,7 @@ def test_a_rehearsal_leaves_the_team_realm_alone(home: Path, realm: Realm, folde
     assert outcome.rehearsal
     assert outcome.judgements["staging"].decision.allow
     assert not outcome.judgements["staging"].recorded
-    realm._view = None  # noqa: SLF001 - read it again
+    realm._view = None
     assert realm.view.size == before
 
 

@@ -35,7 +35,11 @@ def test_three_homes_and_a_fourth(tmp_path: Path, workspace: Path) -> None:
         exported[job] = _run(tmp_path / f"home-{job}", copy, job)
 
     alone = check(
-        tmp_path / "home-alone", "personal", workspace, CheckOptions(environment="development"), clock=clock.now
+        tmp_path / "home-alone",
+        "personal",
+        workspace,
+        CheckOptions(environment="development"),
+        clock=clock.now,
     ).judgements["development"]
 
     fourth = tmp_path / "home-fourth"

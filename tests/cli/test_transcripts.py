@@ -64,7 +64,7 @@ def act(world, line):
 
 
 def spoken(world, text):
-    text = text.replace(str(world.folder), "<folder>")
+    text = text.replace(str(world.folder), "{folder}")
     for pattern, word in PATTERNS:
         text = pattern.sub(word, text)
     return text
@@ -80,7 +80,7 @@ def play(world, script):
         lines.append(line)
         if line.startswith("% set "):
             key, _, value = line.removeprefix("% set ").partition("=")
-            environ[key] = value.replace("<folder>", str(world.folder))
+            environ[key] = value.replace("{folder}", str(world.folder))
         elif line.startswith("% "):
             act(world, line.removeprefix("% "))
         elif line.startswith("$ lockflight "):

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from lockflight.core.acts import Action, Scope
-from lockflight.core.fold import FoldEntry, fold
+from lockflight.core.fold import fold
 from lockflight.core.scanfact import parse_scan
+from lockflight.core.state import FoldEntry
 from lockflight.core.trust import Duty, Grant, RealmKey
 from lockflight.core.words import Role
 from lockflight.errors import VerificationFailed
@@ -313,3 +314,21 @@ def test_a_refused_promotion_takes_no_version(ledger: Ledger) -> None:
     ledger.revoke(first.digest, "bob")
     assert _why(ledger, ledger.promote(first, decision=ledger.decide(first, "development"))) == "LF7252"
     assert not _why(ledger, ledger.promote(second, decision=ledger.decide(second, "development")))
+
+
+def test_a_revoked_asset_takes_every_release_with_it(ledger: Ledger) -> None:
+    good = release(version="2", name="bot")
+    bad = release(asset("extra.py", Role.CODE, b"bad"))
+    for what in (bad, good):
+        ledger.register(what, "alice")
+        ledger.promote(what, decision=ledger.decide(what, "development"))
+    extra = bad.asset("extra.py")
+    assert extra is not None
+    ledger.revoke(extra.sha256, "bob", scope=Scope.ASSET)
+    state = ledger.state()
+    assert state.revocation_of(bad.digest) is not None
+    assert state.revocation_of(good.digest) is None
+    assert _why(ledger, ledger.promote(bad, decision="", action=Action.ROLLBACK)) == "LF7252"
+    late = ledger.promote(bad, decision=ledger.decide(bad, "staging"), environment="staging")
+    assert _why(ledger, late) == "LF7252"
+    assert not _why(ledger, ledger.promote(good, decision="", action=Action.ROLLBACK))

@@ -20,18 +20,20 @@ def commands(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def after_tutorial(tmp_path_factory, commands):
-    """The folder in which a reader of the tutorial ends up; the tutorial must be true."""
+    """The folder in which a reader of the tutorial ends up, and where the tutorial is wrong."""
     folder = tmp_path_factory.mktemp("tutorial")
-    run(ROOT / "docs" / "tutorial" / "first-release.md", folder, commands)
-    return folder
+    return folder, run(ROOT / "docs" / "tutorial" / "first-release.md", folder, commands)
 
 
 def test_the_readme_is_true(tmp_path, commands):
-    run(ROOT / "README.md", tmp_path, commands)
+    wrong = run(ROOT / "README.md", tmp_path, commands)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_tutorial_is_true(after_tutorial):
-    assert (after_tutorial / "harbour" / "packages" / "1.0.0" / "model.sig").is_file()
+    folder, wrong = after_tutorial
+    assert not wrong, "\n".join(wrong)
+    assert (folder / "harbour" / "packages" / "1.0.0" / "model.sig").is_file()
 
 
 @pytest.mark.parametrize(
@@ -41,12 +43,15 @@ def test_a_how_to_is_true(page, after_tutorial, commands, tmp_path, request):
     if "model_signing" in page.read_text(encoding="utf-8"):
         commands = tools(tmp_path / "bin", model_signing=request.getfixturevalue("peers_python"))
     folder = tmp_path / "reader"
-    shutil.copytree(after_tutorial, folder)
-    run(page, folder, commands, AFTER_TUTORIAL)
+    shutil.copytree(after_tutorial[0], folder)
+    wrong = run(page, folder, commands, AFTER_TUTORIAL)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_difference_is_seen():
     assert same("✓ signed by …, entry …", "✓ signed by alice, entry 12")
+    assert same("a  b", "a       b")
+    assert not same("  a", "a")
     assert not same("✓ signed by …", "✗ signed by alice")
     assert matches(("a", "…", "d"), ("a", "b", "c", "d"))
     assert matches(("a", "…"), ("a",))

@@ -38,7 +38,9 @@ def mutants(seeds, count, number, words=()):
             elif kind == 1:
                 del data[at : at + chance.choice((1, 2, 8, 40))]
             elif kind == 2:
-                data[at : at + 8] = struct.pack("<Q", chance.choice((0, 1, 255, 1 << 31, 1 << 60, (1 << 64) - 1)))
+                data[at : at + 8] = struct.pack(
+                    "<Q", chance.choice((0, 1, 255, 1 << 31, 1 << 60, (1 << 64) - 1))
+                )
             elif kind == 3 and words:
                 data[at:at] = chance.choice(words)
             elif kind == 4:
@@ -73,8 +75,11 @@ def pair(key, kind, value):
 
 
 def tensor(name, shape, kind=0, offset=0):
-    return text(name) + struct.pack("<I", len(shape)) + b"".join(struct.pack("<Q", n) for n in shape) + struct.pack(
-        "<IQ", kind, offset
+    return (
+        text(name)
+        + struct.pack("<I", len(shape))
+        + b"".join(struct.pack("<Q", n) for n in shape)
+        + struct.pack("<IQ", kind, offset)
     )
 
 
@@ -82,7 +87,10 @@ def gguf(pairs=None, tensors=None, body=None, *, version=3, n_pairs=None, n_tens
     pairs = [pair("general.name", 8, text("x"))] if pairs is None else pairs
     tensors = [tensor("t", (8,))] if tensors is None else tensors
     head = b"GGUF" + struct.pack(
-        "<IQQ", version, len(tensors) if n_tensors is None else n_tensors, len(pairs) if n_pairs is None else n_pairs
+        "<IQQ",
+        version,
+        len(tensors) if n_tensors is None else n_tensors,
+        len(pairs) if n_pairs is None else n_pairs,
     )
     head += b"".join(pairs) + b"".join(tensors)
     return head + bytes(-len(head) % 32) + (bytes(32) if body is None else body)
@@ -113,19 +121,39 @@ def local(name, data, *, flags=0, method=0, crc=None, size=None, packed=None, ex
     crc = zlib.crc32(data) if crc is None else crc
     packed = len(data) if packed is None else packed
     size = len(data) if size is None else size
-    head = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, flags, method, 0, 0, crc, packed, size, len(raw), len(extra))
+    head = struct.pack(
+        "<4sHHHHHIIIHH", b"PK\3\4", 20, flags, method, 0, 0, crc, packed, size, len(raw), len(extra)
+    )
     return head + raw + extra + data
 
 
-def central(name, data, offset, *, flags=0, method=0, crc=None, size=None, packed=None, attributes=0, extra=b""):
+def central(
+    name, data, offset, *, flags=0, method=0, crc=None, size=None, packed=None, attributes=0, extra=b""
+):
     raw = name.encode()
     crc = zlib.crc32(data) if crc is None else crc
     packed = len(data) if packed is None else packed
     size = len(data) if size is None else size
     head = struct.pack(
-        "<4sHHHHHHIIIHHHHHII", b"PK\1\2", 0x314, 20, flags, method, 0, 0, crc, packed, size, len(raw), len(extra), 0, 0, 0,
-        attributes, offset,
-    )  # fmt: skip
+        "<4sHHHHHHIIIHHHHHII",
+        b"PK\1\2",
+        0x314,
+        20,
+        flags,
+        method,
+        0,
+        0,
+        crc,
+        packed,
+        size,
+        len(raw),
+        len(extra),
+        0,
+        0,
+        0,
+        attributes,
+        offset,
+    )
     return head + raw + extra
 
 
@@ -136,4 +164,8 @@ def ending(count, size, offset, comment=b""):
 def assembled(locals_, centrals, *, before=b"", between=b"", comment=b"", count=None):
     body = before + b"".join(locals_) + between
     directory = b"".join(centrals)
-    return body + directory + ending(len(centrals) if count is None else count, len(directory), len(body), comment)
+    return (
+        body
+        + directory
+        + ending(len(centrals) if count is None else count, len(directory), len(body), comment)
+    )

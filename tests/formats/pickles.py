@@ -55,15 +55,47 @@ HOSTILE = {
     "global": CALL + b".",
     "builtins of python 2": b"c__builtin__\neval\n(S'1'\ntR.",
     "stack global": b"\x80\x04" + stack_global("os", "system") + short("true") + b"\x85R.",
-    "names from the memo": b"\x80\x04" + short("os") + b"\x94" + short("system") + b"\x940" + b"0h\x00h\x01\x93"
-    + short("true") + b"\x85R.",
-    "memo entry overwritten": b"\x80\x04" + short("collections") + b"q\x00" + short("os") + b"q\x00" + b"00h\x00"
-    + short("system") + b"\x93" + short("true") + b"\x85R.",
-    "names turned by dup and pop": b"\x80\x04" + short("os") + short("system") + short("x") + b"20" + b"0\x93" + short("true")
+    "names from the memo": b"\x80\x04"
+    + short("os")
+    + b"\x94"
+    + short("system")
+    + b"\x940"
+    + b"0h\x00h\x01\x93"
+    + short("true")
     + b"\x85R.",
-    "name behind a pop mark": b"\x80\x04" + short("os") + b"(" + short("collections") + b"1" + short("system") + b"\x93"
-    + short("true") + b"\x85R.",
-    "long names": b"\x80\x04\x8d" + struct.pack("<Q", 2) + b"os" + b"X\x06\x00\x00\x00system\x93" + short("true") + b"\x85R.",
+    "memo entry overwritten": b"\x80\x04"
+    + short("collections")
+    + b"q\x00"
+    + short("os")
+    + b"q\x00"
+    + b"00h\x00"
+    + short("system")
+    + b"\x93"
+    + short("true")
+    + b"\x85R.",
+    "names turned by dup and pop": b"\x80\x04"
+    + short("os")
+    + short("system")
+    + short("x")
+    + b"20"
+    + b"0\x93"
+    + short("true")
+    + b"\x85R.",
+    "name behind a pop mark": b"\x80\x04"
+    + short("os")
+    + b"("
+    + short("collections")
+    + b"1"
+    + short("system")
+    + b"\x93"
+    + short("true")
+    + b"\x85R.",
+    "long names": b"\x80\x04\x8d"
+    + struct.pack("<Q", 2)
+    + b"os"
+    + b"X\x06\x00\x00\x00system\x93"
+    + short("true")
+    + b"\x85R.",
     "names as bytes of python 2": b"U\x02osU\x06system\x93(S'true'\ntR.",
     "inst": b"(S'true'\niposix\nsystem\n.",
     "obj": b"(" + SYSTEM + b"S'true'\no.",
@@ -72,8 +104,11 @@ HOSTILE = {
     "newobj_ex": b"\x80\x04" + stack_global("os", "system") + short("true") + b"\x85}\x92.",
     "dotted name": b"\x80\x04" + stack_global("collections", "_sys.modules.get") + short("os") + b"\x85R.",
     "name that is only imported": b"\x80\x04" + stack_global("antigravity", "x") + b".",
-    "getattr": b"\x80\x04" + stack_global("builtins", "getattr") + stack_global("collections", "OrderedDict")
-    + short("fromkeys") + b"\x86R.",
+    "getattr": b"\x80\x04"
+    + stack_global("builtins", "getattr")
+    + stack_global("collections", "OrderedDict")
+    + short("fromkeys")
+    + b"\x86R.",
     "extension": b"\x80\x02\x82\x01.",
     "extension of two bytes": b"\x80\x02\x83\x01\x01.",
     "extension of four bytes": b"\x80\x02\x84\x01\x01\x01\x01.",
@@ -100,7 +135,8 @@ HOSTILE = {
     "opcode over a frame": b"\x80\x04\x95" + struct.pack("<Q", 2) + short("abc") + b".",
     "value called": b"\x80\x02cnumpy\nadd\nK\x01K\x01\x86R.",
     "class called": b"\x80\x02csklearn.pipeline\nPipeline\n]\x85R.",
-}  # fmt: skip
+}
+
 
 def judge(data, allow=None, **options):
     return analyse(BytesSource(data), shipped() if allow is None else allow, **options)

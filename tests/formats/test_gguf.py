@@ -15,10 +15,18 @@ def parse(data):
 
 
 SCALARS = [
-    pair("u8", 0, b"\x07"), pair("i8", 1, b"\xff"), pair("u16", 2, b"\1\0"), pair("i16", 3, b"\1\0"),
-    pair("u32", 4, b"\1\0\0\0"), pair("i32", 5, b"\1\0\0\0"), pair("f32", 6, bytes(4)), pair("bool", 7, b"\1"),
-    pair("u64", 10, bytes(8)), pair("i64", 11, bytes(8)), pair("f64", 12, bytes(8)),
-]  # fmt: skip
+    pair("u8", 0, b"\x07"),
+    pair("i8", 1, b"\xff"),
+    pair("u16", 2, b"\1\0"),
+    pair("i16", 3, b"\1\0"),
+    pair("u32", 4, b"\1\0\0\0"),
+    pair("i32", 5, b"\1\0\0\0"),
+    pair("f32", 6, bytes(4)),
+    pair("bool", 7, b"\1"),
+    pair("u64", 10, bytes(8)),
+    pair("i64", 11, bytes(8)),
+    pair("f64", 12, bytes(8)),
+]
 STRINGS = pair("tokens", 9, struct.pack("<IQ", 8, 2) + text("a") + text("bc"))
 NUMBERS = pair("scores", 9, struct.pack("<IQ", 6, 3) + bytes(12))
 NESTED = pair("nested", 9, struct.pack("<IQ", 9, 1) + struct.pack("<IQ", 0, 2) + b"ab")

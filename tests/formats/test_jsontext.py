@@ -17,7 +17,17 @@ def check(value):
 
 
 def test_ordinary_configurations():
-    assert check({"model_type": "llama", "rope": float("inf"), "x": [1, None, "auto_map"], "trust_remote_code": False}) == ()
+    assert (
+        check(
+            {
+                "model_type": "llama",
+                "rope": float("inf"),
+                "x": [1, None, "auto_map"],
+                "trust_remote_code": False,
+            }
+        )
+        == ()
+    )
     assert check({"model": {"vocab": {f"word{i}": i for i in range(3000)}, "merges": ["a b"] * 1000}}) == ()
     assert check(b"\xef\xbb\xbf{}") == ()
     assert check({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}) == ()
@@ -53,7 +63,9 @@ def test_what_a_loader_would_do(value, rule, what):
 
 
 def test_the_place_of_a_template_is_named():
-    (issue,) = check({"chat_template": [{"name": "a", "template": "{{ 1 }}"}, {"name": "b", "template": EVIL}]})
+    (issue,) = check(
+        {"chat_template": [{"name": "a", "template": "{{ 1 }}"}, {"name": "b", "template": EVIL}]}
+    )
     assert issue.member == "chat_template[1]"
 
 
@@ -72,6 +84,9 @@ def test_errors_hold_nothing_of_the_file():
 
 
 def test_damage_is_an_issue_and_never_more():
-    seeds = [json.dumps({"auto_map": {"A": "b.C"}, "chat_template": EVIL, "x": [1, 2.5, None]}).encode(), b'{"a": "b"}']
+    seeds = [
+        json.dumps({"auto_map": {"A": "b.C"}, "chat_template": EVIL, "x": [1, 2.5, None]}).encode(),
+        b'{"a": "b"}',
+    ]
     safe = sum(not check(data) for data in mutants(seeds, 1500, 8, (b'"', b"{", b"[", b"\\u005f", b"NaN")))
     assert 0 < safe < 1000

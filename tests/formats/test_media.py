@@ -11,13 +11,26 @@ def test_every_constant_is_in_the_table():
 
 
 def test_model_types():
-    assert {media.PICKLE, media.SAFETENSORS, media.GGUF, media.NPY, *media.COMPRESSED_PICKLES.values()} <= media.MODEL_TYPES
+    assert {
+        media.PICKLE,
+        media.SAFETENSORS,
+        media.GGUF,
+        media.NPY,
+        *media.COMPRESSED_PICKLES.values(),
+    } <= media.MODEL_TYPES
     assert not {media.JSON, media.TEXT, media.ZIP, media.CSV, media.OCTETS} & media.MODEL_TYPES
 
 
 @pytest.mark.parametrize(
     ("name", "suffix"),
-    [("a.TXT", ".txt"), ("a/b.tar.gz", ".gz"), ("a.zip!b.json", ".json"), ("Makefile", ""), (".env", ""), ("a.b/c", "")],
+    [
+        ("a.TXT", ".txt"),
+        ("a/b.tar.gz", ".gz"),
+        ("a.zip!b.json", ".json"),
+        ("Makefile", ""),
+        (".env", ""),
+        ("a.b/c", ""),
+    ],
 )
 def test_suffixes(name, suffix):
     assert media.suffix_of(name) == suffix

@@ -25,10 +25,19 @@ def test_a_good_file(version):
 @pytest.mark.parametrize(
     ("descr", "width"),
     [
-        ("'|b1'", 1), ("'?'", 1), ("'<U5'", 20), ("'|S3'", 3), ("'|V6'", 6), ("'<M8[ns]'", 8), ("'<c16'", 16),
-        ("[('a', '<f4'), ('b', '|u1')]", 5), ("[('a', '<f4', (2, 3))]", 24), ("[('a', [('b', '<i2')])]", 2), ("('<f8', 2)", 16),
+        ("'|b1'", 1),
+        ("'?'", 1),
+        ("'<U5'", 20),
+        ("'|S3'", 3),
+        ("'|V6'", 6),
+        ("'<M8[ns]'", 8),
+        ("'<c16'", 16),
+        ("[('a', '<f4'), ('b', '|u1')]", 5),
+        ("[('a', '<f4', (2, 3))]", 24),
+        ("[('a', [('b', '<i2')])]", 2),
+        ("('<f8', 2)", 16),
     ],
-)  # fmt: skip
+)
 def test_widths(descr, width):
     assert parse(npy(header(descr, "(2,)"), bytes(2 * width))).issues == ()
 
@@ -48,14 +57,30 @@ def test_objects_are_a_pickle(descr):
 @pytest.mark.parametrize(
     "data",
     [
-        b"\x93NUMPY", b"x" * 40, npy(version=(4, 0)), npy(header("'<f8'", "(4,)")), npy("__import__('os')"), npy("[" * 5000),
-        npy("{'descr': '<f8'}"), npy(header(shape="[3]")), npy(header(shape="(-1,)")), npy(header(shape="(True,)")),
-        npy(header(shape="(9999999999999999999,)")), npy(header(order="0")), npy(header("'x9'")), npy(header("5")),
-        npy(header("[1]")), npy(header("[('a',)]")), npy(header("('<f8', 'x')")), npy(header("(" * 12 + "'<f8'" + ",2)" * 12)),
-        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }" + " " * 10_001), npy(header("b'<f8'")), npy("{[]: 1}"),
+        b"\x93NUMPY",
+        b"x" * 40,
+        npy(version=(4, 0)),
+        npy(header("'<f8'", "(4,)")),
+        npy("__import__('os')"),
+        npy("[" * 5000),
+        npy("{'descr': '<f8'}"),
+        npy(header(shape="[3]")),
+        npy(header(shape="(-1,)")),
+        npy(header(shape="(True,)")),
+        npy(header(shape="(9999999999999999999,)")),
+        npy(header(order="0")),
+        npy(header("'x9'")),
+        npy(header("5")),
+        npy(header("[1]")),
+        npy(header("[('a',)]")),
+        npy(header("('<f8', 'x')")),
+        npy(header("(" * 12 + "'<f8'" + ",2)" * 12)),
+        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }" + " " * 10_001),
+        npy(header("b'<f8'")),
+        npy("{[]: 1}"),
         npy("\xff", version=(3, 0)).replace(b"\xc3\xbf", b"\xff\xff"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_file_is_unknown(data):
     assert verdict(parse(data).issues) is Verdict.UNKNOWN
 

@@ -19,10 +19,13 @@ def test_text_is_read_to_its_end(monkeypatch):
 @pytest.mark.parametrize(
     "line",
     [
-        "a: !!python/object/apply:os.system ['true']", "a: !!python/name:os.system", "a: !python/x y",
-        "a: !<tag:yaml.org,2002:python/object/new:os.system> x", "%TAG ! tag:yaml.org,2002:python/\n---\na: !object x",
+        "a: !!python/object/apply:os.system ['true']",
+        "a: !!python/name:os.system",
+        "a: !python/x y",
+        "a: !<tag:yaml.org,2002:python/object/new:os.system> x",
+        "%TAG ! tag:yaml.org,2002:python/\n---\na: !object x",
     ],
-)  # fmt: skip
+)
 def test_tags_that_build_objects(line):
     assert verdict(check_yaml(source(line.encode()))) is Verdict.MALICIOUS
 
@@ -34,7 +37,10 @@ def test_targets_of_frameworks():
 
 
 def test_ordinary_yaml():
-    assert check_yaml(source(b"# about python\nlibrary: scikit-learn\nscript: 'python x.py'\nlist: [1, 2]\n")) == ()
+    assert (
+        check_yaml(source(b"# about python\nlibrary: scikit-learn\nscript: 'python x.py'\nlist: [1, 2]\n"))
+        == ()
+    )
 
 
 def test_the_size_is_budgeted(monkeypatch):

@@ -35,11 +35,26 @@ def listed(data):
 
 def test_fields_of_every_wire_type():
     data = b"\x08\x96\x01" + b"\x11" + bytes(8) + field(3, b"abc") + b"\x25" + bytes(4)
-    assert [(number, wire, value) for number, wire, _, value in listed(data)] == [(1, 0, 150), (2, 1, 8), (3, 2, 3), (4, 5, 4)]
+    assert [(number, wire, value) for number, wire, _, value in listed(data)] == [
+        (1, 0, 150),
+        (2, 1, 8),
+        (3, 2, 3),
+        (4, 5, 4),
+    ]
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x0a", b"\x0a\x05abc", b"\x0b", b"\x0c", b"\x02\x00", b"\x80" * 11, b"\x09\0\0", b"\xff" * 9 + b"\x01"]
+    "data",
+    [
+        b"\x0a",
+        b"\x0a\x05abc",
+        b"\x0b",
+        b"\x0c",
+        b"\x02\x00",
+        b"\x80" * 11,
+        b"\x09\0\0",
+        b"\xff" * 9 + b"\x01",
+    ],
 )
 def test_damage(data):
     with pytest.raises(BadWire):
@@ -63,7 +78,9 @@ def test_what_is_none_is_unknown(data):
     assert verdict(check_sentencepiece(source(data))) is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize("head", [b"", b"\x0a\x05", b"\x0a\x85" + bytes(20), b"\x0a\x08\x0a\x09" + bytes(20), b"\x08" + bytes(20)])
+@pytest.mark.parametrize(
+    "head", [b"", b"\x0a\x05", b"\x0a\x85" + bytes(20), b"\x0a\x08\x0a\x09" + bytes(20), b"\x08" + bytes(20)]
+)
 def test_other_heads(head):
     assert not looks_like_sentencepiece(head)
 

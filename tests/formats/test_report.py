@@ -26,7 +26,9 @@ def test_many_issues_are_cut_and_the_worst_still_counts():
     assert issues.verdict is Verdict.MALICIOUS
     assert len(issues.frozen()) == MAX_ISSUES + 1
     assert issues.frozen()[-1] == Issue(
-        "file:many-issues", Verdict.MALICIOUS, f"There are more than {MAX_ISSUES} issues; the rest is not listed."
+        "file:many-issues",
+        Verdict.MALICIOUS,
+        f"There are more than {MAX_ISSUES} issues; the rest is not listed.",
     )
 
 

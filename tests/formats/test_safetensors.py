@@ -19,7 +19,9 @@ def entry(shape=(2,), offsets=(0, 8), dtype="F32"):
 
 
 def test_a_good_file():
-    found = parse(safetensors({"__metadata__": {"format": "pt"}, "b": entry((), (8, 12)), "a": entry()}, bytes(12)))
+    found = parse(
+        safetensors({"__metadata__": {"format": "pt"}, "b": entry((), (8, 12)), "a": entry()}, bytes(12))
+    )
     assert found.issues == ()
     assert [(t.name, t.shape, t.end - t.start) for t in found.tensors] == [("a", (2,), 8), ("b", (), 4)]
     assert found.metadata == {"format": "pt"}
@@ -27,7 +29,9 @@ def test_a_good_file():
 
 def test_empty_tensors_and_none_at_all():
     assert parse(safetensors({}, b"")).issues == ()
-    assert parse(safetensors({"a": entry((0,), (0, 0)), "b": entry(), "c": entry((3, 0), (8, 8))})).issues == ()
+    assert (
+        parse(safetensors({"a": entry((0,), (0, 0)), "b": entry(), "c": entry((3, 0), (8, 8))})).issues == ()
+    )
 
 
 def test_packed_types():
@@ -92,7 +96,10 @@ def test_every_type_has_a_width():
 
 
 def test_damage_is_an_issue_and_never_more():
-    seeds = [safetensors(), safetensors({"__metadata__": {"a": "b"}, "x": entry(), "y": entry(offsets=(8, 16))}, bytes(16))]
+    seeds = [
+        safetensors(),
+        safetensors({"__metadata__": {"a": "b"}, "x": entry(), "y": entry(offsets=(8, 16))}, bytes(16)),
+    ]
     safe = 0
     for data in mutants(seeds, 3000, 1, (b'"a":', b"{", b"}", b"[", b"9999999999999999999")):
         found = parse(data)

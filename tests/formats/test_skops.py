@@ -22,12 +22,17 @@ def check(schema):
 TEXT = node("JsonNode", "builtins", "str", content='"x"')
 GOOD = node(
     content=node(
-        "DictNode", "builtins", "dict",
-        content={"steps": node("ListNode", "builtins", "list", content=[TEXT]), "f": node("FunctionNode", "numpy", "log1p")},
+        "DictNode",
+        "builtins",
+        "dict",
+        content={
+            "steps": node("ListNode", "builtins", "list", content=[TEXT]),
+            "f": node("FunctionNode", "numpy", "log1p"),
+        },
         key_types=node("ListNode", "builtins", "list", content=[node("TypeNode", "builtins", "str")]),
     ),
     protocol=2,
-)  # fmt: skip
+)
 
 
 def test_a_good_schema():
@@ -70,10 +75,17 @@ def test_a_method_is_for_review():
 @pytest.mark.parametrize(
     "schema",
     [
-        b"", b"[]", b"{}", b'{"a": 1, "a": 2}', node("StrangeNode"), {"__loader__": 1}, {"__loader__": "ObjectNode"},
-        node("FunctionNode", "numpy", "log1p", content=[]), b"[" * 100_000,
+        b"",
+        b"[]",
+        b"{}",
+        b'{"a": 1, "a": 2}',
+        node("StrangeNode"),
+        {"__loader__": 1},
+        {"__loader__": "ObjectNode"},
+        node("FunctionNode", "numpy", "log1p", content=[]),
+        b"[" * 100_000,
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_unknown(schema):
     assert verdict(check(schema)) is Verdict.UNKNOWN
 

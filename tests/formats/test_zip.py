@@ -65,7 +65,9 @@ def wide(end_count=1):
     crc = struct.unpack("<I", central("a", data, 0)[16:20])[0]
     body = first + b"PK\7\x08" + struct.pack("<IQQ", crc, 5, 5)
     directory = central("a", data, 0, flags=0x808)
-    record = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 798, 45, 0, 0, end_count, end_count, len(directory), len(body))
+    record = struct.pack(
+        "<4sQHHIIQQQQ", b"PK\6\6", 44, 798, 45, 0, 0, end_count, end_count, len(directory), len(body)
+    )
     locator = struct.pack("<4sIQI", b"PK\6\7", 0, len(body) + len(directory), 1)
     return body + directory + record + locator + ending(1, len(directory), len(body))
 
@@ -97,20 +99,35 @@ TRICKS = {
         "zip:hidden",
     ),
     "a member behind the last": (assembled([A], [CA], between=HIDDEN), "zip:hidden"),
-    "bytes between members": (assembled([A, b"junk", B], [CA, central("b", b"second", len(A) + 4)]), "zip:gap"),
+    "bytes between members": (
+        assembled([A, b"junk", B], [CA, central("b", b"second", len(A) + 4)]),
+        "zip:gap",
+    ),
     "another local name": (assembled([local("z", b"first"), B], [CA, CB]), "zip:mismatch"),
     "another local size": (assembled([local("a", b"first", size=9), B], [CA, CB]), "zip:mismatch"),
     "another local checksum": (assembled([local("a", b"first", crc=1), B], [CA, CB]), "zip:mismatch"),
     "another local method": (assembled([local("a", b"first", method=8), B], [CA, CB]), "zip:mismatch"),
     "other local flags": (assembled([local("a", b"first", flags=0x800), B], [CA, CB]), "zip:mismatch"),
-    "encrypted": (assembled([local("a", b"first", flags=1)], [central("a", b"first", 0, flags=1)]), "zip:encrypted"),
+    "encrypted": (
+        assembled([local("a", b"first", flags=1)], [central("a", b"first", 0, flags=1)]),
+        "zip:encrypted",
+    ),
     "encrypted in one header": (assembled([local("a", b"first", flags=1)], [CA]), "zip:mismatch"),
     "one member twice": (assembled([A], [CA, central("b", b"first", 0)]), "zip:overlap"),
-    "a member over the directory": (assembled([A], [central("a", b"first", 0, packed=30, size=30)]), "zip:overlap"),
-    "a member over the end": (assembled([A], [central("a", b"first", 0, packed=3000, size=3000)]), "zip:header"),
+    "a member over the directory": (
+        assembled([A], [central("a", b"first", 0, packed=30, size=30)]),
+        "zip:overlap",
+    ),
+    "a member over the end": (
+        assembled([A], [central("a", b"first", 0, packed=3000, size=3000)]),
+        "zip:header",
+    ),
     "no local header": (assembled([A], [central("a", b"first", 3)]), "zip:header"),
     "something before": (b"\x80\x04N." + assembled([A], [CA]), "zip:prefix"),
-    "something before, with offsets that know of it": (assembled([A], [central("a", b"first", 4)], before=b"abcd"), "zip:gap"),
+    "something before, with offsets that know of it": (
+        assembled([A], [central("a", b"first", 4)], before=b"abcd"),
+        "zip:gap",
+    ),
     "something behind": (assembled([A], [CA]) + b"abcd", "zip:trailing"),
     "an end record in a comment": (
         assembled([A], [CA], comment=CA + ending(1, len(CA), len(A + CA) + 22)),
@@ -122,7 +139,7 @@ TRICKS = {
     "a drive": (assembled([local("c:a", b"")], [central("c:a", b"", 0)]), "zip:path"),
     "a backslash": (assembled([local("..\\a", b"")], [central("..\\a", b"", 0)]), "zip:path"),
     "a link": (assembled([local("a", b"b")], [central("a", b"b", 0, attributes=0xA1FF0000)]), "zip:link"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TRICKS)
@@ -158,7 +175,13 @@ def test_members_are_budgeted(monkeypatch):
 
 @pytest.mark.parametrize(
     ("change", "problem"),
-    [({"size": 3}, "corrupt"), ({"size": 9}, "corrupt"), ({"size": 5000}, "corrupt"), ({"method": 14}, "corrupt"), ({"method": 0}, "corrupt")],
+    [
+        ({"size": 3}, "corrupt"),
+        ({"size": 9}, "corrupt"),
+        ({"size": 5000}, "corrupt"),
+        ({"method": 14}, "corrupt"),
+        ({"method": 0}, "corrupt"),
+    ],
 )
 def test_content_that_is_not_what_the_directory_says(change, problem):
     data = archive({"a": b"hello" * 3}, method=zipfile.ZIP_DEFLATED)
@@ -173,7 +196,11 @@ def test_names_that_are_no_utf_8():
 
 
 def test_damage_is_an_issue_and_never_more():
-    seeds = [archive({"a": b"x" * 40, "b/c": b"y" * 10}), archive({"a": b"x" * 400}, method=zipfile.ZIP_DEFLATED), wide()]
+    seeds = [
+        archive({"a": b"x" * 40, "b/c": b"y" * 10}),
+        archive({"a": b"x" * 400}, method=zipfile.ZIP_DEFLATED),
+        wide(),
+    ]
     safe = 0
     for data in mutants(seeds, 3000, 4, (b"PK\3\4", b"PK\1\2", b"PK\5\6")):
         found = read(data)
@@ -184,6 +211,12 @@ def test_damage_is_an_issue_and_never_more():
             continue
         safe += 1
         # What we find nothing wrong with, Python's reader sees as we do.
-        with zipfile.ZipFile(io.BytesIO(data)) as theirs:
-            assert {info.filename for info in theirs.infolist()} == {m.name.split("\0")[0] for m in found.members}
+        try:
+            theirs = zipfile.ZipFile(io.BytesIO(data))
+        except NotImplementedError:
+            continue  # it needs a newer version of the format, which we do not look at
+        with theirs:
+            assert {info.filename for info in theirs.infolist()} == {
+                m.name.split("\0")[0] for m in found.members
+            }
     assert 0 < safe < 2500

@@ -49,9 +49,9 @@ def test_stock_verifier_accepts_our_package(
     public.write_text(realm.actor("alice").signer.public_key.pem)
 
     def stock() -> subprocess.CompletedProcess[str]:
+        words = ["verify", "key", "--public_key", public, "--signature", package / "model.sig", package]
         return subprocess.run(
-            [peers_python, "-m", "model_signing", "verify", "key", "--public_key", public]
-            + ["--signature", package / "model.sig", package],
+            [peers_python, "-m", "model_signing", *words],
             capture_output=True,
             text=True,
             check=False,

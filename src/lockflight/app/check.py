@@ -61,6 +61,7 @@ class CheckOutcome:
         judgements: environment to judgement, in order of promotion.
         notices: what the manifest tried and does not change.
         skipped: entries of the folder that are never candidates.
+        names: pseudonym to name, for people whose name is still held.
     """
 
     release: Release
@@ -72,6 +73,7 @@ class CheckOutcome:
     judgements: Mapping[str, Judgement]
     notices: tuple[str, ...]
     skipped: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def check(
         judgements=judgements,
         notices=tuple(f"{n.message}" for n in described.notices),
         skipped=tuple(described.skipped),
+        names=asked.view.names(),
     )
 
 

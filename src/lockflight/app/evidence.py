@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from lockflight.app.realm import Realm
     from lockflight.app.view import RealmView
     from lockflight.core.dsse import Envelope
-    from lockflight.core.fold import Record
     from lockflight.core.ports import Receipt
+    from lockflight.core.state import Record
     from lockflight.core.verify.keys import PublicKey
 
 SCHEMA = "https://lockflight.dev/schema/evidence-export/v1"
@@ -87,7 +87,10 @@ def add(home: Path, realm_name: str, data: Iterable[tuple[str, bytes]]) -> list[
     """
     statements = []
     for name, body in data:
-        statement = st.parse(body)
+        try:
+            statement = st.parse(body)
+        except VerificationFailed as error:
+            raise VerificationFailed(error.code, f"{name}: {error.message}", hint=error.hint) from error
         own = statement.predicate_type.startswith(st.BASE) or statement.predicate_type in st.SHORT_NAMES
         if own:
             raise InvalidInput(
@@ -258,6 +261,7 @@ def _not_trusted(line: _Line, why: str, realm: Realm) -> VerificationFailed:
         f"Line {line.number} is signed by the key {line.key.keyid}, which {why}: nothing was taken.",
         hint="Compare the id with what `lockflight evidence export` printed, over another channel; then: "
         f"lockflight evidence import FILE --realm {realm.name} --trust-producer {line.key.keyid}",
+        details={"line": line.number, "keyid": line.key.keyid},
     )
 
 

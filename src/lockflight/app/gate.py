@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.canonical import JsonObject
     from lockflight.core.check import CheckInfo
-    from lockflight.core.fold import State
     from lockflight.core.gate import Decision
     from lockflight.core.release import Release
+    from lockflight.core.state import State
     from lockflight.policy.bundle import Bundle
 
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.

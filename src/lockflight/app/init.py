@@ -104,7 +104,9 @@ def write_manifest(folder: Path, text: str, *, force: bool = False) -> Path:
             file.write(text)
     except FileExistsError:
         raise ConflictError(
-            "LF1120", f"{str(path)!r} is there already.", hint="Edit it, or run lockflight init --force."
+            "LF1120",
+            f"{str(path)!r} is there already.",
+            hint="Edit it, or run lockflight init DIR --write --force.",
         ) from None
     except OSError as error:
         raise EnvironmentProblem(

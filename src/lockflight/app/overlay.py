@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lockflight.app.realm import Realm
-    from lockflight.core.fold import State
+    from lockflight.core.state import State
 
 
 def overlay(asked: Realm, evidence: Realm) -> State:

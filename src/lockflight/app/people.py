@@ -11,7 +11,7 @@ from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
 from lockflight.core.acts import Approval, Revocation, Scope
 from lockflight.core.admit import authors
-from lockflight.core.fold import REVOKER_ROLES
+from lockflight.core.state import REVOKER_ROLES
 from lockflight.core.times import rfc3339
 from lockflight.errors import InternalError, NotFound, PolicyDenied, UsageError
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lockflight.app.realm import Realm
     from lockflight.app.view import RealmView
-    from lockflight.core.fold import Slot
     from lockflight.core.release import Release
+    from lockflight.core.state import Slot
 
 #: How long after it held a slot a release may come back without fresh evidence, seconds.
 ROLLBACK_WINDOW = 90 * 86_400
@@ -141,7 +141,7 @@ def rollback(
     person = realm.actor(actor)
     slot = _slot(realm.view, project, environment)
     target = _earlier(slot, to, now)
-    if realm.state.revocation([target.release]) is not None:
+    if realm.state.revocation_of(target.release) is not None:
         raise PolicyDenied(
             "LF4541",
             f"{target.name} {target.version} is revoked and does not come back.",
@@ -258,7 +258,7 @@ def status(
     for (owner, environment, name), slot in view.state.slots.items():
         if (project and owner != project) or slot.current is None:
             continue
-        hit = view.state.revocation([slot.current.release])
+        hit = view.state.revocation_of(slot.current.release)
         rows.append(
             SlotStatus(
                 project=owner,

@@ -19,6 +19,7 @@ from lockflight.app.logs import open_log
 from lockflight.app.settings import PERSONAL
 from lockflight.app.view import RealmView, realm_folder
 from lockflight.core.canonical import dumps
+from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.verify.keys import ED25519, P256
 from lockflight.core.words import ENVIRONMENTS
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from lockflight.core.fold import State
     from lockflight.core.ports import Receipt, Signer
+    from lockflight.core.state import State
     from lockflight.core.statement import Statement
     from lockflight.log.writer import LogWriter
 
@@ -114,6 +115,7 @@ class Realm:
             UsageError: LF0111 several people and no name; LF0112 nobody of that name with a key here.
         """
         actors = list(self.actors())
+        names = sorted(a.name for a in actors)
         if name:
             for actor in actors:
                 if name in {actor.name, actor.principal}:
@@ -121,14 +123,14 @@ class Realm:
             raise UsageError(
                 "LF0112",
                 f"This home holds no key of {name!r} in the realm {self.name!r}.",
-                hint=f"Known here: {', '.join(a.name for a in actors) or 'nobody'}.",
+                hint=did_you_mean(name, names, otherwise=f"Known here: {', '.join(names) or 'nobody'}."),
             )
         if len(actors) == 1:
             return actors[0]
         raise UsageError(
             "LF0111",
             f"The realm {self.name!r} has {len(actors)} people with a key in this home; who acts?",
-            hint=f"Add --as NAME (or LOCKFLIGHT_AS): {', '.join(a.name for a in actors) or 'nobody'}.",
+            hint=f"Add --as NAME (or LOCKFLIGHT_AS): {', '.join(names) or 'nobody'}.",
         )
 
     def actors(self) -> Iterable[Actor]:

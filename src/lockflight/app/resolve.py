@@ -12,7 +12,7 @@ from lockflight.errors import LockflightError, NotFound, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockflight.core.fold import Record, State
+    from lockflight.core.state import Record, State
 
 SHORTEST = 8
 _PREFIX = re.compile(r"[0-9a-f]{1,64}", re.ASCII)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.core.suggest import did_you_mean
 from lockflight.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _parse(raw: bytes, path: Path) -> dict[str, str]:
         table = tomllib.loads(raw.decode("utf-8"))
     except ValueError as error:
         raise UsageError(
-            "LF0104", f"{path} is not usable: {error}.", hint="lockflight config show --origin"
+            "LF0104", f"{path} is not usable: {error}.", hint=f"Correct {path}, or move it away."
         ) from error
     result: dict[str, str] = {}
     for key, value in table.items():
@@ -150,7 +151,7 @@ def _parse(raw: bytes, path: Path) -> dict[str, str]:
             raise UsageError(
                 "LF0102",
                 f"{path} has the setting {key!r}, which does not exist there.",
-                hint="lockflight config show",
+                hint=did_you_mean(key, _BY_NAME, otherwise=f"Settings there: {', '.join([*_BY_NAME][1:])}."),
             )
         if isinstance(value, bool):
             result[key] = "1" if value else "0"

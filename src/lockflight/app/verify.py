@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
 from lockflight.app.pack import load_package
-from lockflight.core.fold import Record
 from lockflight.core.release import SIGNATURE_NAME, parse_release
+from lockflight.core.state import Record
 from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged
 from lockflight.core.verify.foreign import ForeignManifest, verify_foreign

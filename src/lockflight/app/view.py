@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lockflight.core.fold import FoldEntry, State, fold
+from lockflight.core.fold import fold
+from lockflight.core.state import FoldEntry, State
 from lockflight.core.trust import Duty
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
@@ -106,7 +107,7 @@ def open_view(home: Path, name: str) -> RealmView:
         raise EnvironmentProblem(
             "LF5042",
             f"The realm {name!r} is in this home, but its root is not pinned in {home / 'trust.toml'}.",
-            hint=f'Put the root digest that your team published there: [realms.{name}] root = "sha256:…"',
+            hint=f'Put the root digest that your team published there: [realms.{name}] root = "sha256:…", origin = "…"',
         )
     reader = open_reader(folder)
     seen = pins.read(pin.origin)  # before the log, so that a log that grows meanwhile never looks old

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.arguments import environment
 from lockflight.cli.common import folder_of, release_json
 from lockflight.cli.run import Reply, Run
+from lockflight.cli.style import clean
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError, worst_exit
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.check import CheckOptions
     from lockflight.app.check import check as judge
     from lockflight.app.clock import now
+    from lockflight.app.settings import PERSONAL
 
     if args.plan and args.no_run:
         raise UsageError("LF0107", "--plan and --no-run exclude each other.", hint="lockflight check --help")
@@ -71,8 +73,13 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         actor=run.actor,
         as_of=run.as_of,
     )
+    first = run.realm == PERSONAL and not (run.home / "realms" / PERSONAL).exists()
     clock = now if run.as_of is None else lambda: run.now
     outcome = judge(run.home, run.realm, folder, options, clock=clock, progress=run.progress())
+    if first:
+        run.say(
+            f"made your personal realm in {clean(str(run.home))}; its decisions count for development only"
+        )
     code = _exit_code(outcome, args.plan)
     error = _error(outcome, args.folder, code)
 

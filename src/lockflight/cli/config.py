@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.run import Reply, Run
-from lockflight.cli.style import clean, table
+from lockflight.cli.style import clean
 
 if TYPE_CHECKING:
     import argparse
@@ -36,12 +36,10 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
     }
 
     def human(style: Style) -> Iterable[str]:
-        rows = []
         for value in values:
-            row = [style.bold(value.setting.name), clean(value.value) or style.dim("(not set)")]
-            if args.origin:
-                row += [f"from {clean(value.origin)}", style.dim(value.setting.variable)]
-            rows.append([*row, style.dim(value.setting.help)])
-        return table(rows)
+            origin = f"  (from {clean(value.origin)}; {value.setting.variable})" if args.origin else ""
+            shown = clean(value.value) or style.dim("not set")
+            yield f"{style.bold(value.setting.name)} = {shown}{origin}"
+            yield style.dim(f"    {value.setting.help}")
 
     return Reply("config/v1", result, human)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from lockflight.app.view import RealmView
     from lockflight.cli.style import Style
-    from lockflight.core.fold import Record
+    from lockflight.core.state import Record
 
 #: Types of entries that are evidence; the rest is what people and the gate said.
 _NOT_EVIDENCE = frozenset(
-    {"trust", "grant", "approval", "promotion", "revocation", "registration", "decision"}
+    {"trust", "grant", "approval", "promotion", "revocation", "registration", "decision", "signature"}
 )
 
 

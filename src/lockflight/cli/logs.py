@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lockflight.app.view import RealmView
     from lockflight.cli.style import Style
-    from lockflight.core.fold import Record
+    from lockflight.core.state import Record
 
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +60,7 @@ def record_json(view: RealmView, record: Record) -> dict[str, object]:
         "index": record.index,
         "time": time_json(record.logged_at),
         "type": record.type or None,
+        "check": check_of(record) or None,
         "name": record.name,
         "subject": record.subject or None,
         "envelope": record.digest,
@@ -72,6 +73,19 @@ def record_json(view: RealmView, record: Record) -> dict[str, object]:
         "code": record.code or None,
         "reason": record.reason or None,
     }
+
+
+def kind_of(record: Record) -> str:
+    """The type in words; for a check's result with the name of the check."""
+    check = check_of(record)
+    return f"{record.type}/{check}" if check else record.type.rsplit("://", 1)[-1] or "unreadable"
+
+
+def check_of(record: Record) -> str:
+    """The check whose result the entry is; empty for anything else."""
+    from lockflight.core.scanfact import ScanFact
+
+    return record.fact.check if isinstance(record.fact, ScanFact) else ""
 
 
 def signer_name(view: RealmView, record: Record) -> str | None:
@@ -87,7 +101,7 @@ def record_lines(view: RealmView, records: list[Record], style: Style) -> Iterab
         [
             f"{style.yes if record.effective else style.no} {record.index}",
             str(time_json(record.logged_at)),
-            record.type.rsplit("://", 1)[-1] or "unreadable",
+            kind_of(record),
             clean(view.name_of(record.name)),
             clean(signer_name(view, record) or "a stranger"),
             short(record.digest),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import release_line
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MOST_FINDINGS = 12
 _MOST_NAMES = 5
 _DIGEST = 64
+_PSEUDONYM = re.compile(r"\bp-[0-9a-f]{16}\b")
 #: What people do before anything else: sign.
 _FIRST = frozenset({"LF4502"})
 
@@ -45,7 +47,8 @@ def outcome_lines(
     if len(outcome.judgements) == 1:
         (environment, judgement), *_ = outcome.judgements.items()
         yield ""
-        yield from _one(environment, judgement, style, verbose=verbose)
+        for line in _one(environment, judgement, style, verbose=verbose):
+            yield _PSEUDONYM.sub(lambda m: clean(outcome.names.get(m[0], m[0])), line)
     else:
         yield ""
         yield from _ladder(outcome, folder, style)
@@ -194,7 +197,9 @@ def _ladder(outcome: CheckOutcome, folder: str, style: Style) -> Iterable[str]:
     for environment, judgement in outcome.judgements.items():
         decision, admission = judgement.decision, judgement.admission
         failed = sorted({v.code for v in decision.violations})
-        people = [o for o in admission.obstacles if o.code != "LF4501"]
+        people = sorted(
+            (o for o in admission.obstacles if o.code != "LF4501"), key=lambda o: o.code not in _FIRST
+        )
         parts = []
         if failed:
             parts.append(f"{count(len(decision.violations), 'rule')} failed: {', '.join(failed)}")

@@ -14,7 +14,7 @@ from lockflight.core.times import rfc3339, unix
 from lockflight.core.trust import Duty, RealmKind
 
 if TYPE_CHECKING:
-    from lockflight.core.fold import Record, State
+    from lockflight.core.state import Record, State
 
 #: Approvals by other principals that an environment needs, and the roles that may give them.
 QUORUM: dict[str, tuple[int, frozenset[str]]] = {
@@ -110,7 +110,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
                 "lockflight sign DIR --out PACKAGE",
             )
         )
-    hit = state.revocation([release])
+    hit = state.revocation_of(release)
     if hit is not None:
         obstacles.append(
             Obstacle("LF4503", f"The release was revoked: {hit[0].reason}.", "Promote another release.")

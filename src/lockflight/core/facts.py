@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.check import Status, subjects
-from lockflight.core.fold import Record, State, scan_of
+from lockflight.core.state import Record, State, scan_of
 from lockflight.core.times import rfc3339
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ head that it changes. Ineffective entries stay visible with their reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
@@ -26,6 +26,7 @@ from lockflight.core.acts import (
 from lockflight.core.dsse import decode
 from lockflight.core.gate import parse_vsa
 from lockflight.core.scanfact import parse_scan
+from lockflight.core.state import REVOKER_ROLES, FoldEntry, Record, Slot, State
 from lockflight.core.trust import (
     DUTY_OF,
     Duty,
@@ -41,126 +42,9 @@ from lockflight.core.verify.leaf import check_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from lockflight.core.gate import StoredDecision
-    from lockflight.core.scanfact import ScanFact
-
-#: The version of builds that are not released: it belongs to no digest.
-UNVERSIONED = "dev"
-
-#: Roles that may revoke in a team realm.
-REVOKER_ROLES = frozenset({"approver", "admin", "security"})
-
-
-@dataclass(frozen=True, slots=True)
-class FoldEntry:
-    """What the fold reads: one log entry with its envelope.
-
-    Attributes:
-        index: position in the log.
-        leaf: exact leaf bytes.
-        digest: hex SHA-256 of the envelope, as the log's store says.
-        envelope: its bytes; None when erased.
-        logged_at: Unix seconds; -1 while no checkpoint covers it.
-    """
-
-    index: int
-    leaf: bytes
-    digest: str
-    envelope: bytes | None
-    logged_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One entry after the fold.
-
-    Attributes:
-        index, digest, logged_at: as in the entry.
-        type: short name of the predicate type; empty when nothing could be read.
-        subject: digest of the statement's grain.
-        name: name of that subject.
-        signer: key id of the signature.
-        key: what the realm knew of that key at that index; None for a stranger.
-        code: why the entry is ineffective; empty when effective.
-        reason: the same in words.
-        fact: the parsed predicate; None when ineffective before it could be read, or of a foreign type.
-        statement: the statement; None when unreadable.
-    """
-
-    index: int
-    digest: str
-    logged_at: int
-    type: str = ""
-    subject: str = ""
-    name: str = ""
-    signer: str = ""
-    key: RealmKey | None = None
-    code: str = ""
-    reason: str = ""
-    fact: object = None
-    statement: st.Statement | None = None
-
-    @property
-    def effective(self) -> bool:
-        """Whether the entry counts."""
-        return not self.code
-
-
-@dataclass(slots=True)
-class Slot:
-    """What a slot of an environment holds, and what it held."""
-
-    project: str
-    environment: str
-    name: str
-    head: str = ""
-    current: Promotion | None = None
-    since: int = -1
-    history: list[tuple[int, Promotion]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class State:
-    """State of a realm at one tree size. Built by `fold`; read by everybody else."""
-
-    root: str
-    trust: Trust
-    records: list[Record] = field(default_factory=list)
-    keys: dict[str, RealmKey] = field(default_factory=dict)
-    grant_heads: dict[str, str] = field(default_factory=dict)
-    slots: dict[tuple[str, str, str], Slot] = field(default_factory=dict)
-    registrations: dict[str, list[Record]] = field(default_factory=dict)
-    signatures: dict[str, Record] = field(default_factory=dict)
-    scans: dict[str, list[Record]] = field(default_factory=dict)
-    decisions: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
-    approvals: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
-    revoked: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
-    versions: dict[tuple[str, str], str] = field(default_factory=dict)
-    by_digest: dict[str, Record] = field(default_factory=dict)
-    others: dict[str, list[Record]] = field(default_factory=dict)
-
-    @property
-    def ineffective(self) -> list[Record]:
-        """Entries that do not count, with their reasons."""
-        return [r for r in self.records if not r.effective]
-
-    def slot(self, project: str, environment: str, name: str = "main") -> Slot:
-        """The slot; empty when it never held anything."""
-        return self.slots.get((project, environment, name)) or Slot(project, environment, name)
-
-    def revocation(self, digests: Iterable[str]) -> tuple[Revocation, Record] | None:
-        """The first revocation that hits one of these digests."""
-        return next((self.revoked[d] for d in digests if d in self.revoked), None)
-
-    def owner(self, name: str, version: str) -> str:
-        """Digest of the release that a name and version belong to; empty for none, and for unversioned builds."""
-        return self.versions.get((name, version), "") if version != UNVERSIONED else ""
-
-    def people(self) -> dict[str, RealmKey]:
-        """People with an active key, by pseudonym."""
-        return {k.principal: k for k in self.keys.values() if k.duty is Duty.PERSON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +270,7 @@ def _promotion(state: State, item: _Item) -> Promotion:
     )
     if fact.prev != slot.head:
         raise _Ineffective("LF7246", "another change of the slot came first")
-    revoked = state.revocation([fact.release])
+    revoked = state.revocation_of(fact.release)
     if fact.action is Action.PROMOTE:
         _promotion_basis(state, fact)
         owner = state.owner(fact.name, fact.version)
@@ -462,13 +346,3 @@ def _index(state: State, record: Record) -> None:
         state.signatures[_payload_digest(record.statement)] = record
     elif fact is None:
         state.others.setdefault(record.subject, []).append(record)
-
-
-def scan_of(record: Record) -> ScanFact:
-    """The scan fact of an effective record of type `scan`."""
-    return record.fact  # type: ignore[return-value]  # guaranteed by `_apply` for that type
-
-
-def names(state: State, profiles: Mapping[str, str]) -> dict[str, str]:
-    """Pseudonym to name, for those whose profile blob is still held."""
-    return {p: profiles[k.profile] for p, k in state.people().items() if k.profile in profiles}

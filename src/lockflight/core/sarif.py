@@ -113,6 +113,14 @@ def _rule(code: str, text: RuleText | None, findings: Iterable[Finding]) -> Json
 
 def _result(finding: Finding, rule_index: int) -> JsonObject:
     message = finding.message if not finding.fix else f"{finding.message} {finding.fix}"
+    properties: JsonObject = {
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
+        "rule": finding.rule,
+        "ids": list(finding.ids),
+    }
+    if finding.location.offset >= 0:
+        properties["offset"] = finding.location.offset
     return {
         "ruleId": finding.code,
         "ruleIndex": rule_index,
@@ -120,20 +128,13 @@ def _result(finding: Finding, rule_index: int) -> JsonObject:
         "message": {"text": message},
         "locations": [_location(finding)],
         "partialFingerprints": {"lockflight/v1": finding.fingerprint},
-        "properties": {
-            "severity": finding.severity.value,
-            "confidence": finding.confidence.value,
-            "rule": finding.rule,
-            "ids": list(finding.ids),
-        },
+        "properties": properties,
     }
 
 
 def _location(finding: Finding) -> JsonObject:
+    # Code hosts want a line; the offset into a file without lines stands in the properties of the result.
     region: JsonObject = {"startLine": max(1, finding.location.line)}
-    if finding.location.offset >= 0 and not finding.location.line:
-        region["byteOffset"] = finding.location.offset
-        region["byteLength"] = 1
     place: JsonObject = {
         "physicalLocation": {"artifactLocation": {"uri": uri(finding.asset)}, "region": region}
     }

@@ -30,6 +30,9 @@ _MARKUP: Final = re.compile(r"[<>\[\]{}|/\\#]|^\s*$")
 #: Tag characters and bidirectional overrides: text that a reviewer does not see.
 _INVISIBLE: Final = re.compile("[\U000e0000-\U000e007f\u202a-\u202e\u2066-\u2069]")
 
+#: Where a message keeps what was said.
+_KEYS = frozenset({"content", "text"})
+
 _MAX_RECURSION = 120
 _MAX_REPEAT = 10_000
 _SPOKEN_WORDS = 4
@@ -265,17 +268,22 @@ class _Judge:
     def condition(self, node: Node) -> None:
         """Text that is only said when the user's words match a literal: how a template becomes a backdoor."""
         test, body = node.children[0], node.children[1]
-        if not any(self._content(part) for part in walk(test)):
-            return
-        literals = [part.value for part in walk(test) if part.kind == "string"]
-        if not any(
-            _WORD.search(text) and not _MARKUP.search(text) and text != "content" for text in literals
-        ):
+        if not any(self._asks_for_words(part) for part in walk(test)):
             return
         spoken = " ".join(part.value for part in walk(body) if part.kind in {"data", "string"})
         if len(_WORD.findall(spoken)) >= _SPOKEN_WORDS:
             message = "The template says something of its own when the user's words match a text"
             self.add("conditional-text", Verdict.REVIEW, message, node)
+
+    def _asks_for_words(self, node: Node) -> bool:
+        """Whether a comparison, test or call brings what was said together with a literal of words."""
+        if node.kind not in {"compare", "test", "call"}:
+            return False
+        parts = list(walk(node))
+        literals = [part.value for part in parts if part.kind == "string" and part.value not in _KEYS]
+        return any(_WORD.search(text) and not _MARKUP.search(text) for text in literals) and any(
+            self._content(part) for part in parts
+        )
 
     def _content(self, node: Node) -> bool:
         if node.kind == "name":
@@ -288,10 +296,8 @@ class _Judge:
     @staticmethod
     def _is_content(node: Node) -> bool:
         if node.kind == "attr":
-            return node.value in {"content", "text"}
-        return node.kind == "item" and any(
-            c.kind == "string" and c.value in {"content", "text"} for c in node.children[1:]
-        )
+            return node.value in _KEYS
+        return node.kind == "item" and any(c.kind == "string" and c.value in _KEYS for c in node.children[1:])
 
     # -- values --
 

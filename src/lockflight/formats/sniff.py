@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 #: How much of the start of a file is looked at.
 HEAD = 64 * 1024
-_PICKLE_OPCODES = 512
+_PICKLE_OPCODES = 256
+_MARKED_OPCODES = 32
+_UNKNOWN_SIZE = 1 << 62
 
 _MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x93NUMPY", media.NPY),
@@ -109,13 +111,15 @@ def is_pickle(head: bytes, size: int) -> bool:
     """Whether the first bytes of a file of `size` bytes run as a pickle: to STOP, or for as long as is tried here."""
     if not head:
         return False
-    machine = Machine(_Head(head, size), AllowList.empty(), Budget(opcodes=_PICKLE_OPCODES))
-    outcome = machine.run(0)
     marked = head[0] == 0x80 and len(head) > 1 and 2 <= head[1] <= 5
+    wanted = _MARKED_OPCODES if marked else _PICKLE_OPCODES
+    machine = Machine(_Head(head, size), AllowList.empty(), Budget(opcodes=wanted))
+    outcome = machine.run(0)
     if outcome.stopped:
-        return marked or outcome.opcodes > 2
+        # Without the mark of its protocol a stream of few opcodes is as likely a text.
+        return marked or bool(machine.globals) or (outcome.opcodes > 3 and outcome.end == size)
     if outcome.budget:
-        return marked or outcome.opcodes >= _PICKLE_OPCODES or bool(machine.globals)
+        return marked or outcome.opcodes >= wanted or bool(machine.globals)
     return marked and outcome.opcodes > 2 and bool(machine.globals)
 
 
@@ -136,7 +140,7 @@ def _compressed(head: bytes) -> str:
     if not kind:
         return ""
     inner = inflate_head(head, kind, HEAD)
-    if inner and is_pickle(inner, len(inner) + (len(inner) >= HEAD)):
+    if inner and is_pickle(inner, len(inner) if len(inner) < HEAD else _UNKNOWN_SIZE):
         return media.COMPRESSED_PICKLES[kind]
     if kind == "zlib" or (kind == "lzma" and not inner):
         return ""

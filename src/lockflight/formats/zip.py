@@ -196,7 +196,7 @@ def _end64(source: ByteSource, end: int) -> tuple[int, int, int, int] | None:
     if end < 20:
         return None
     locator = source.read_at(end - 20, 20)
-    if locator[:4] != _LOCATOR64:
+    if locator[:4] != _LOCATOR64 or locator[4:8] != bytes(4) or locator[16:] != b"\1\0\0\0":
         return None
     offset = int.from_bytes(locator[8:16], "little")
     record = source.read_at(offset, _END64_FORM.size)

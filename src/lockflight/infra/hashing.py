@@ -148,32 +148,36 @@ def hash_files(
     """
     hold = hold or descriptor_budget()
     workers = workers or min(MAX_WORKERS, os.cpu_count() or 1)
+    all_fit = len(names) <= hold
     hashed: list[HashedFile[T] | None] = [None] * len(names)
     window: deque[tuple[int, Future[HashedFile[T]]]] = deque()
+    opened: list[FdSource] = []
     held = 0
     progress.begin("hashing", 0 if progress is SILENT else sum(folder.size(name) for name in names))
     pool = ThreadPoolExecutor(workers, "hash")
 
-    def one(source: FdSource, keep: bool) -> HashedFile[T]:  # noqa: FBT001 - called once per file
-        digests = hash_source(source, progress)
-        seen = look(source)
+    def one(source: FdSource, *, keep: bool) -> HashedFile[T]:
+        file = HashedFile[T](source, hash_source(source, progress), look(source))
         if keep:
-            return HashedFile(source, digests, seen)
+            return file
         source.close()
-        return HashedFile(ReopenedSource(folder, source.name, source.identity), digests, seen)
+        return file._replace(source=ReopenedSource(folder, source.name, source.identity))
 
-    opened: list[FdSource] = []
     try:
         for i, name in enumerate(names):
             source = folder.open(name)
             opened.append(source)
-            # When not all can stay open, the large ones do: parsers come back to those.
-            keep = held < hold and (len(names) <= hold or source.size > SMALL)
-            held += keep
-            if source.size <= SMALL:
-                hashed[i] = one(source, keep)
+            small = source.size <= SMALL
+            if small and all_fit:
+                hashed[i] = HashedFile(source, hash_source(source, progress), look(source))
                 continue
-            window.append((i, pool.submit(one, source, keep)))
+            # When not all can stay open, the large ones do: parsers come back to those.
+            if small:
+                hashed[i] = one(source, keep=False)
+                continue
+            keep = held < hold
+            held += keep
+            window.append((i, pool.submit(one, source, keep=keep)))
             if len(window) > 4 * workers:
                 at, future = window.popleft()
                 hashed[at] = future.result()

@@ -138,6 +138,8 @@ class Walker:
         suffix = media.suffix_of(source.name)
         if kind == media.TEXT and suffix == ".json":
             kind = media.JSON
+        elif kind in {media.OCTETS, *_TEXTS} and suffix in _PICKLE_SUFFIXES and self._unpickles(source):
+            kind = media.PICKLE
         handler = self._HANDLERS.get(kind)
         if kind in _INFLATERS:
             self._compressed(source, member, depth, _INFLATERS[kind])
@@ -151,6 +153,12 @@ class Walker:
         else:
             self._unsupported(source, kind, member)
         self._ambiguity(source, kind, suffix, member)
+
+    def _unpickles(self, source: ByteSource) -> bool:
+        """Whether a file that its loader would unpickle is one: it begins with a protocol, or runs to a STOP."""
+        head = source.read_at(0, 2)
+        marked = len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
+        return marked or imports_aside(source, self.allow, self.budget)[0]
 
     def _unsupported(self, source: ByteSource, kind: str, member: str) -> None:
         title = media.MEDIA_TYPES[kind].title

@@ -71,7 +71,7 @@ def look(data):
         try:
             unpickler.load()
             loaded = True
-        except (Exception, RecursionError):
+        except Exception:  # noqa: BLE001 - whatever hostile bytes make the unpickler raise
             loaded = False
         found.append([sorted(map(list, unpickler.asked)), unpickler.persistent, loaded])
     return found

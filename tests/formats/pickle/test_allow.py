@@ -74,13 +74,32 @@ def test_the_shipped_list_renames_as_cpython_does():
 @pytest.mark.parametrize(
     "name",
     [
-        "builtins eval", "builtins exec", "builtins getattr", "builtins __import__", "os system", "operator attrgetter",
-        "operator methodcaller", "functools reduce", "importlib import_module", "pkgutil resolve_name", "numpy memmap",
-        "scipy.stats._continuous_distns norm_gen", "scipy.stats._distn_infrastructure rv_continuous_frozen",
-        "joblib load", "joblib.numpy_pickle load", "torch load", "torch.hub load", "numpy load", "pandas read_pickle",
-        "pickle loads", "types FunctionType", "marshal loads", "builtins map", "torch._utils _rebuild_from_type_v2",
+        "builtins eval",
+        "builtins exec",
+        "builtins getattr",
+        "builtins __import__",
+        "os system",
+        "operator attrgetter",
+        "operator methodcaller",
+        "functools reduce",
+        "importlib import_module",
+        "pkgutil resolve_name",
+        "numpy memmap",
+        "scipy.stats._continuous_distns norm_gen",
+        "scipy.stats._distn_infrastructure rv_continuous_frozen",
+        "joblib load",
+        "joblib.numpy_pickle load",
+        "torch load",
+        "torch.hub load",
+        "numpy load",
+        "pandas read_pickle",
+        "pickle loads",
+        "types FunctionType",
+        "marshal loads",
+        "builtins map",
+        "torch._utils _rebuild_from_type_v2",
     ],
-)  # fmt: skip
+)
 def test_what_runs_or_opens_something_is_never_listed(name):
     module, attribute = name.split(" ")
     assert shipped().get(module, attribute) is None

@@ -10,8 +10,10 @@ import pytest
 from lockflight.core.findings import Verdict
 from tests.formats.pickles import CALL, judge, rules, short, stack_global, verdict
 
+PLAIN = b"(K\x03" + short("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t"
 
-def dtype(code="f8", state=b"(K\x03" + short("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t"):
+
+def dtype(code="f8", state=PLAIN):
     return stack_global("numpy", "dtype") + short(code) + b"\x89\x88\x87R" + state + b"b"
 
 
@@ -84,7 +86,9 @@ def test_the_bytes_of_an_array_are_also_read_as_opcodes():
     payload = b"\x00" + (CALL + b".").ljust(64, b"\0")
     assert judge(stream(wrapper(shape=b"K\x08\x85"), payload)).issues == ()
     hidden = b"0" + CALL + b"."
-    report = judge(stream(wrapper(shape=b"K" + bytes([len(hidden)]) + b"\x85", kind=dtype("u1"), alignment=None), hidden))
+    report = judge(
+        stream(wrapper(shape=b"K" + bytes([len(hidden)]) + b"\x85", kind=dtype("u1"), alignment=None), hidden)
+    )
     assert {issue.subject for issue in report.issues} == {"posix.system"}
 
 
@@ -112,7 +116,13 @@ def test_an_array_inside_of_a_frame_is_refused():
 
 @pytest.mark.parametrize("name", ["../x.npy", "/etc/x", "a\\b", "c:x", "", ".."])
 def test_a_file_elsewhere_is_refused(name):
-    head = stack_global("joblib.numpy_pickle", "NDArrayWrapper") + b")\x81}" + short("filename") + short(name) + b"sb."
+    head = (
+        stack_global("joblib.numpy_pickle", "NDArrayWrapper")
+        + b")\x81}"
+        + short("filename")
+        + short(name)
+        + b"sb."
+    )
     assert rules(judge(b"\x80\x04" + head)) == {"pickle:outside-file"}
 
 

@@ -7,7 +7,7 @@ asks for a global outside of the allow-list.
 from __future__ import annotations
 
 import collections
-import datetime
+import datetime as dt
 import pickle
 import random
 import subprocess
@@ -26,7 +26,13 @@ CHILD = Path(__file__).with_name("inert.py")
 _BENIGN = [
     {"a": [1, 2.5, "text", b"bytes", None, True], "b": (1, (2, 3)), "c": {4}},
     [collections.OrderedDict(a=1), collections.deque([1, 2]), collections.Counter("aab"), frozenset({1})],
-    [datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC), datetime.timedelta(1), range(3), slice(1, 2), 1 + 2j],
+    [
+        dt.datetime(2024, 1, 2, tzinfo=dt.UTC),
+        dt.timedelta(1),
+        range(3),
+        slice(1, 2),
+        1 + 2j,
+    ],
     {str(i): [i, str(i)] for i in range(12)},
 ]
 SEEDS = [pickle.dumps(thing, p) for thing in _BENIGN for p in range(6)] * 3 + list(HOSTILE.values())
@@ -62,7 +68,11 @@ def loads(mutants):
 
     frames = b"".join(len(m).to_bytes(4, "little") + m for m in mutants)
     done = subprocess.run(
-        [sys.executable, "-I", "-W", "ignore", str(CHILD)], input=frames, capture_output=True, timeout=1200, check=True
+        [sys.executable, "-I", "-W", "ignore", str(CHILD)],
+        input=frames,
+        capture_output=True,
+        timeout=1200,
+        check=True,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -91,7 +101,9 @@ def compare(count, seed):
             if safe:
                 assert not persistent, data
                 # A stream of protocol 3 and up is not renamed; an older one may be, so both names are asked for.
-                refused = {n for n in names if allow.get(*n) is None and allow.get(*allow.python3_name(*n)) is None}
+                refused = {
+                    n for n in names if allow.get(*n) is None and allow.get(*allow.python3_name(*n)) is None
+                }
                 assert not refused, (data, refused)
     return tally
 

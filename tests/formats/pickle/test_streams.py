@@ -15,10 +15,18 @@ from tests.formats.pickles import CALL, EMPTY, HOSTILE, judge, rules, shipped, s
 def storage(kind="FloatStorage", key="0", numel=3):
     """The opcodes of a torch storage's persistent id, and `_rebuild_tensor_v2` of it."""
     return (
-        b"ctorch._utils\n_rebuild_tensor_v2\n((" + b"X\x07\x00\x00\x00storage" + f"ctorch\n{kind}\n".encode()
-        + b"X" + struct.pack("<I", len(key)) + key.encode() + b"X\x03\x00\x00\x00cpu" + b"K" + bytes([numel]) + b"NtQ"
+        b"ctorch._utils\n_rebuild_tensor_v2\n(("
+         b"X\x07\x00\x00\x00storage"
+        + f"ctorch\n{kind}\n".encode()
+        + b"X"
+        + struct.pack("<I", len(key))
+        + key.encode()
+        + b"X\x03\x00\x00\x00cpu"
+        + b"K"
+        + bytes([numel])
+        + b"NtQ"
         + b"K\x00K\x03\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR"
-    )  # fmt: skip
+    )
 
 
 def legacy(body=None, storages=b"\x03\0\0\0\0\0\0\0" + bytes(12)):
@@ -37,7 +45,13 @@ def test_a_torch_checkpoint_before_1_6_is_safe():
 
 def test_a_payload_in_any_of_its_pickles_is_found():
     assert verdict(judge(legacy(body=b"\x80\x02" + CALL + b"."))) is Verdict.MALICIOUS
-    parts = [pickle.dumps(TORCH_MAGIC, 2), pickle.dumps(1001, 2), pickle.dumps({}, 2), b"\x80\x02}.", b"\x80\x02]."]
+    parts = [
+        pickle.dumps(TORCH_MAGIC, 2),
+        pickle.dumps(1001, 2),
+        pickle.dumps({}, 2),
+        b"\x80\x02}.",
+        b"\x80\x02].",
+    ]
     for i in range(1, 5):
         spoiled = [*parts[:i], b"\x80\x02" + CALL + b".", *parts[i + 1 :]]
         report = judge(b"".join(spoiled))
@@ -78,7 +92,9 @@ def test_what_lies_behind_stop_is_named():
     assert rules(report) == {"pickle:trailing", "pickle:global"}
     assert report.complete
     assert rules(judge(pickle.dumps(1) + b"garbage")) == {"pickle:trailing"}
+    assert verdict(judge(pickle.dumps(1) + b"garbage")) is Verdict.MALICIOUS
     assert rules(judge(pickle.dumps(1) + b"\n")) == {"pickle:trailing"}
+    assert verdict(judge(pickle.dumps(1) + b"\n")) is Verdict.REVIEW
     assert "posix.system" in {i.subject for i in judge(pickle.dumps(1) * 3 + CALL + b".").issues}
 
 

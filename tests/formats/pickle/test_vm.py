@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-import datetime
+import datetime as dt
 import decimal
 import pickle
 import struct
@@ -15,7 +15,18 @@ from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
 from lockflight.formats.pickle.opcodes import OPCODES
 from lockflight.formats.pickle.vm import Budget, Machine
-from tests.formats.pickles import CALL, EMPTY, HOSTILE, framed, judge, rules, short, small, stack_global, verdict
+from tests.formats.pickles import (
+    CALL,
+    EMPTY,
+    HOSTILE,
+    framed,
+    judge,
+    rules,
+    short,
+    small,
+    stack_global,
+    verdict,
+)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -41,9 +52,25 @@ def test_a_hidden_name_is_found(name):
 @pytest.mark.parametrize(
     "thing",
     [
-        {"a": [1, 2.5, True, None, "text", b"bytes", 10**40, -1], "b": {1, 2}, "c": frozenset({3}), "d": (1, (2,), ())},
-        [collections.OrderedDict(a=1), collections.Counter("ab"), collections.deque([1]), collections.defaultdict(list)],
-        [datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC), decimal.Decimal("1.5"), uuid.UUID(int=1), range(3), slice(1)],
+        {
+            "a": [1, 2.5, True, None, "text", b"bytes", 10**40, -1],
+            "b": {1, 2},
+            "c": frozenset({3}),
+            "d": (1, (2,), ()),
+        },
+        [
+            collections.OrderedDict(a=1),
+            collections.Counter("ab"),
+            collections.deque([1]),
+            collections.defaultdict(list),
+        ],
+        [
+            dt.datetime(2024, 1, 2, tzinfo=dt.UTC),
+            decimal.Decimal("1.5"),
+            uuid.UUID(int=1),
+            range(3),
+            slice(1),
+        ],
         [bytearray(b"ab"), 1 + 2j, type(None), "\ud7ff\n\\", "x" * 70000, b"y" * 70000],
         list(range(3000)),
         {str(i): (i, float(i)) for i in range(2000)},
@@ -112,15 +139,41 @@ def test_damage_is_unknown_or_harmless(stream, why):
 
 def test_every_opcode_runs():
     body = {
-        "INT": b"I1\n", "LONG": b"L1L\n", "FLOAT": b"F1.5\n", "STRING": b"S'a'\n", "UNICODE": b"Va\n",
-        "GET": b"g0\n", "PUT": b"p3\n", "PERSID": b"Px\n", "GLOBAL": b"cm\nx\n", "INST": b"(im\nx\n",
-        "PROTO": b"\x80\x04", "FRAME": b"\x95" + bytes(8), "LONG1": b"\x8a\x01\x05", "LONG4": b"\x8b\x01\0\0\0\x05",
-        "STACK_GLOBAL": stack_global("m", "x"), "SETITEM": b"}NNs", "SETITEMS": b"}(NNu", "APPENDS": b"](Ne",
-        "APPEND": b"]Na", "ADDITEMS": b"\x8f(N\x90", "FROZENSET": b"(N\x91", "LIST": b"(l", "DICT": b"(NNd", "TUPLE": b"(t",
-        "OBJ": b"(cm\nx\no", "REDUCE": b"cm\nx\n)R", "NEWOBJ": b"cm\nx\n)\x81", "NEWOBJ_EX": b"cm\nx\n)}\x92",
-        "BUILD": b"cm\nx\n)\x81}b", "POP_MARK": b"(N1", "MARK": b"(1", "NEXT_BUFFER": None, "READONLY_BUFFER": None,
+        "INT": b"I1\n",
+        "LONG": b"L1L\n",
+        "FLOAT": b"F1.5\n",
+        "STRING": b"S'a'\n",
+        "UNICODE": b"Va\n",
+        "GET": b"g0\n",
+        "PUT": b"p3\n",
+        "PERSID": b"Px\n",
+        "GLOBAL": b"cm\nx\n",
+        "INST": b"(im\nx\n",
+        "PROTO": b"\x80\x04",
+        "FRAME": b"\x95" + bytes(8),
+        "LONG1": b"\x8a\x01\x05",
+        "LONG4": b"\x8b\x01\0\0\0\x05",
+        "STACK_GLOBAL": stack_global("m", "x"),
+        "SETITEM": b"}NNs",
+        "SETITEMS": b"}(NNu",
+        "APPENDS": b"](Ne",
+        "APPEND": b"]Na",
+        "ADDITEMS": b"\x8f(N\x90",
+        "FROZENSET": b"(N\x91",
+        "LIST": b"(l",
+        "DICT": b"(NNd",
+        "TUPLE": b"(t",
+        "OBJ": b"(cm\nx\no",
+        "REDUCE": b"cm\nx\n)R",
+        "NEWOBJ": b"cm\nx\n)\x81",
+        "NEWOBJ_EX": b"cm\nx\n)}\x92",
+        "BUILD": b"cm\nx\n)\x81}b",
+        "POP_MARK": b"(N1",
+        "MARK": b"(1",
+        "NEXT_BUFFER": None,
+        "READONLY_BUFFER": None,
         "STOP": b"",
-    }  # fmt: skip
+    }
     seen = set()
     for op in OPCODES:
         if body.get(op.name, b"") is None:

@@ -135,6 +135,7 @@ class State:
         self.issues = Issues()
         self.globals: dict[tuple[str, str, bool], tuple[Global, Use]] = {}
         self.calls: dict[Call, None] = {}
+        self._edges: set[tuple[str, Global, Global | None]] = set()
         self.pins: dict[str, Pin] = {}
         self.persistent_ids = 0
         self.ext_codes: set[int] = set()
@@ -348,15 +349,17 @@ class State:
 
     def _edge(self, opcode: str, callee: Global, args: Value) -> None:
         first = args[0] if isinstance(args, tuple) and args else None
-        edge = Call(opcode, callee.label, first.label if isinstance(first, Global) else "")
-        if edge not in self.calls:
-            if len(self.calls) >= MAX_CALLS:
-                raise Broken("it makes more kinds of calls than any model does", budget=True)
-            self.calls[edge] = None
-            for old in (True, False):
-                known = self.globals.get((callee.module, callee.name, old))
-                if known is not None:
-                    known[1].called = True
+        key = (opcode, callee, first if isinstance(first, Global) else None)
+        if key in self._edges:
+            return
+        if len(self._edges) >= MAX_CALLS:
+            raise Broken("it makes more kinds of calls than any model does", budget=True)
+        self._edges.add(key)
+        self.calls[Call(opcode, callee.label, first.label if isinstance(first, Global) else "")] = None
+        for old in (True, False):
+            known = self.globals.get((callee.module, callee.name, old))
+            if known is not None:
+                known[1].called = True
 
     def _made(self, callee: Global, args: Value) -> Value:
         made = callee

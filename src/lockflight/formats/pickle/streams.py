@@ -18,6 +18,7 @@ TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 #: Streams behind the first STOP that are looked into.
 _MAX_TRAILING = 64
 _PADDING = 64 * 1024
+_BLANK = 64
 
 #: Bytes of an element of torch's storages.
 STORAGE_WIDTHS = {
@@ -182,7 +183,7 @@ def imports_aside(source: ByteSource, allow: AllowList, budget: Budget) -> tuple
         for _, use in machine.globals.values()
         if not use.listed and _plausible(use.module)
     ]
-    return outcome.stopped and outcome.opcodes > 2, tuple(shown(name, 200)[1:-1] for name in names)
+    return outcome.stopped, tuple(shown(name, 200)[1:-1] for name in names)
 
 
 def _torch_legacy(file: _File, end: int) -> tuple[int, bool]:
@@ -210,7 +211,9 @@ def _trailing(file: _File, end: int) -> None:
     """Bytes behind STOP: refused, and followed as far as they are pickles, to say what they would do."""
     rest = file.source.size - end
     message = f"There are {rest} bytes behind the end of the stream, where a loader may go on reading."
-    file.issues.add(Issue("pickle:trailing", Verdict.MALICIOUS, message, end))
+    # Line feeds are no opcodes: an editor's mark, not a stream.
+    blank = rest <= _BLANK and not file.source.read_at(end, rest).strip()
+    file.issues.add(Issue("pickle:trailing", Verdict.REVIEW if blank else Verdict.MALICIOUS, message, end))
     for _ in range(_MAX_TRAILING):
         padding = file.source.read_at(end, _PADDING)
         stripped = padding.lstrip(b"\0\n\r \t")

@@ -34,6 +34,7 @@ __all__ = ["Budget", "Machine", "Outcome"]
 CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.
 _REACH = 9
+_EFFECTS = {**EFFECTS, 0x62: joblib.build}
 _NUMBERS = tuple(-1 - i for i in range(256))
 
 
@@ -147,6 +148,7 @@ class Machine(State):
         self.buf = b""
         stack, marks, memo = self.stack, self.marks, self.memo
         buf, base, pos, limit, plain, count = b"", at, 0, 0, True, 0
+        effects = _EFFECTS
         try:
             while True:
                 if pos >= limit:
@@ -258,7 +260,11 @@ class Machine(State):
                     self.stack = stack
                     self.at = base + pos
                     self.pos = self.at + 1
-                    self._rare(op, buf, pos)
+                    effect = effects.get(op)
+                    if effect is not None:
+                        effect(self)
+                    else:
+                        self._any_memo(op, buf, pos)
                     stack, plain = self.stack, self.plain
                     pos = self.pos - base
                     if self.frame_end:
@@ -266,11 +272,9 @@ class Machine(State):
         finally:
             self.opcodes = count
 
-    def _rare(self, op: int, buf: bytes, pos: int) -> None:
-        """Opcodes that the loop does not handle itself, or not in this state of the memo."""
-        if op == 0x62:  # BUILD
-            joblib.build(self)
-        elif op == 0x94:
+    def _any_memo(self, op: int, buf: bytes, pos: int) -> None:
+        """MEMOIZE, BINGET and the PUTs where the memo is not written in order; bytes that are no opcode."""
+        if op == 0x94:
             self.memoize()
         elif op in {0x68, 0x71}:
             self.pos += 1
@@ -282,7 +286,4 @@ class Machine(State):
             self.pos += 4
             self.put(int.from_bytes(buf[pos + 1 : pos + 5], "little"), self.stack[-1])
         else:
-            effect = EFFECTS.get(op)
-            if effect is None:
-                raise Broken(f"byte 0x{op:02x} is no opcode")
-            effect(self)
+            raise Broken(f"byte 0x{op:02x} is no opcode")

@@ -1,0 +1,207 @@
+"""What of the recorded names may be listed, and how: the part of the allow-list that people decided.
+
+A class whose `__setstate__` is its own, and everything that a stream calls, stands here or is not listed. To add one,
+read its code first: given anything, it must neither run, import nor open something.
+"""
+
+from __future__ import annotations
+
+#: Which file a top-level module belongs to; modules that are in none are never listed.
+LIBRARIES = {
+    "numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "joblib": "joblib", "pandas": "pandas",
+    "torch": "torch", "skops": "skops", "quantile_forest": "quantile-forest",
+}  # fmt: skip
+STDLIB = frozenset(
+    {
+        "_codecs", "_operator", "array", "builtins", "collections", "copyreg", "datetime", "decimal", "enum",
+        "fractions", "functools", "ipaddress", "itertools", "numbers", "operator", "pathlib", "re", "string", "types",
+        "uuid", "zoneinfo",
+    }
+)  # fmt: skip
+
+#: Callables whose code was read: they neither run, import nor open anything, whatever they are given within the
+#: argument rule that stands beside them.
+REVIEWED: dict[str, str] = {
+    "_codecs.encode": "latin1",
+    "array._array_reconstructor": "class-first",
+    "array.array": "",
+    "builtins.Exception": "",
+    "builtins.KeyError": "",
+    "builtins.ValueError": "",
+    "builtins.bytearray": "plain-bytes",
+    "builtins.bytes": "plain-bytes",
+    "builtins.complex": "",
+    "builtins.frozenset": "",
+    "builtins.range": "",
+    "builtins.set": "",
+    "builtins.slice": "",
+    "builtins.type": "one-none",
+    "collections.Counter": "",
+    "collections.OrderedDict": "",
+    "collections.defaultdict": "",
+    "collections.deque": "",
+    "copyreg._reconstructor": "reconstructor",
+    "datetime.date": "",
+    "datetime.datetime": "",
+    "datetime.time": "",
+    "datetime.timedelta": "",
+    "datetime.timezone": "",
+    "decimal.Decimal": "",
+    "fractions.Fraction": "",
+    "functools.partial": "",
+    "itertools.count": "",
+    "operator.itemgetter": "",
+    "pathlib.PosixPath": "",
+    "pathlib.PurePosixPath": "",
+    "pathlib.PureWindowsPath": "",
+    "re._compile": "",
+    "types.SimpleNamespace": "",
+    "zoneinfo.ZoneInfo._unpickle": "",
+    "numpy.dtype": "",
+    "numpy._core.multiarray._reconstruct": "class-first",
+    "numpy._core.multiarray.scalar": "",
+    "numpy._core.numeric._frombuffer": "",
+    "numpy.core.multiarray._reconstruct": "class-first",
+    "numpy.core.multiarray.scalar": "",
+    "numpy.core.numeric._frombuffer": "",
+    "numpy.core._ufunc_reconstruct": "listed-name",
+    "numpy._core._ufunc_reconstruct": "listed-name",
+    "numpy.ma.core._mareconstruct": "class-first",
+    "numpy.random._pickle.__bit_generator_ctor": "",
+    "numpy.random._pickle.__generator_ctor": "",
+    "numpy.random._pickle.__randomstate_ctor": "",
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence": "class-first",
+    "pandas.Interval": "",
+    "pandas.Period": "",
+    "pandas.PeriodDtype": "",
+    "pandas.StringDtype": "",
+    "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked": "class-first",
+    "pandas._libs.internals._unpickle_block": "",
+    "pandas._libs.sparse.IntIndex": "",
+    "pandas._libs.tslibs.nattype._nat_unpickle": "",
+    "pandas._libs.tslibs.offsets.Day": "",
+    "pandas._libs.tslibs.offsets.MonthEnd": "",
+    "pandas._libs.tslibs.offsets.YearEnd": "",
+    "pandas._libs.tslibs.timedeltas._timedelta_unpickle": "",
+    "pandas._libs.tslibs.timestamps._unpickle_timestamp": "",
+    "pandas._libs.interval.Interval": "",
+    "pandas._libs.tslibs.nattype.__nat_unpickle": "",
+    "pandas._libs.tslibs.period.Period": "",
+    "pandas.core.arrays.string_.StringDtype": "",
+    "pandas.core.dtypes.dtypes.PeriodDtype": "",
+    "pandas.core.indexes.base._new_Index": "class-first",
+    "pandas.core.indexes.datetimes._new_DatetimeIndex": "class-first",
+    "pandas.core.indexes.interval._new_IntervalIndex": "class-first",
+    "pandas.core.indexes.period._new_PeriodIndex": "class-first",
+    "pandas.core.indexes.timedeltas._new_TimedeltaIndex": "class-first",
+    "pandas.core.internals.managers.BlockManager": "",
+    "pandas.core.internals.managers.SingleBlockManager": "",
+    "sklearn.tree._tree.Tree": "",
+    "sklearn.metrics._dist_metrics.newObj": "class-first",
+    "sklearn.neighbors._ball_tree.newObj": "class-first",
+    "sklearn.neighbors._kd_tree.newObj": "class-first",
+}
+#: The same for modules of Cython classes whose `__reduce__` and `__setstate__` were generated or only take numbers.
+REVIEWED_CLASSES = {
+    "sklearn._loss._loss": "Cy",
+    "sklearn.linear_model._sgd_fast": "",
+    "sklearn.ensemble._gb_losses": "",
+}
+
+#: Names that occur in honest pickles and are still never listed.
+REFUSED = {
+    "builtins.getattr": "reaches any attribute of anything",
+    "operator.attrgetter": "as getattr",
+    "operator.methodcaller": "calls any method of anything",
+    "numpy.memmap": "opens files",
+    "numpy.matrixlib.defmatrix.bmat": "evaluates names of its caller's frame",
+}
+
+#: Modules that are never listed. The `__setstate__` of every scipy.stats distribution runs `exec` on a text of its
+#: state (scipy/stats/_distn_infrastructure.py, `_attach_argparser_methods`), so a pickled distribution is a program.
+REFUSED_MODULES = frozenset(
+    {"scipy.stats._continuous_distns", "scipy.stats._discrete_distns", "scipy.stats._distn_infrastructure"}
+)
+
+#: Classes whose `__setstate__` was read: given any state they only set attributes and copy arrays.
+REVIEWED_STATES = frozenset(
+    [
+        "builtins.BaseException",
+        "functools.partial",
+        "uuid.UUID",
+        "numpy.dtype",
+        "numpy.generic",
+        "numpy.ma.MaskedArray",
+        "numpy.ma.core.MaskedArray",
+        "numpy.ndarray",
+        "numpy.polynomial._polybase.ABCPolyBase",
+        "numpy.random.bit_generator.SeedSequence",
+        "pandas.Categorical",
+        "pandas.core.arrays.categorical.Categorical",
+        "pandas.CategoricalDtype",
+        "pandas.DatetimeTZDtype",
+        "pandas.StringDtype",
+        "pandas.core.dtypes.dtypes.PandasExtensionDtype",
+        "pandas.core.dtypes.dtypes.CategoricalDtype",
+        "pandas.core.dtypes.dtypes.DatetimeTZDtype",
+        "pandas.core.arrays.string_.StringDtype",
+        "pandas.core.arrays.sparse.array.SparseArray",
+        "pandas._libs.arrays.NDArrayBacked",
+        "pandas._libs.internals.BlockManager",
+        "pandas._libs.interval.IntervalMixin",
+        "pandas._libs.sparse.SparseIndex",
+        "pandas._libs.tslibs.dtypes.PeriodDtypeBase",
+        "pandas._libs.tslibs.offsets.BaseOffset",
+        "pandas._libs.tslibs.offsets.MonthOffset",
+        "pandas._libs.tslibs.offsets.YearOffset",
+        "pandas._libs.tslibs.offsets.Tick",
+        "pandas._libs.tslibs.period._Period",
+        "pandas.arrays.SparseArray",
+        "pandas.core.generic.NDFrame",
+        "pandas.core.internals.managers.SingleBlockManager",
+        "scipy.sparse._coo.coo_matrix",
+        "scipy.spatial._ckdtree.cKDTree",
+        "sklearn._loss._loss.CyHalfMultinomialLoss",
+        "sklearn.base.BaseEstimator",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.isotonic.IsotonicRegression",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
+        "sklearn.metrics._dist_metrics.DistanceMetric64",
+        "sklearn.metrics._dist_metrics.DistanceMetric",
+        "sklearn.metrics._dist_metrics.MahalanobisDistance64",
+        "sklearn.metrics._dist_metrics.MahalanobisDistance",
+        "sklearn.neighbors._ball_tree.BinaryTree64",
+        "sklearn.neighbors._kd_tree.BinaryTree64",
+        "sklearn.neighbors._ball_tree.BinaryTree",
+        "sklearn.neighbors._kd_tree.BinaryTree",
+    ]
+)
+
+#: torch's own list of what `weights_only` loads (torch.serialization.get_safe_globals), less what calls its arguments.
+TORCH_CALLABLES = {
+    "torch._utils": "_rebuild_tensor _rebuild_tensor_v2 _rebuild_parameter _rebuild_parameter_with_state "
+    "_rebuild_qtensor _rebuild_sparse_tensor _rebuild_meta_tensor_no_storage _rebuild_nested_tensor",
+    "torch": "Size device",
+    "torch.serialization": "_get_layout",
+}
+TORCH_CLASSES = {"torch.nn.parameter": "Parameter Buffer UninitializedParameter", "torch": "Tensor"}
+TORCH_VALUES = {
+    "torch": "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage ComplexFloatStorage "
+    "DoubleStorage FloatStorage HalfStorage IntStorage LongStorage QInt32Storage QInt8Storage QUInt2x4Storage "
+    "QUInt4x2Storage QUInt8Storage ShortStorage bfloat16 bool chalf complex128 complex32 complex64 double float "
+    "float16 float32 float64 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz half int int16 int32 int64 int8 "
+    "long qint32 qint8 quint2x4 quint4x2 quint8 short uint16 uint32 uint64 uint8 strided sparse_coo sparse_csr "
+    "per_tensor_affine per_channel_affine per_tensor_symmetric per_channel_symmetric channels_last "
+    "contiguous_format preserve_format",
+    "torch.storage": "TypedStorage UntypedStorage",
+}
+
+#: What old versions wrote that cannot be installed any more (joblib before 0.10, matrices of Python 2).
+OLDER: dict[str, dict[str, object]] = {
+    "joblib.numpy_pickle": {"NDArrayWrapper": "class", "NumpyArrayWrapper": "class"},
+    "sklearn.externals.joblib.numpy_pickle": {"NDArrayWrapper": "class", "NumpyArrayWrapper": "class"},
+    "numpy.core._internal": {"_reconstruct": {"kind": "callable", "arguments": "class-first"}},
+    "numpy.matrixlib.defmatrix": {"matrix": "class"},
+    "numpy.core.records": {"recarray": "class", "record": "class"},
+}

@@ -1,0 +1,254 @@
+"""`check`: what it asks for, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from lockflight.app import check as use_case
+from lockflight.app.check import CheckOutcome, Ran
+from lockflight.app.gate import Judgement
+from lockflight.cli import check as command
+from lockflight.cli.style import Style
+from lockflight.cli.verdict import outcome_lines
+from lockflight.core.admit import Admission, Obstacle
+from lockflight.core.check import CheckResult, Status, Tool
+from lockflight.core.findings import Finding, Location, Severity
+from lockflight.core.gate import Decision, PolicyRef
+from lockflight.core.ruling import RuleResult, Violation, Waived
+from tests import factories
+from tests.cli.runner import run
+
+POLICY = PolicyRef("baseline", "1", "d" * 64, frozenset())
+
+
+def violation(code="LF4110", term="models"):
+    return Violation(
+        code, "models-safe", term, Severity.CRITICAL, 1, 0, "It is not.", "Mend it.", ("e" * 64,)
+    )
+
+
+def judgement(*violations, allow=None, rules=(), obstacles=(), waived=(), evidence=None):
+    allowed = not violations if allow is None else allow
+    decision = Decision(
+        allow=allowed,
+        violations=violations,
+        warnings=(),
+        waived=waived,
+        rules=rules,
+        basis="b" * 64,
+        policy=POLICY,
+        engines=(),
+        input_digest="1" * 64,
+        output_digest="2" * 64,
+        environment="staging",
+        release="r" * 64,
+        name="bot",
+        evaluated=(),
+        skipped=(),
+    )
+    return Judgement(
+        {"evidence": evidence or {}},
+        decision,
+        Admission(allowed and not obstacles, obstacles, (), 1, "people"),
+    )
+
+
+def outcome(ran=(), **judgements):
+    return CheckOutcome(
+        release=factories.release(),
+        realm="acme",
+        rehearsal=False,
+        guessed=False,
+        planned=(),
+        ran=ran,
+        judgements=judgements,
+        notices=(),
+        skipped=(),
+        names={"p-0123456789abcdef": "bob"},
+    )
+
+
+def ran(reason="", findings=()):
+    status = Status.INCOMPLETE if reason else Status.COMPLETE
+    return Ran(
+        "bandit", "software", "view", CheckResult(status, Tool("t", "1"), reason=reason, findings=findings)
+    )
+
+
+INCOMPLETE = ran("LF5010 The tool bandit is not installed. Next: lockflight tools install bandit")
+MISSING = violation("LF4102", "secrets")
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "error"),
+    [
+        (outcome(staging=judgement()), 0, None),
+        (outcome(staging=judgement(violation())), 10, "LF4550"),
+        (outcome(staging=judgement(MISSING)), 11, "LF4551"),
+        (outcome(development=judgement(), staging=judgement(violation())), 10, "LF4550"),
+        (outcome(development=judgement(MISSING), staging=judgement(violation())), 10, "LF4550"),
+        (outcome((INCOMPLETE,), staging=judgement()), 11, "LF4552"),
+        (outcome((INCOMPLETE,), staging=judgement(violation())), 10, "LF4550"),
+        (outcome((ran(),), staging=judgement()), 0, None),
+    ],
+    ids=["allowed", "denied", "missing", "ladder", "both", "incomplete", "denied-incomplete", "complete"],
+)
+def test_the_worst_wins(found, code, error):
+    assert command._exit_code(found, planned=False) == code
+    given = command._error(found, "work", code)
+    assert (given.code if given else None) == error
+
+
+def test_a_check_that_did_not_finish_is_named_with_what_installs_its_tool():
+    error = command._error(outcome((INCOMPLETE,), staging=judgement()), "work", 11)
+    assert "bandit" in error.message
+    assert "lockflight tools install bandit" in error.message
+    assert error.hint == "lockflight check work --only bandit"
+
+
+def test_a_plan_is_never_a_denial():
+    assert command._exit_code(outcome(), planned=True) == 0
+
+
+def lines(found, **options):
+    given = {"planned": False, "verbose": False, "earlier": False} | options
+    return "\n".join(outcome_lines(found, "work", Style(), **given))
+
+
+def rule(term, *, passed=True, value=0, evidence=("e" * 64,)):
+    return RuleResult("LF4110", "models-safe", term, passed, Severity.CRITICAL, value, 0, "msg", evidence)
+
+
+def test_a_failed_rule_says_value_threshold_evidence_and_fix():
+    found = lines(outcome(staging=judgement(violation(), rules=(rule("models", passed=False, value=1),))))
+    assert (
+        "✗ LF4110 models-safe models  1 (demanded: 0)  evidence eeeeeeeeeeee\n      It is not.\n      fix: Mend it."
+        in found
+    )
+
+
+def test_what_passed_is_one_line_until_somebody_wants_all():
+    rules = (rule("a", value=3), rule("b", value=7, evidence=("f" * 64,)))
+    assert "✓ LF4110 models-safe  7 (demanded: 0)  a, b  evidence eeeeeeeeeeee and 1 more" in lines(
+        outcome(staging=judgement(rules=rules))
+    )
+    assert lines(outcome(staging=judgement(rules=rules)), verbose=True).count("LF4110") == 2
+
+
+def test_a_violation_without_a_rule_is_told_all_the_same():
+    assert "✗ LF4017 It is not." in lines(outcome(staging=judgement(violation("LF4017", "x"))))
+
+
+def test_a_waiver_is_shown():
+    assert "LF4106 code waived by aaaaaaaaaaaa" in lines(
+        outcome(staging=judgement(waived=(Waived("LF4106", "r", "code", "a" * 64),)))
+    )
+
+
+def test_people_are_called_by_their_names():
+    obstacle = Obstacle("LF4509", "p-0123456789abcdef denied it.", "Ask.")
+    assert "! LF4509 bob denied it." in lines(outcome(staging=judgement(obstacles=(obstacle,))))
+
+
+def test_findings_are_shown_up_to_a_number():
+    findings = tuple(
+        Finding("LF2401", "r", Severity.MEDIUM, "app.py", f"Message {i}.", location=Location(line=i))
+        for i in range(1, 21)
+    )
+    found = lines(outcome((ran(findings=findings),), staging=judgement()))
+    assert "medium   LF2401 app.py:12  Message 12." in found
+    assert "Message 13." not in found
+    assert "and 8 more (--json shows them all)" in found
+
+
+def test_hostile_words_do_not_reach_the_terminal():
+    finding = Finding("LF2401", "r", Severity.LOW, "a\x1b[2J.py", "Evil\x07 \u202e text.")
+    found = lines(outcome((ran("bad \x1b]0;x\x07", (finding,)),), staging=judgement()))
+    assert "\x1b" not in found
+    assert "\x07" not in found
+    assert "\u202e" not in found
+
+
+def options_of(monkeypatch, world_words, **environ):
+    """The options that the use case is given."""
+    seen = {}
+
+    def spy(home, realm, folder, options, **rest):
+        seen["options"] = options
+        return outcome(staging=judgement())
+
+    monkeypatch.setattr(use_case, "check", spy)
+    done = run(world_words, **environ)
+    assert done.code == 0, done.err
+    return seen["options"]
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "record"),
+    [
+        ("", {}, False),
+        ("--record", {}, True),
+        ("", {"LOCKFLIGHT_RECORD": "1"}, True),
+        ("", {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}, True),
+        ("--no-record", {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}, False),
+        ("", {"LOCKFLIGHT_RECORD": "0", "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x"}, False),
+        ("", {"CI": "true"}, False),
+    ],
+)
+def test_when_evidence_is_recorded(home, tmp_path, monkeypatch, words, environ, record):
+    assert options_of(monkeypatch, f"check {tmp_path} {words}", **environ).record is record
+
+
+def test_options(home, tmp_path, monkeypatch):
+    given = options_of(
+        monkeypatch, f"check {tmp_path} --only a,b --env staging --workers 3 --no-run --as bob"
+    )
+    assert (given.only, given.environment, given.workers, given.run, given.actor) == (
+        ("a", "b"),
+        "staging",
+        3,
+        False,
+        "bob",
+    )
+    assert options_of(monkeypatch, f"check {tmp_path}", LOCKFLIGHT_WORKERS="5").workers == 5
+
+
+@pytest.mark.parametrize("workers", ["-1", "65", "many"])
+def test_workers_are_a_sensible_number(home, tmp_path, workers):
+    assert "LF01" in run(f"check {tmp_path} --workers={workers}").err
+    assert run(f"check {tmp_path}", LOCKFLIGHT_WORKERS=workers).code == 2
+
+
+def test_an_earlier_time_runs_and_records_nothing(world):
+    size = len(world.ok("log show --all --json").json()["result"]["entries"])
+    began = world.ok("log show --all --json").json()["result"]["entries"][0]["time"]
+    done = world.run(f"check work --env development --as-of {began} --json")
+    assert done.json()["as_of"] == began
+    assert done.json()["result"]["ran"] == []
+    assert len(world.ok("log show --all --json").json()["result"]["entries"]) == size
+
+
+def test_status_at_an_earlier_time(world):
+    entries = world.ok("log show --all --json").json()["result"]["entries"]
+    before = world.ok(f"status --as-of {entries[0]['time']} --json").json()["result"]
+    now = world.ok("status --json").json()["result"]
+    assert before["checkpoint"]["size"] <= now["checkpoint"]["size"]
+    assert [s["environment"] for s in now["slots"]] == ["development"]
+    assert "as at" in world.ok(f"status --as-of {entries[-1]['time']}").err
+
+
+def test_the_first_check_says_that_it_made_a_realm(tmp_path, home):
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    done = run(f"check {tmp_path} --plan")
+    assert done.code == 0
+    assert "made your personal realm" in done.err
+    assert "There is no lockflight.toml here" in done.out
+    assert "made your personal realm" not in run(f"check {tmp_path} --plan").err
+
+
+def test_the_arguments_are_cheap_to_make():
+    parser = argparse.ArgumentParser()
+    command.check_arguments(parser)
+    assert parser.parse_args(["."]).record is None

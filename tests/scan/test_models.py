@@ -1,0 +1,432 @@
+"""The check as a whole: real files are safe, spoiled ones are not, and what is not judged is not safe."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import pickle
+import re
+import subprocess
+import sys
+import zipfile
+import zlib
+
+import pytest
+
+from lockflight.core.check import PPM, Grain, Status, Subject, result_from_json
+from lockflight.core.findings import Severity, Verdict
+from lockflight.core.source import BytesSource
+from lockflight.core.words import MODEL_ROLES, Role
+from lockflight.errors import EnvironmentProblem
+from lockflight.formats import media
+from lockflight.scan import _models_walk, models
+from lockflight.scan._models_rules import RULES
+from lockflight.scan.models import LIBRARIES, ModelsCheck, scan_source, shipped_allow_list
+from tests.formats.files import (
+    archive,
+    assembled,
+    central,
+    gguf,
+    local,
+    mutants,
+    npy,
+    pair,
+    safetensors,
+    text,
+)
+from tests.formats.pickle.test_streams import legacy, storage
+from tests.formats.pickles import CALL, HOSTILE
+from tests.formats.test_protobuf import MODEL
+from tests.formats.test_skops import GOOD, node
+from tests.scan.subjects import Context, asset
+
+
+def scan(data, name="model.bin"):
+    return scan_source(BytesSource(data, name), shipped_allow_list())
+
+
+def rules(found):
+    return {finding.rule for finding in found.findings}
+
+
+def run(data, name="model.pkl", role=Role.MODEL_WEIGHTS):
+    part = asset(name, data, role)
+    return ModelsCheck().run(Subject(Grain.ASSET, name, part.sha256, (part,)), Context({name: data}))
+
+
+def checkpoint(data_pkl=None, **more):
+    """What torch.save writes."""
+    data_pkl = b"\x80\x02}X\x01\x00\x00\x00w" + storage() + b"s." if data_pkl is None else data_pkl
+    members = {
+        "data.pkl": data_pkl,
+        "byteorder": b"little",
+        "data/0": bytes(12),
+        "version": b"3\n",
+        ".data/serialization_id": b"123",
+    }
+    return archive({f"m/{name}": data for name, data in (members | more).items()})
+
+
+EVIL = HOSTILE["reduce protocol 4"]
+TEMPLATE = "{{ ''.__class__ }}"
+
+SAFE = {
+    "empty": (b"", "model.bin"),
+    "pickle": (pickle.dumps({"a": [1, 2]}), "model.pkl"),
+    "pickle without extension": (pickle.dumps({"a": [1, 2]}), "model"),
+    "torch checkpoint": (checkpoint(), "model.pt"),
+    "torch checkpoint before 1.6": (legacy(), "pytorch_model.bin"),
+    "safetensors": (safetensors(), "model.safetensors"),
+    "gguf": (gguf(), "model.gguf"),
+    "gguf with a template": (
+        gguf([pair("tokenizer.chat_template", 8, text("{{ messages[0].content }}"))]),
+        "m.gguf",
+    ),
+    "npy": (npy(), "a.npy"),
+    "npz": (archive({"a.npy": npy()}), "a.npz"),
+    "skops": (
+        archive({"schema.json": json.dumps(GOOD).encode(), "1.npy": npy(), "2.bin": b"\x80"}),
+        "m.skops",
+    ),
+    "sentencepiece": (MODEL, "tokenizer.model"),
+    "configuration": (b'{"model_type": "llama"}', "config.json"),
+    "vocabulary": ("hello\nwörld\n##ing\n".encode(), "vocab.txt"),
+    "merges": (b"#version: 0.2\nh e\nl l\n", "merges.txt"),
+    "template": (b"{% for m in messages %}{{ m.content }}{% endfor %}", "chat_template.jinja"),
+    "yaml": (b"a: 1\n", "config.yaml"),
+    "toml": (b"a = 1\n", "config.toml"),
+    "packed configuration": (gzip.compress(b'{"a": 1}'), "config.json.gz"),
+}
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_an_ordinary_file_is_safe(name):
+    found = scan(*SAFE[name])
+    assert found.findings == ()
+    assert found.verdict is Verdict.SAFE
+    assert found.coverage_ppm == PPM
+
+
+FIXTURES = (
+    "pipeline.0.pkl",
+    "pipeline.2.pkl",
+    "pipeline.5.pkl",
+    "boosted.pkl",
+    "neighbours.pkl",
+    "forest.joblib",
+    "words.joblib",
+    "pipeline.zlib.joblib",
+    "pipeline.gzip.joblib",
+    "pipeline.bz2.joblib",
+    "pipeline.xz.joblib",
+    "pipeline.lzma.joblib",
+    "pipeline.skops",
+    "frame.pkl",
+    "objects.npy",
+    "arrays.npz",
+    "packed.npz",
+)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_a_real_model_is_safe(name, project_root):
+    data = (project_root / "tests" / "vectors" / "models" / name).read_bytes()
+    found = scan(data, name)
+    assert found.findings == ()
+    assert found.coverage_ppm == PPM
+    assert found.media_type in media.MODEL_TYPES
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("file", ["adapter.bin", "model.pt", "model"])
+def test_a_hostile_pickle_is_malicious_under_any_name(name, file):
+    found = scan(HOSTILE[name], file)
+    assert found.verdict is Verdict.MALICIOUS
+    assert any(rule.startswith("pickle:") or rule == "file:polyglot" for rule in rules(found))
+
+
+EXECUTES = {
+    **{
+        f"packed with {name}": (pack(EVIL), "m.joblib")
+        for name, pack in {
+            "gzip": gzip.compress,
+            "bzip2": bz2.compress,
+            "xz": lzma.compress,
+            "zlib": zlib.compress,
+            "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+        }.items()
+    },
+    "packed twice": (gzip.compress(bz2.compress(EVIL)), "m.gz"),
+    "in a torch checkpoint": (checkpoint(EVIL), "m.pt"),
+    "beside the pickle of a checkpoint": (checkpoint(**{"extra/x": EVIL}), "m.pt"),
+    "as a storage that nothing names": (checkpoint(**{"data/9": EVIL}), "m.pt"),
+    "in a second data.pkl": (checkpoint(**{"../other/data.pkl": EVIL}), "m.pt"),
+    "in a zip": (archive({"a": EVIL}), "m.zip"),
+    "in a zip in a zip": (archive({"a": archive({"b": EVIL})}), "m.zip"),
+    "in a zip, protocol 0": (archive({"a": pickle.dumps(pickle.loads, 0)}), "m.zip"),
+    "in an array of objects": (
+        npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", EVIL),
+        "a.npy",
+    ),
+    "in an npz": (
+        archive({"a.npy": npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", EVIL)}),
+        "a.npz",
+    ),
+    "in skops": (archive({"schema.json": json.dumps(GOOD).encode(), "x.pkl": EVIL}), "m.skops"),
+    "named safetensors": (EVIL, "m.safetensors"),
+    "named json": (EVIL, "config.json"),
+    "before an array": (b"\x80\x04cos\nsystem\n0" + npy(), "a.npy"),
+    "in a skops schema": (
+        archive({"schema.json": json.dumps(node(module="os", name="system")).encode()}),
+        "m.skops",
+    ),
+    "in torch legacy": (legacy(body=b"\x80\x02" + CALL + b"."), "m.pt"),
+    "in TorchScript": (archive({"m/data.pkl": EVIL, "m/constants.pkl": b"N."}), "m.pt"),
+    "in a deflated checkpoint": (
+        archive({"m/data.pkl": EVIL, "m/version": b"3"}, method=zipfile.ZIP_DEFLATED),
+        "m.pt",
+    ),
+    "in a text that is also a pickle": (b"cos\nsystem\n(S'true'\ntR.", "m.ckpt"),
+}
+
+
+@pytest.mark.parametrize("name", EXECUTES)
+def test_code_is_found_wherever_it_lies(name):
+    found = scan(*EXECUTES[name])
+    assert found.verdict is Verdict.MALICIOUS
+    assert any(finding.severity is Severity.CRITICAL for finding in found.findings)
+    assert any(re.search(r"system|pickle", finding.message) for finding in found.findings)
+
+
+OTHER = {
+    "a zip behind safetensors": (safetensors() + archive({"a": b"x"}), "m.safetensors", "file:polyglot"),
+    "a zip behind gguf": (gguf() + archive({"a": b"x"}), "m.gguf", "file:polyglot"),
+    "a zip behind text": (b"words\n" + archive({"a": b"x"}), "vocab.txt", "file:polyglot"),
+    "a zip named safetensors": (archive({"a": b"x"}), "m.safetensors", "file:mismatch"),
+    "a library named json": (b"\x7fELF" + bytes(90), "config.json", "file:mismatch"),
+    "a template in a tokenizer": (
+        json.dumps({"chat_template": TEMPLATE}).encode(),
+        "tokenizer_config.json",
+        "template:private",
+    ),
+    "a template in gguf": (
+        gguf([pair("tokenizer.chat_template", 8, text(TEMPLATE))]),
+        "m.gguf",
+        "template:private",
+    ),
+    "another template in gguf": (
+        gguf([pair("tokenizer.chat_template.x", 8, text(TEMPLATE))]),
+        "m.gguf",
+        "template:private",
+    ),
+    "a template of its own": (TEMPLATE.encode(), "chat_template.jinja", "template:private"),
+    "yaml": (b"a: !!python/name:os.system\n", "config.yaml", "yaml:tag"),
+    "jsonpickle": (b'{"py/reduce": []}', "config.json", "json:jsonpickle"),
+    "a hole in safetensors": (safetensors(body=bytes(9)), "m.safetensors", "safetensors:trailing"),
+    "two keys in safetensors": (safetensors(raw=b'{"a":1,"a":2}'), "m.safetensors", "safetensors:duplicate"),
+    "bytes behind packed data": (
+        gzip.compress(pickle.dumps([1])) + b"junk",
+        "m.joblib",
+        "compressed:trailing",
+    ),
+    "a wrong checksum": (
+        assembled([local("a.json", b"{}", crc=1)], [central("a.json", b"{}", 0, crc=1)]),
+        "m.zip",
+        "zip:content",
+    ),
+    "a path in a checkpoint": (checkpoint(**{"../../x": b"y"}), "m.pt", "zip:path"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_other_attacks_are_blocked_by_their_rule(name):
+    data, file, rule = OTHER[name]
+    found = scan(data, file)
+    assert found.verdict is Verdict.MALICIOUS
+    assert rule in rules(found)
+
+
+REVIEW = {
+    "a member that torch does not write": (checkpoint(**{"notes.txt": b"hello"}), "m.pt", "torch:member"),
+    "a storage that nothing names": (checkpoint(**{"data/1": b"\0\1\2\3"}), "m.pt", "torch:member"),
+    "a member that skops does not write": (
+        archive({"schema.json": json.dumps(GOOD).encode(), "README.md": b"x"}),
+        "m.skops",
+        "skops:member",
+    ),
+    "code beside": (b'{"auto_map": {"A": "b.C"}}', "config.json", "config:local-code"),
+}
+
+
+@pytest.mark.parametrize("name", REVIEW)
+def test_what_a_person_has_to_see(name):
+    data, file, rule = REVIEW[name]
+    found = scan(data, file)
+    assert found.verdict is Verdict.REVIEW
+    assert rules(found) == {rule}
+
+
+UNKNOWN = {
+    "onnx": (b"\x08\x07\x12\x07pytorch" + bytes(30), "m.onnx", "file:unsupported"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(90), "m.h5", "file:unsupported"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(90), "m.7z", "file:unsupported"),
+    "tar": (bytes(257) + b"ustar\x0000" + bytes(90), "m.nemo", "file:unsupported"),
+    "keras": (archive({"config.json": b"{}", "metadata.json": b"{}"}), "m.keras", "file:unsupported"),
+    "unrecognised bytes": (b"\0\1\2\3" * 30, "weights.dat", "file:unsupported"),
+    "code": (b"import os\n", "modeling_x.py", "file:code"),
+    "TorchScript": (
+        archive({"m/data.pkl": b"N.", "m/constants.pkl": b"N.", "m/code/x.py": b"a"}),
+        "m.pt",
+        "torch:script",
+    ),
+    "a damaged pickle": (pickle.dumps({"a": b"x" * 100})[:-30], "m.pkl", "pickle:broken"),
+    "a damaged gzip": (gzip.compress(pickle.dumps(list(range(2000))))[:-9], "m.joblib", "compressed:corrupt"),
+    "a damaged zip": (checkpoint()[:-5], "m.pt", "zip:broken"),
+    "text named json": (b"hello", "config.json", "json:broken"),
+    "text that is none": (b"hello" * 20_000 + b"\0", "vocab.txt", "file:text"),
+    "json named safetensors": (b"{}", "m.safetensors", "file:mismatch"),
+    "remote code": (b'{"auto_map": "who/x--b.C"}', "config.json", "config:remote-code"),
+    "a storage that is missing": (checkpoint(**{"data/0": b"short"}), "m.pt", "torch:storage"),
+    "another gguf version": (gguf(version=1), "m.gguf", "gguf:version"),
+    "too many boxes": (
+        gzip.compress(gzip.compress(gzip.compress(gzip.compress(gzip.compress(b"{}"))))),
+        "a.gz",
+        "file:nesting",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_cannot_be_judged_is_unknown(name):
+    data, file, rule = UNKNOWN[name]
+    found = scan(data, file)
+    assert rule in rules(found)
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_the_result_of_the_check():
+    result = run(EVIL, "adapter.bin", Role.ADAPTER)
+    assert result.status is Status.COMPLETE
+    assert result.summary == {
+        "safe": 0,
+        "review": 0,
+        "unknown": 0,
+        "malicious": 1,
+        "opcodes": 25,
+        "critical": 1,
+        "high": 0,
+        "medium": 0,
+        "low": 0,
+        "info": 0,
+    }
+    (finding,) = result.findings
+    assert (finding.code, finding.rule, finding.severity) == ("LF2100", "pickle:global", Severity.CRITICAL)
+    assert finding.asset == "adapter.bin"
+    assert "posix.system" in finding.message
+    assert finding.location.offset > 0
+    assert {"AML.T0010", "AML.T0011.000", "CWE-502"} <= set(finding.ids)
+    assert result.tool.digest == f"sha256:{shipped_allow_list().digest}"
+    assert result_from_json(result.to_json()).to_json() == result.to_json()
+
+
+def test_a_safe_result():
+    result = run(pickle.dumps([1]))
+    assert (result.status, result.findings, result.coverage_ppm) == (Status.COMPLETE, (), PPM)
+    assert result.summary["safe"] == 1
+
+
+def test_a_budget_makes_it_incomplete(monkeypatch):
+    monkeypatch.setattr(
+        _models_walk, "Budget", lambda: _models_walk.analyse.__globals__["Budget"](opcodes=10)
+    )
+    result = run(pickle.dumps(list(range(1000))))
+    assert result.status is Status.INCOMPLETE
+    assert "budget" in result.reason
+    assert result.summary["unknown"] == 1
+    assert result.coverage_ppm < PPM
+
+
+def test_what_it_reads():
+    info = ModelsCheck.info
+    assert info.selects(asset("x.json", b"", Role.TOKENIZER))
+    assert info.selects(asset("x.pkl", b"", Role.DATASET, media.PICKLE))
+    assert not info.selects(asset("x.json", b"", Role.DATASET, media.JSON))
+    assert info.reads == MODEL_ROLES
+
+
+def test_a_missing_allow_list_is_no_verdict(monkeypatch):
+    monkeypatch.setattr(models, "LIBRARIES", ("no-such-library",))
+    with pytest.raises(EnvironmentProblem) as caught:
+        models.shipped_allow_list.__wrapped__()
+    assert caught.value.code == "LF2300"
+
+
+def test_every_document_of_the_allow_list_is_read(project_root):
+    folder = project_root / "src" / "lockflight" / "_data" / "allowlist"
+    assert {path.stem for path in folder.glob("*.json")} == set(LIBRARIES)
+
+
+def test_every_rule_of_the_parsers_has_a_meaning(project_root):
+    """Rules are written as literals in the parsers; a new one without an entry would be a crash at run time."""
+    used = set()
+    for path in [
+        *(project_root / "src" / "lockflight" / "formats").rglob("*.py"),
+        *(project_root / "src" / "lockflight" / "scan").glob("_models_walk.py"),
+    ]:
+        source = path.read_text(encoding="utf-8")
+        used |= set(
+            re.findall(
+                r'"((?:pickle|zip|torch|compressed|safetensors|gguf|npy|skops|config|json|yaml|template|file|sentencepiece):[a-z0-9-]+)"',
+                source,
+            )
+        )
+        if path.name in {"state.py", "joblib.py", "effects.py"}:
+            used |= {f"pickle:{rule}" for rule in re.findall(r'\.(?:block|unknown)\(\s*"([a-z-]+)"', source)}
+        if path.name == "chat_template.py":
+            used |= {f"template:{rule}" for rule in re.findall(r'self\.add\(\s*"([a-z-]+)"', source)}
+    used |= {"pickle:budget", "pickle:broken", "compressed:corrupt", "compressed:bomb", "compressed:budget"}
+    assert used == set(RULES)
+
+
+def test_findings_hold_no_control_characters():
+    name = "\x1b[31m\n\u202eevil"
+    data = archive({name: EVIL, "b": b"\x80\x04\x8c\x09\x1b[31mos\n\xe2\x80\xae\x8c\x01x\x93."})
+    for finding in scan(data, "m.zip").findings:
+        shown = finding.message + finding.location.member + finding.salt
+        assert shown.isprintable()
+        assert shown.isascii()
+
+
+def test_the_same_bytes_give_the_same_result_in_another_process(project_root):
+    code = (
+        "import sys, json; sys.path[:0] = ['src', '.']\n"
+        "from lockflight.core.source import BytesSource\n"
+        "from lockflight.scan.models import scan_source, shipped_allow_list\n"
+        "data = sys.stdin.buffer.read()\n"
+        "found = scan_source(BytesSource(data, 'm.pt'), shipped_allow_list())\n"
+        "print(json.dumps([f.to_json() for f in found.findings]))\n"
+    )
+    data = checkpoint(EVIL, **{"extra/x": EVIL, "y": b"z"})
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-X", f"int_max_str_digits={5000 + i}", "-c", code],
+            input=data,
+            capture_output=True,
+            check=True,
+            cwd=project_root,
+            env={"PYTHONHASHSEED": str(i)},
+        ).stdout
+        for i in range(2)
+    }
+    assert len(outputs) == 1
+    assert json.loads(outputs.pop()) == [f.to_json() for f in scan(data, "m.pt").findings]
+
+
+def test_damage_never_makes_a_hostile_file_crash_the_check():
+    seeds = [data for data, _ in SAFE.values() if 0 < len(data) < 4000] + [
+        data for data, _ in EXECUTES.values() if len(data) < 4000
+    ]
+    seen = {scan(data, "model.bin").verdict for data in mutants(seeds, 1500, 11)}
+    assert {Verdict.SAFE, Verdict.UNKNOWN, Verdict.MALICIOUS} <= seen
