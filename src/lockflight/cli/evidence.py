@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.logs import record_json, record_lines, signer_name
+from lockflight.cli.logs import kind_of, record_json, record_lines, signer_name
 from lockflight.cli.run import Reply, Run
 from lockflight.cli.style import clean, count, short
 from lockflight.errors import EnvironmentProblem, NotFound, UsageError
@@ -61,7 +61,7 @@ def add(args: argparse.Namespace, run: Run) -> Reply:
 
 @contextlib.contextmanager
 def _reading(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
+    if name == "-" and sys.stdin is not None:
         yield sys.stdin.buffer
         return
     path = Path(name)
@@ -101,7 +101,7 @@ def list(args: argparse.Namespace, run: Run) -> Reply:  # noqa: A001 - verbs are
         record
         for record in view.state.records
         if (args.all or args.type or record.type not in _NOT_EVIDENCE)
-        and (not args.type or args.type in {record.type, record.type.removesuffix("/v1")})
+        and (not args.type or args.type in {record.type, kind_of(record)})
         and (subjects is None or record.subject in subjects)
     ]
     result = {"realm": view.name, "evidence": [record_json(view, record) for record in records]}

@@ -23,6 +23,8 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None or sys.stderr is None:
+        _open_closed_streams()
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -37,6 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = None  # as above
         return CANNOT_WORK
     return code
+
+
+def _open_closed_streams() -> None:
+    """Whoever closed a stream wants nothing from it; the exit code still counts."""
+    import os
+
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
 
 
 def _dispatch(words: list[str]) -> int:

@@ -62,7 +62,7 @@ def scan(args: argparse.Namespace, run: Run) -> Reply:
         args.paths,
         checks=args.check,
         exclude=[parse_glob(text) for text in args.exclude],
-        stdin=sys.stdin.buffer,
+        stdin=sys.stdin.buffer if sys.stdin is not None else None,
         workers=args.workers or 0,
         progress=run.progress(),
     )

@@ -11,14 +11,16 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from blake3 import blake3
 
 from lockflight.infra.files import FdSource, FileSource, Folder, ReopenedSource, changed, descriptor_budget
 from lockflight.infra.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 BUFFER = 256 * 1024
 SMALL = 64 * 1024
@@ -154,7 +156,7 @@ def hash_files(
     opened: list[FdSource] = []
     held = 0
     progress.begin("hashing", 0 if progress is SILENT else sum(folder.size(name) for name in names))
-    pool = ThreadPoolExecutor(workers, "hash")
+    pool: ThreadPoolExecutor | None = None
 
     def one(source: FdSource, *, keep: bool) -> HashedFile[T]:
         file = HashedFile[T](source, hash_source(source, progress), look(source))
@@ -177,6 +179,11 @@ def hash_files(
                 continue
             keep = held < hold
             held += keep
+            if pool is None:
+                # Loaded only for large files: it costs a tenth of a whole offline verification.
+                from concurrent.futures import ThreadPoolExecutor
+
+                pool = ThreadPoolExecutor(workers, "hash")
             window.append((i, pool.submit(one, source, keep=keep)))
             if len(window) > 4 * workers:
                 at, future = window.popleft()
@@ -185,11 +192,13 @@ def hash_files(
             at, future = window.popleft()
             hashed[at] = future.result()
     except BaseException:
-        pool.shutdown(cancel_futures=True)
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
         for source in opened:
             source.close()
         raise
     finally:
-        pool.shutdown()
+        if pool is not None:
+            pool.shutdown()
         progress.end()
     return [h for h in hashed if h is not None]

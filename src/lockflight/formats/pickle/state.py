@@ -174,6 +174,11 @@ class State:
         CPython drops the last byte of a line that the end of the file cuts.
         """
         start = self.pos
+        inside = start - self.base
+        end = self.buf.find(b"\n", inside, len(self.buf) - PAD) if inside >= 0 else -1
+        if end >= 0:
+            self.pos = self.base + end + 1
+            return self.buf[inside : min(end, inside + MAX_LINE)]
         kept = self.source.read_at(start, _LINE)
         end = kept.find(b"\n")
         if end >= 0:
@@ -196,7 +201,12 @@ class State:
             return None
         if value in self._texts:
             return self._texts[value]
-        data = self.source.read_at(value >> 16, value & 0xFFFF)
+        start, length = value >> 16, value & 0xFFFF
+        inside = start - self.base
+        if inside >= 0 and inside + length <= len(self.buf) - PAD:
+            data = self.buf[inside : inside + length]
+        else:
+            data = self.source.read_at(start, length)
         try:
             found = data.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
