@@ -77,6 +77,12 @@ UNKNOWN = {
     "built in a block": "{% set x %}a{% endset %}{{ messages[x] }}",
     "format of a variable": "{{ messages[0].content.format(messages) }}",
     "named test": "{{ messages|select('frobnicated')|list }}",
+    "a character by way of a filter": "{{ messages['a_b'[1]|max] }}",
+    "either text": "{{ messages['a' and 'x_'] }}",
+    "an entry of a dict": "{{ messages[{'a': 'b_'}['a']] }}",
+    "a default": "{{ messages[tools|default('b_')] }}",
+    "an entry of a namespace": "{% set ns = namespace(a='b_') %}{{ messages[ns.a] }}",
+    "an entry of a function's dict": "{{ messages[dict(a='b_').get('a')] }}",
     "damage": "{% if %}",
 }
 

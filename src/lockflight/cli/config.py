@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.run import Reply, Run
+from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean
 
 if TYPE_CHECKING:

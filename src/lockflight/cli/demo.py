@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.cli.run import Reply, Run
+from lockflight.cli.reply import Reply, Run
 from lockflight.errors import InternalError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.logs import kind_of, record_json, record_lines, signer_name
-from lockflight.cli.run import Reply, Run
+from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short
 from lockflight.errors import EnvironmentProblem, NotFound, UsageError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import choice, environment
 from lockflight.cli.common import folder_of, release_json, release_line, said_json
-from lockflight.cli.run import Reply, Run
+from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 from lockflight.core.acts import REVOCATION_REASONS, Scope
 from lockflight.errors import UsageError

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lockflight.cli.run import Reply, Run
+    from lockflight.cli.reply import Reply, Run
     from lockflight.errors import LockflightError
 
 DOCS = "https://lockflight.dev/docs/errors#"

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from lockflight.cli.run import Reply, Run
+from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.run import Reply, Run
+from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import environment
 from lockflight.cli.common import folder_of, release_json, release_line, time_json
-from lockflight.cli.run import Reply, Run
+from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short
 from lockflight.errors import UsageError
 

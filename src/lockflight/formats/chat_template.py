@@ -357,30 +357,27 @@ class _Judge:
         if node.kind == "string":
             return None if "_" in {node.value[:1], node.value[-1:]} else []
         if node.kind == "binary":
-            if node.value in {"+", "%", "*"}:
-                return None if any(child.kind == "string" for child in children) else children
-            return []
+            texts = node.value in {"+", "%", "*"}
+            return None if texts and any(child.kind == "string" for child in children) else children
         if node.kind == "filter":
-            if node.value in {"first", "last", "list"}:
-                return children[:1]
-            return None if node.value in words.TEXT_FILTERS else []
+            if node.value in words.NUMBER_FILTERS:
+                return []
+            return None if node.value in words.TEXT_FILTERS else children
         if node.kind == "call":
             return self._built_by_call(children)
         if node.kind == "item":
             return None if children[0].kind == "string" else children[:1]
-        if node.kind == "cond":
-            return children[1:]
-        if node.kind in {"list", "tuple"}:
+        if node.kind in {"cond", "logic", "list", "tuple", "dict", "keyword", "unary"}:
             return children
-        return None if node.kind in {"concat", "body"} else []
+        return [] if node.kind in {"number", "const", "compare", "test"} else None
 
     @staticmethod
     def _built_by_call(children: list[Node]) -> list[Node] | None:
         callee = children[0]
         if callee.kind == "name" and callee.value in {"range", "namespace", "dict"}:
-            return []
+            return children[1:]
         if callee.kind == "attr" and callee.value in words.DATA_METHODS:
-            return list(callee.children)
+            return [*callee.children, *children[1:]]
         return None
 
 

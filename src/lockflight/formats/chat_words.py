@@ -58,7 +58,14 @@ BY_ATTRIBUTE = _words(
     """
 )
 
-#: Filters and methods that make text, from which a name could be put together.
+#: Filters that only give numbers.
+NUMBER_FILTERS = _words(
+    """
+    abs count float int length round wordcount
+    """
+)
+
+#: Filters that make text, from which a name could be put together.
 TEXT_FILTERS = _words(
     """
     capitalize e escape forceescape format join lower replace reverse safe string title trim upper
