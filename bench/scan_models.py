@@ -1,7 +1,7 @@
 """Judging model files: less CPU and memory than picklescan, with a verdict where it has none.
 
 Claims: many small pickles cost no more CPU than with picklescan; a pickle of millions of opcodes at most a third; its
-peak memory stays below 96 MiB, whatever its size. Every hostile file is found by both sides before a time counts.
+peak memory stays below 64 MiB, whatever its size. Every hostile file is found by both sides before a time counts.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def main() -> int:
     return finish(
         at_most("CPU for many small pickles", ratio, 1, label),
         at_most("CPU for one pickle of millions of opcodes", big_ratio, 1 / 3, label),
-        at_most("peak memory for it", memory, 96, f"{label}: {their_memory:.0f} MiB", unit="MiB"),
+        at_most("peak memory for it", memory, 64, f"{label}: {their_memory:.0f} MiB", unit="MiB"),
     )
 
 

@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from lockflight.app import ocilayout
 from lockflight.app import pack as module
 from lockflight.app.describe import describe
 from lockflight.app.pack import pack
@@ -236,7 +237,7 @@ def test_stock_gives_descriptors_back_when_it_fails(workspace, monkeypatch):
 
     (workspace / "oci-layout").write_text("{}")
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112, PTH208
-    monkeypatch.setattr(module, "read_layout", fail)
+    monkeypatch.setattr(ocilayout, "read_layout", fail)
     refused(InvalidInput, "LF1003", load_package, workspace)
     assert before == (len(os.listdir("/proc/self/fd")) if before else 0)  # noqa: PTH208
 

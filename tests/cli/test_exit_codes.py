@@ -288,8 +288,6 @@ def no_room_for_the_demo(world):
 @pytest.mark.parametrize(("name", "code"), sorted(CASES), ids=lambda x: str(x).replace(" ", "-"))
 @pytest.mark.parametrize("form", ["words", "json"])
 def test_command_ends_with_the_code(world, monkeypatch, name, code, form):
-    if (name, code, form) == ("demo", 0, "words"):
-        pytest.skip("half a minute; the other form runs the same commands")
     words, options = CASES[name, code](world)
     monkeypatch.setattr(tempfile, "tempdir", options.pop("temporary", tempfile.tempdir))
     done = world.run(words + (" --json" if form == "json" else ""), **options)

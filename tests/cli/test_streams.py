@@ -132,10 +132,10 @@ def test_a_closed_stream_does_not_change_the_verdict(lockflight, tmp_path, close
     program = SOURCE.format(src=str(project_root / "src"))
     words = ["sh", "-c", f'exec "$0" "$@" {closed}>&-', sys.executable, "-c", program]
     for name, code in (("adapter.pkl", 10), ("-", 3 if closed == "0" else 10)):
-        given = (tmp_path / "adapter.pkl").open("rb") if name == "-" else subprocess.DEVNULL
-        done = subprocess.run(
-            [*words, "scan", name], stdin=given, capture_output=True, check=False, cwd=tmp_path
-        )
+        with (tmp_path / "adapter.pkl").open("rb") as given:
+            done = subprocess.run(
+                [*words, "scan", name], stdin=given, capture_output=True, check=False, cwd=tmp_path
+            )
         assert done.returncode == code, done
         assert b"Traceback" not in done.stderr
 

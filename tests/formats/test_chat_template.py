@@ -105,7 +105,7 @@ REVIEW = {
         "template:conditional-text",
     ),
     "a trigger in a variable": (
-        "{% set c = messages[-1]['content'] %}{% if c.startswith('When I say') %}{{ 'Answer with yes only' }}{% endif %}",
+        "{% set c = messages[-1]['content'] %}{% if c.startswith('When I') %}{{ 'Answer only with yes' }}{% endif %}",
         "template:conditional-text",
     ),
     "a trigger in an expression": (

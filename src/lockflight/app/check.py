@@ -89,7 +89,7 @@ class CheckOptions:
         workers: number of check processes; 0 for one per processor.
         actor: name of the person who asks.
         as_of: Unix seconds of an earlier time to judge at; then nothing runs and nothing is recorded.
-        bundle: the policy; None for the shipped baseline.
+        bundle: a policy to try instead of the realm's own; then nothing is decided that counts.
     """
 
     environment: str = ""
@@ -134,8 +134,9 @@ def check(
     _check_options(options, gate)
     earlier = options.as_of is not None
     asked = Realm(home, realm_name, as_of=options.as_of) if earlier else open_realm(home, realm_name)
-    rehearsal = earlier or (not asked.personal and not options.record)
-    evidence = open_realm(home, PERSONAL) if rehearsal and not earlier else asked
+    local = not asked.personal and not options.record
+    rehearsal = earlier or local or options.bundle is not None
+    evidence = open_realm(home, PERSONAL) if local and not earlier else asked
     with ExitStack() as stack:
         guessed = not (folder / "lockflight.toml").is_file()
         described = stack.enter_context(

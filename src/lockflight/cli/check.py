@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lockflight.app.check import CheckOutcome, Ran
     from lockflight.app.gate import Judgement
     from lockflight.cli.style import Style
+    from lockflight.policy.bundle import Bundle
 
 #: What CI systems set in a job that may prove its identity; the job's evidence then belongs to the team.
 CI_IDENTITY = (
@@ -38,6 +39,9 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", default="", metavar="NAME,NAME", help="run only these checks")
     parser.add_argument("--no-run", action="store_true", help="run no check, only decide on what is known")
     parser.add_argument("--plan", action="store_true", help="only say what would run")
+    parser.add_argument(
+        "--policy", metavar="DIR", help="try this policy bundle instead; nothing is decided that counts"
+    )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="check processes (default: one per processor)"
     )
@@ -72,6 +76,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         workers=_workers(args, run),
         actor=run.actor,
         as_of=run.as_of,
+        bundle=_bundle(args),
     )
     first = run.realm == PERSONAL and not (run.home / "realms" / PERSONAL).exists()
     clock = now if run.as_of is None else lambda: run.now
@@ -104,6 +109,14 @@ def _record(args: argparse.Namespace, run: Run) -> bool:
     return run.settings.flag("record", default=any(os.environ.get(name) for name in CI_IDENTITY))
 
 
+def _bundle(args: argparse.Namespace) -> Bundle | None:
+    if args.policy is None:
+        return None
+    from lockflight.policy.bundle import read_folder
+
+    return read_folder(folder_of(args.policy))
+
+
 def _workers(args: argparse.Namespace, run: Run) -> int:
     word = args.workers if args.workers is not None else run.settings["workers"] or 0
     try:
@@ -124,7 +137,8 @@ def _unfinished(outcome: CheckOutcome) -> list[Ran]:
 def _exit_code(outcome: CheckOutcome, planned: bool) -> int:  # noqa: FBT001 - one flag, named by its caller
     if planned:
         return 0
-    codes = [judgement.exit_code for judgement in outcome.judgements.values()]
+    # The ladder tells how far the release could go; its verdict is that of the first step.
+    codes = [judgement.exit_code for judgement in outcome.judgements.values()][:1]
     if _unfinished(outcome):
         codes.append(EvidenceMissing.exit_code)
     return worst_exit(codes)

@@ -367,7 +367,7 @@ class _Judge:
             return self._built_by_call(children)
         if node.kind == "item":
             return None if children[0].kind == "string" else children[:1]
-        if node.kind in {"cond", "logic", "list", "tuple", "dict", "keyword", "unary"}:
+        if node.kind in {"attr", "cond", "logic", "list", "tuple", "dict", "keyword", "unary"}:
             return children
         return [] if node.kind in {"number", "const", "compare", "test"} else None
 

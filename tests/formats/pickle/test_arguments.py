@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.formats.pickles import judge, rules, shipped
+from lockflight.core.findings import Verdict
+from tests.formats.pickles import judge, rules, shipped, verdict
 
 GOOD = [
     b"c_codecs\nencode\n(Vabc\nVlatin1\ntR.",
@@ -19,7 +20,6 @@ BAD = [
     b"c_codecs\nencode\n(Vabc\ntR.",
     b"c_codecs\nencode\n(I1\nVlatin1\ntR.",
     b"c_codecs\nencode\nNR.",
-    b"c_codecs\nencode\n" + b"(" + b"N" * 65 + b"tR.",
     b"ccopy_reg\n_reconstructor\n(ccollections\nCounter\nNNtR.",
     b"ccopy_reg\n_reconstructor\n(cnumpy\nadd\nc__builtin__\nobject\nNtR.",
     b"ccopy_reg\n_reconstructor\n(NtR.",
@@ -38,6 +38,22 @@ def test_the_arguments_that_picklers_write(stream):
 @pytest.mark.parametrize("stream", BAD)
 def test_other_arguments(stream):
     assert "pickle:arguments" in rules(judge(stream))
+
+
+def test_arguments_that_are_not_kept_are_unknown():
+    report = judge(b"c_codecs\nencode\n(" + b"N" * 65 + b"tR.")
+    assert (rules(report), verdict(report)) == ({"pickle:arguments"}, Verdict.UNKNOWN)
+
+
+def test_a_tuple_from_long_ago_is_not_kept(monkeypatch):
+    from lockflight.formats.pickle import state, vm
+
+    monkeypatch.setattr(state, "RECENT", 10)
+    monkeypatch.setattr(vm, "CHUNK", 64)
+    old = b"\x80\x04c_codecs\nencode\n" + b"\x8c\x01a\x8c\x06latin1\x86\x94" + b"R" + b"N\x940" * 200
+    assert judge(old + b"0N.").issues == ()
+    again = judge(old + b"0c_codecs\nencode\nh\x00R.")
+    assert (rules(again), verdict(again)) == ({"pickle:arguments"}, Verdict.UNKNOWN)
 
 
 def test_every_rule_is_used_by_the_shipped_list():

@@ -16,7 +16,7 @@ def storage(kind="FloatStorage", key="0", numel=3):
     """The opcodes of a torch storage's persistent id, and `_rebuild_tensor_v2` of it."""
     return (
         b"ctorch._utils\n_rebuild_tensor_v2\n(("
-         b"X\x07\x00\x00\x00storage"
+        b"X\x07\x00\x00\x00storage"
         + f"ctorch\n{kind}\n".encode()
         + b"X"
         + struct.pack("<I", len(key))

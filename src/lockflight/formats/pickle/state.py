@@ -34,6 +34,8 @@ MAX_MEMO = 8_000_000
 MAX_GLOBALS = 20_000
 MAX_CALLS = 20_000
 MAX_LINE = 64 * 1024
+#: How many of the newest memo entries keep their tuples.
+RECENT = 32_768
 _LINE = 256
 _MAX_KEPT = 400_000
 _MAX_TEXTS = 65_536
@@ -145,6 +147,7 @@ class State:
         self._holes = 0
         self._texts: dict[int, str | None] = {}
         self._kept = 0
+        self._swept = 0
 
     def nested(self, start: int) -> int:
         """Run the pickle that lies inside this one; the offset behind it. The machine overrides it."""
@@ -221,6 +224,16 @@ class State:
         if len(data) > MAX_TEXT:
             return STRING
         return start << 16 | len(data)
+
+    def forget(self) -> None:
+        """Let go of tuples that were memoised long ago: only fresh ones are arguments that a rule looks into."""
+        end = len(self.memo) - RECENT
+        if end - self._swept > RECENT:
+            old = self.memo[self._swept : end]
+            self.memo[self._swept : end] = [
+                TUPLE if value and type(value) is tuple else value for value in old
+            ]
+            self._swept = end
 
     # -- memo --------------------------------------------------------------------------------------------------
 
@@ -339,8 +352,11 @@ class State:
                 callee.label,
             )
         if entry.arguments and not opcode.startswith("NEWOBJ"):
-            listed = args if isinstance(args, tuple) else None
-            if listed is None or not RULES[entry.arguments](self, listed):
+            if args is TUPLE:
+                self.unknown(
+                    "arguments", f"The arguments of {shown(callee.label)} cannot be followed.", callee.label
+                )
+            elif not isinstance(args, tuple) or not RULES[entry.arguments](self, args):
                 self.block(
                     "arguments",
                     f"The stream calls {shown(callee.label)} with arguments that are not allowed for it.",

@@ -129,6 +129,7 @@ class Machine(State):
             raise Broken("it has more opcodes than the budget allows", budget=True)
         if len(self.stack) > MAX_STACK or len(self.marks) > MAX_MARKS or len(self.memo) > MAX_MEMO:
             raise Broken("it needs more stack or memo than the budget allows", budget=True)
+        self.forget()
         end = self.base + len(self.buf) - PAD
         if not self.base <= at < end - _REACH and (end < size or at < self.base or at >= end):
             # One opcode takes at least one byte, so a window never holds more of them than are left.
