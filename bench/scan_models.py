@@ -48,6 +48,11 @@ print(*[path.name for path in sorted(Path(sys.argv[1]).iterdir()) if bad(path)])
 """
 
 
+_FIXED = (
+    "each file is looked at twice, once to tell what it is and once to judge it; text protocols cost most"
+)
+
+
 class Payload:
     """Runs `true` if it is ever loaded, which nobody does."""
 
@@ -68,10 +73,12 @@ def small_files(folder: Path, count: int) -> None:
 
 
 def big_file(folder: Path, entries: int) -> None:
-    """One pickle of plain values, about eight opcodes and thirty bytes for each entry."""
+    """One pickle of plain values, six opcodes and thirty bytes for each entry."""
     folder.mkdir()
-    values = {f"key_{i}": (i, float(i)) for i in range(entries)}
-    (folder / "big.pkl").write_bytes(pickle.dumps(values, 4))
+    # In a child: what this process once held would count as the peak memory of every child that it starts.
+    code = "import pickle, sys; n = int(sys.argv[2]); values = {f'key_{i}': (i, float(i)) for i in range(n)}"
+    code += "; pickle.dump(values, open(sys.argv[1], 'wb'), 4)"
+    child([sys.executable, "-c", code, folder / "big.pkl", str(entries)])
 
 
 def measure(peer: Path, folder: Path, rounds: int, name: str) -> tuple[float, float, float]:
@@ -101,7 +108,7 @@ def main() -> int:
         ratio, _, _ = measure(peer, small, rounds, "the small files")
         big_ratio, memory, their_memory = measure(peer, big, rounds, "the big file")
     return finish(
-        at_most("CPU for many small pickles", ratio, 1, label),
+        at_most("CPU for many small pickles", ratio, 1, label, cause=_FIXED),
         at_most("CPU for one pickle of millions of opcodes", big_ratio, 1 / 3, label),
         at_most("peak memory for it", memory, 64, f"{label}: {their_memory:.0f} MiB", unit="MiB"),
     )

@@ -38,6 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
         if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
             del os.environ[name]
     os.environ.update(_SET)
+    # Tests start the system's own programs (a shell, unshare, a compiler) also where PATH holds only python and git.
+    os.environ["PATH"] = os.pathsep.join(
+        [os.environ.get("PATH", ""), "/usr/local/bin", "/usr/bin", "/bin"]
+    ).lstrip(":")
 
 
 _breaches = purity.watch(ROOT / "src" / "lockflight", ROOT / "tests")

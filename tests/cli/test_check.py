@@ -87,15 +87,15 @@ MISSING = violation("LF4102", "secrets")
         (outcome(staging=judgement()), 0, None),
         (outcome(staging=judgement(violation())), 10, "LF4550"),
         (outcome(staging=judgement(MISSING)), 11, "LF4551"),
-        (outcome(development=judgement(), staging=judgement(violation())), 10, "LF4550"),
-        (outcome(development=judgement(MISSING), staging=judgement(violation())), 10, "LF4550"),
+        (outcome(development=judgement(), staging=judgement(violation())), 0, None),
+        (outcome(development=judgement(MISSING), staging=judgement(violation())), 11, "LF4551"),
         (outcome((INCOMPLETE,), staging=judgement()), 11, "LF4552"),
         (outcome((INCOMPLETE,), staging=judgement(violation())), 10, "LF4550"),
         (outcome((ran(),), staging=judgement()), 0, None),
     ],
     ids=["allowed", "denied", "missing", "ladder", "both", "incomplete", "denied-incomplete", "complete"],
 )
-def test_the_worst_wins(found, code, error):
+def test_the_worst_wins_and_a_ladder_is_its_first_step(found, code, error):
     assert command._exit_code(found, planned=False) == code
     given = command._error(found, "work", code)
     assert (given.code if given else None) == error

@@ -14,6 +14,7 @@ from lockflight.core.trust import Duty, Grant, RealmKey
 from lockflight.core.words import Role
 from lockflight.errors import VerificationFailed
 from lockflight.signing.keys import P256, generate
+from lockflight.signing.oms import sign_payload
 from tests.factories import Ledger, asset, basis_of, release
 
 
@@ -163,24 +164,44 @@ def test_a_malformed_predicate_has_no_effect(ledger: Ledger) -> None:
     assert _why(ledger, ledger.add(bad, "producer")) == "LF7242"
 
 
-def test_an_altered_envelope_has_no_effect(ledger: Ledger) -> None:
-    digest = ledger.scan(release())
+@pytest.mark.parametrize("signer", ["producer", "stranger"])
+def test_an_altered_or_missing_envelope_matters_if_its_signer_does(ledger: Ledger, signer: str) -> None:
+    ledger.keys["stranger"] = generate(P256)
+    ledger.scan(release(), signer=signer)
     last = ledger.entries[-1]
-    assert last.envelope is not None
-    ledger.entries[-1] = replace(last, envelope=ledger.entries[0].envelope)
-    assert _why(ledger, digest) == "LF7241"
-    ledger.entries[-1] = replace(last, envelope=None)
-    assert _why(ledger, digest) == "LF7240"
+    for envelope, code in ((ledger.entries[0].envelope, "LF7241"), (b"{", "LF7241"), (None, "LF7240")):
+        ledger.entries[-1] = replace(last, envelope=envelope)
+        if signer == "stranger":
+            assert ledger.state().records[-1].code == "LF7240"
+            continue
+        with pytest.raises(VerificationFailed) as caught:
+            ledger.state()
+        assert caught.value.code == code
 
 
-def test_a_leaf_of_another_envelope_has_no_effect(ledger: Ledger) -> None:
-    digest = ledger.scan(release())
+def test_a_leaf_of_another_envelope_is_refused(ledger: Ledger) -> None:
+    ledger.scan(release())
     last = ledger.entries[-1]
     ledger.entries[-1] = FoldEntry(
         last.index, ledger.entries[0].leaf, last.digest, last.envelope, last.logged_at
     )
-    assert _why(ledger, digest)
+    with pytest.raises(VerificationFailed) as caught:
+        ledger.state()
+    assert caught.value.code == "LF7241"
+
+
+def test_a_leaf_that_does_not_read_has_no_effect(ledger: Ledger) -> None:
+    ledger.scan(release())
+    ledger.entries[-1] = replace(ledger.entries[-1], leaf=b"{}")
+    assert ledger.state().records[-1].code == "LF7240"
     assert not ledger.state().scans
+
+
+def test_a_signature_of_another_key_has_no_effect(ledger: Ledger) -> None:
+    envelope = sign_payload(b"{}", ledger.keys["alice"])
+    forged = replace(envelope, keyid=ledger.keys["bob"].keyid)
+    ledger.add_envelope(forged.encode(), ledger.keys["bob"].public_der)
+    assert ledger.state().records[-1].code == "LF7164"
 
 
 def test_promotion_up_the_slot(ledger: Ledger) -> None:

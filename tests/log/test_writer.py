@@ -164,10 +164,11 @@ def test_a_second_key_that_fits_a_signature_does_not_take_its_place(home, log):
     body, der = item("victim", signer=author, keyid=False)
     thief = other_key(author, body)
     assert thief != der
-    log.append([(body, thief)])
-    (mine,) = log.append([(body, der)])
-    assert mine.index == 1
-    assert log.append([(body, thief), (body, der)])[1] == mine
+    code_of(VerificationFailed, "LF7165", lambda: log.append([(body, thief)]))
+    named, der = item("victim", signer=author)
+    code_of(VerificationFailed, "LF7165", lambda: log.append([(named, other_key(author, named))]))
+    (mine,) = log.append([(named, der)])
+    assert mine.index == 0
 
 
 def other_key(author, body):

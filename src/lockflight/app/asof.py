@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lockflight.app.view import open_view
 from lockflight.core.fold import fold
 from lockflight.core.merkle import leaf_hash, root
-from lockflight.core.state import FoldEntry
 from lockflight.core.times import rfc3339
 from lockflight.errors import NotFound
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.app.view import RealmView
+    from lockflight.core.state import FoldEntry
 
 
 def view_at(home: Path, name: str, as_of: int | None = None) -> RealmView:
@@ -30,15 +30,11 @@ def view_at(home: Path, name: str, as_of: int | None = None) -> RealmView:
         NotFound: LF4510 no such realm, LF4512 it did not exist then.
         EnvironmentProblem, VerificationFailed: see `open_view`; the whole log must verify, whatever the time.
     """
-    view = open_view(home, name)
     if as_of is None:
-        return view
-    reader = view.reader
-    entries = [
-        FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at)
-        for e in reader.entries()
-        if 0 <= e.logged_at <= as_of
-    ]
+        return open_view(home, name)
+    everything: list[FoldEntry] = []
+    view = open_view(home, name, verified=everything)
+    entries = [entry for entry in everything if 0 <= entry.logged_at <= as_of]
     if not entries:
         raise NotFound(
             "LF4512",

@@ -163,7 +163,7 @@ def import_(home: Path, realm_name: str, stream: BinaryIO, *, trust: Sequence[st
     strangers: dict[str, PublicKey] = {}
     for line in lines:
         held = realm.state.keys.get(line.key.keyid)
-        if line.key.keyid in realm.state.revoked:
+        if line.key.keyid in realm.state.revoked_keys:
             raise _not_trusted(line, "was revoked in this realm", realm)
         if held is None and line.key.keyid in chosen:
             strangers[line.key.keyid] = line.key

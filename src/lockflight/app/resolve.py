@@ -31,7 +31,7 @@ def known(state: State, scope: Scope) -> dict[str, str]:
     if scope is Scope.RELEASE:
         return names
     assets: dict[str, str] = {}
-    for signature in state.signatures.values():
+    for signature in (records[0] for records in state.signatures.values()):
         if signature.statement is None:
             continue
         try:

@@ -193,13 +193,7 @@ def _registered(view: RealmView, release: Release) -> None:
 
 
 def _not_revoked(view: RealmView, release: Release, key: PublicKey) -> None:
-    digests = [
-        release.digest,
-        key.keyid,
-        *(a.sha256 for a in release.assets),
-        *(r.sha256 for r in release.references),
-    ]
-    hit = view.state.revocation(digests)
+    hit = view.state.revoked_keys.get(key.keyid) or view.state.revocation([release.digest, *release.contents])
     if hit is not None:
         revocation, record = hit
         raise VerificationFailed(

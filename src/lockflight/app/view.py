@@ -86,8 +86,13 @@ def realm_folder(home: Path, name: str) -> Path:
     return home / "realms" / name
 
 
-def open_view(home: Path, name: str) -> RealmView:
+def open_view(home: Path, name: str, *, verified: list[FoldEntry] | None = None) -> RealmView:
     """Read and verify a realm.
+
+    Args:
+        home: the home folder.
+        name: the realm.
+        verified: takes the entries that were read and verified; what is read a second time may be another log.
 
     Raises:
         NotFound: LF4510 there is no such realm in this home.
@@ -125,6 +130,8 @@ def open_view(home: Path, name: str) -> RealmView:
                 hint=f"Compare {home / 'trust.toml'} with what your team published.",
             )
         report = verify_log(reader, log.origin, log.log_key, log.clock_key, seen, envelopes=False)
+    if verified is not None:
+        verified += entries
     pins.see(reader, origin=log.origin, log_key=log.log_key, clock_key=log.clock_key)
     return RealmView(name, folder, state, report.size, report.root.hex(), report.timestamp, reader)
 

@@ -134,11 +134,16 @@ def _unfinished(outcome: CheckOutcome) -> list[Ran]:
     return incomplete(outcome)
 
 
+def _asked(outcome: CheckOutcome) -> tuple[str, Judgement] | None:
+    """Whose verdict counts: the environment that was named; of a ladder, its first step."""
+    return next(iter(outcome.judgements.items()), None)
+
+
 def _exit_code(outcome: CheckOutcome, planned: bool) -> int:  # noqa: FBT001 - one flag, named by its caller
     if planned:
         return 0
-    # The ladder tells how far the release could go; its verdict is that of the first step.
-    codes = [judgement.exit_code for judgement in outcome.judgements.values()][:1]
+    asked = _asked(outcome)
+    codes = [] if asked is None else [asked[1].exit_code]
     if _unfinished(outcome):
         codes.append(EvidenceMissing.exit_code)
     return worst_exit(codes)
@@ -148,7 +153,8 @@ def _error(outcome: CheckOutcome, folder: str, code: int) -> LockflightError | N
     if code == 0:
         return None
     release = f"{outcome.release.name} {outcome.release.version}"
-    denied = {name: j for name, j in outcome.judgements.items() if not j.decision.allow}
+    asked = _asked(outcome)
+    denied = {} if asked is None or asked[1].decision.allow else dict([asked])
     details: dict[str, object] = {
         "environments": sorted(denied),
         "violations": sorted({v.code for j in denied.values() for v in j.decision.violations}),

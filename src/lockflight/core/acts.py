@@ -5,12 +5,14 @@ Each record writes its own predicate and reads it back strictly; formats in the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from lockflight.core import statement as st
 from lockflight.core.shape import hex64, natural, text, texts
+from lockflight.core.times import unix
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 FULL_EXPOSURE = 10_000
 
 T = TypeVar("T")
+
+_NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class Action(StrEnum):
@@ -144,6 +148,9 @@ def parse_approval(statement: st.Statement) -> Approval:
     )
     if result.verdict not in {"approve", "deny"}:
         raise ValueError(f"verdict {result.verdict!r}")
+    if not _NONCE.fullmatch(result.nonce):
+        raise ValueError("a nonce is 32 hex digits")
+    unix(result.expires)
     return _same(result, result.statement(), statement)
 
 

@@ -55,10 +55,7 @@ class Admission:
 def authors(state: State, release: str) -> frozenset[str]:
     """Principals who put the release together; they do not approve it, and nobody is exempt."""
     found = set()
-    signature = state.signatures.get(release)
-    if signature is not None and signature.key is not None:
-        found.add(signature.key.principal)
-    for record in state.registrations.get(release, []):
+    for record in (*state.signatures.get(release, []), *state.registrations.get(release, [])):
         if record.key is not None:
             found.add(record.key.principal)
     return frozenset(found)
@@ -209,6 +206,8 @@ def _approvals(
             continue
         holder = people.get(principal)
         current = holder is not None and roles.intersection(holder.roles) and holder.duty is Duty.PERSON
+        if record.signer in state.revoked_keys:
+            continue
         if current and principal not in not_allowed and unix(fact.expires) > now:
             used.append(record.digest)
     return used

@@ -191,14 +191,19 @@ class Check(Protocol):
         ...
 
 
+def base_name(name: str) -> str:
+    """The last part of a file's name: loaders choose by it what they make of the bytes."""
+    return name.rpartition("/")[2]
+
+
 def subjects(info: CheckInfo, release: Release) -> tuple[Subject, ...]:
     """The subjects that a check must judge for a release; pure, so producers and the gate agree on them."""
     if info.grain is Grain.ASSET:
-        by_digest: dict[str, Asset] = {}
+        different: dict[tuple[str, str], Asset] = {}
         for asset in release.assets:
             if info.selects(asset):
-                by_digest.setdefault(asset.sha256, asset)
-        return tuple(Subject(Grain.ASSET, a.name, a.sha256, (a,)) for a in by_digest.values())
+                different.setdefault((asset.sha256, base_name(asset.name)), asset)
+        return tuple(Subject(Grain.ASSET, a.name, a.sha256, (a,)) for a in different.values())
     if info.grain is Grain.VIEW:
         result = []
         for view in info.views:

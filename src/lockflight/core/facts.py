@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import Status, subjects
+from lockflight.core.check import Grain, Status, base_name, subjects
 from lockflight.core.state import Record, State, scan_of
 from lockflight.core.times import rfc3339
 
@@ -88,10 +88,9 @@ def _release(release: Release) -> JsonObject:
 
 
 def _state(state: State, release: Release, project: str) -> JsonObject:
-    digests = [release.digest, *(a.sha256 for a in release.assets), *(r.sha256 for r in release.references)]
     revoked: list[JsonValue] = [
         {"digest": d, "scope": state.revoked[d][0].scope.value, "reason": state.revoked[d][0].reason}
-        for d in dict.fromkeys(digests)
+        for d in (release.digest, *release.contents)
         if d in state.revoked
     ]
     slots: list[JsonValue] = [
@@ -121,12 +120,18 @@ def _evidence(
         for r in state.ineffective
         if r.subject in about
     ]
+    rejected.extend(
+        {"digest": r.digest, "type": "scan", "code": "LF7243", "reason": "its key was revoked since"}
+        for subject in sorted(about)
+        for r in state.scans.get(subject, [])
+        if r.signer in state.revoked_keys
+    )
     evidence: JsonObject = {}
     for name, found in wanted.items():
-        rows: list[JsonValue] = []
+        by_digest: dict[str, list[list[Record]]] = {}
         for subject in found:
             newest, outdated = newest_scans(state, known[name], subject)
-            rows.extend(_row(state, record, now) for record in newest)
+            by_digest.setdefault(subject.digest, []).append(newest)
             rejected.extend(
                 {
                     "digest": r.digest,
@@ -136,13 +141,36 @@ def _evidence(
                 }
                 for r in outdated
             )
+        rows: list[JsonValue] = [
+            _row(state, record, now) for each in by_digest.values() for record in _of_all(each)
+        ]
         if rows:
             evidence[f"scan/{name}"] = rows
     return evidence, rejected
 
 
+def _of_all(by_name: list[list[Record]]) -> list[Record]:
+    """Evidence about bytes that a release holds under several names, which policies look up by digest.
+
+    Complete evidence about one of the names must not stand in for what another one lacks.
+    """
+    records = [record for newest in by_name for record in newest]
+    if all(any(_is_complete(record) for record in newest) for newest in by_name):
+        return records
+    if all(by_name):
+        return [record for record in records if not _is_complete(record)]
+    return []
+
+
+def _is_complete(record: Record) -> bool:
+    return scan_of(record).result.status is Status.COMPLETE
+
+
 def newest_scans(state: State, info: CheckInfo, subject: Subject) -> tuple[list[Record], list[Record]]:
     """The newest effective evidence per signer for one subject, and what other check versions left behind.
+
+    What a key said that was revoked later counts no more. What a check said about bytes under one file name says
+    nothing about the same bytes under another: loaders, and so checks, choose by name.
 
     Every signer's newest statement counts, so that one producer cannot hide what another one found.
     """
@@ -150,7 +178,9 @@ def newest_scans(state: State, info: CheckInfo, subject: Subject) -> tuple[list[
     outdated: dict[str, Record] = {}
     for record in state.scans.get(subject.digest, []):
         fact = scan_of(record)
-        if fact.check != info.name or fact.grain is not subject.grain:
+        if fact.check != info.name or fact.grain is not subject.grain or record.signer in state.revoked_keys:
+            continue
+        if subject.grain is Grain.ASSET and base_name(fact.name) != base_name(subject.name):
             continue
         (newest if fact.version == info.version else outdated)[record.signer] = record
     return list(newest.values()), [r for s, r in outdated.items() if s not in newest]

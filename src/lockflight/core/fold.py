@@ -7,6 +7,7 @@ head that it changes. Ineffective entries stay visible with their reason.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,10 @@ from lockflight.core.acts import (
     parse_registration,
     parse_revocation,
 )
-from lockflight.core.dsse import decode
+from lockflight.core.dsse import Envelope, decode
 from lockflight.core.gate import parse_vsa
 from lockflight.core.scanfact import parse_scan
-from lockflight.core.state import REVOKER_ROLES, FoldEntry, Record, Slot, State
+from lockflight.core.state import REVOKER_ROLES, FoldEntry, Record, Signed, Slot, State, contents
 from lockflight.core.trust import (
     DUTY_OF,
     Duty,
@@ -38,13 +39,14 @@ from lockflight.core.trust import (
     parse_trust,
     root_digest,
 )
-from lockflight.core.verify.leaf import check_leaf
+from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockflight.core.gate import StoredDecision
+    from lockflight.core.verify.keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class _Item:
 
     statement: st.Statement
     digest: str
+    payload: str
     logged_at: int
     key: RealmKey
 
@@ -73,7 +76,8 @@ def fold(root: str, entries: Iterable[FoldEntry]) -> State:
 
     Raises:
         VerificationFailed: LF7230 the log does not start with the pinned trust statement, LF7231 an entry is
-            missing in the sequence.
+            missing in the sequence, LF7240, LF7241 the envelope of somebody who holds a grant is gone or another:
+            what it took back would count again.
     """
     state: State | None = None
     for position, entry in enumerate(entries):
@@ -86,7 +90,8 @@ def fold(root: str, entries: Iterable[FoldEntry]) -> State:
             continue
         record = _read(state, entry)
         state.records.append(record)
-        state.by_digest.setdefault(record.digest, record)
+        if record.statement is not None and (record.effective or record.digest not in state.by_digest):
+            state.by_digest[record.digest] = record
     if state is None:
         raise VerificationFailed("LF7230", "The log is empty, so the realm's root of trust cannot be read.")
     return state
@@ -140,18 +145,22 @@ def _read(state: State, entry: FoldEntry) -> Record:
     statement: st.Statement | None = None
     fact: object = None
     code = reason = ""
+    opened = _open(state, entry)
     try:
-        if entry.envelope is None:
-            raise _Ineffective("LF7240", "its envelope was erased or never held")
-        envelope = decode(entry.envelope)
-        if envelope.digest != entry.digest:
-            raise _Ineffective("LF7241", "the stored envelope is not the one that the log names")
-        signer = check_leaf(entry.leaf, envelope).keyid
+        if opened is None:
+            raise _Ineffective("LF7240", "its envelope is not the logged one, and its signer is a stranger")
+        envelope, public = opened
+        if not public.verify(envelope.signed_bytes, envelope.signature):
+            raise _Ineffective("LF7164", "its signature is not of the key that it names")
+        check_form(envelope, public)
+        signer = public.keyid
         statement = st.parse(envelope.payload)
         kind, subject, name = statement.short_type, statement.subjects[0].sha256, statement.subjects[0].name
         key = state.keys.get(signer)
         holder = _check_duty(state, statement, key, signer)
-        fact = _apply(state, _Item(statement, entry.digest, entry.logged_at, holder))
+        _check_new(state, entry)
+        payload = root_digest(envelope.payload)
+        fact = _apply(state, _Item(statement, entry.digest, payload, entry.logged_at, holder))
     except _Ineffective as stop:
         code, reason = stop.code, stop.reason
     except LockflightError as error:
@@ -177,8 +186,52 @@ def _read(state: State, entry: FoldEntry) -> Record:
     return record
 
 
+def _open(state: State, entry: FoldEntry) -> tuple[Envelope, PublicKey] | None:
+    """The envelope and key that the leaf commits to; None where only a stranger could have signed.
+
+    The leaf is proven by the log's root, the envelope's bytes are not. What is missing or another must never count as
+    "no effect": the bytes may have been those of a revocation.
+    """
+    try:
+        leaf = read_leaf(entry.leaf)
+    except VerificationFailed:
+        return None  # committed as it is; nobody signed it
+    known = leaf.key.keyid in state.keys
+    code, why = "LF7240", "is gone from the store"
+    if entry.envelope is not None:
+        code, why = "LF7241", "is not the one that the log's entry commits to"
+        try:
+            envelope = decode(entry.envelope)
+        except VerificationFailed:
+            envelope = None
+        if (
+            envelope is not None
+            and envelope.keyid == leaf.key.keyid
+            and envelope.signature == leaf.signature
+            and hashlib.sha256(envelope.signed_bytes).digest() == leaf.digest
+            and envelope.digest == entry.digest
+        ):
+            return envelope, leaf.key
+    if known:
+        raise VerificationFailed(
+            code,
+            f"The envelope of log entry {entry.index}, signed by the key {leaf.key.keyid[:16]}, {why}. It may take "
+            "back something that would count again without it.",
+            hint="Restore the realm's folder from a backup; lockflight log verify says what else differs.",
+            details={"index": entry.index},
+        )
+    return None
+
+
+def _check_new(state: State, entry: FoldEntry) -> None:
+    """An envelope counts once, where it was first logged: a repetition is neither fresh nor a change of mind."""
+    first = state.by_digest.get(entry.digest)
+    if first is not None and first.effective:
+        raise _Ineffective("LF7257", f"it repeats entry {first.index}")
+
+
 def _check_duty(state: State, statement: st.Statement, key: RealmKey | None, signer: str) -> RealmKey:
-    if signer in state.revoked:
+    if signer in state.revoked_keys:
         raise _Ineffective("LF7243", f"its key {signer[:16]} was revoked before")
     if key is None:
         raise _Ineffective("LF7244", f"its key {signer[:16]} holds no grant in this realm")
@@ -209,6 +262,10 @@ def _apply(state: State, item: _Item) -> object:
         return parse_vsa(statement)
     if statement.predicate_type == st.APPROVAL:
         return parse_approval(statement)
+    if statement.predicate_type == st.OMS:
+        return Signed(item.payload, contents(statement))
+    if statement.predicate_type.startswith(st.BASE):
+        raise _Ineffective("LF7258", f"this version does not know statements of the type {statement.predicate_type}")
     return None
 
 
@@ -252,13 +309,9 @@ def _registration(state: State, item: _Item) -> Registration:
         raise _Ineffective(
             "LF7248", "the release signature that it names is not in the log, or not effective"
         )
-    if signature.statement is None or _payload_digest(signature.statement) != fact.release:
+    if not isinstance(signature.fact, Signed) or signature.fact.release != fact.release:
         raise _Ineffective("LF7248", "the release signature that it names is about another release")
     return fact
-
-
-def _payload_digest(statement: st.Statement) -> str:
-    return root_digest(statement.payload())
 
 
 def _promotion(state: State, item: _Item) -> Promotion:
@@ -270,6 +323,8 @@ def _promotion(state: State, item: _Item) -> Promotion:
     )
     if fact.prev != slot.head:
         raise _Ineffective("LF7246", "another change of the slot came first")
+    if fact.requester not in state.people():
+        raise _Ineffective("LF7255", f"the requester {fact.requester} holds no grant")
     revoked = state.revocation_of(fact.release)
     if fact.action is Action.PROMOTE:
         _promotion_basis(state, fact)
@@ -314,8 +369,6 @@ def _promotion_basis(state: State, fact: Promotion) -> None:
             raise _Ineffective("LF7254", f"the approval {digest[:16]} is not effective for that decision")
         if approval.release != fact.release or approval.environment != fact.environment:
             raise _Ineffective("LF7254", f"the approval {digest[:16]} is about something else")
-    if fact.requester not in state.people():
-        raise _Ineffective("LF7255", f"the requester {fact.requester} holds no grant")
 
 
 def _revocation(state: State, item: _Item) -> Revocation:
@@ -334,15 +387,17 @@ def _index(state: State, record: Record) -> None:
     elif isinstance(fact, Approval):
         state.approvals.setdefault((fact.release, fact.environment), []).append(record)
     elif isinstance(fact, Revocation):
-        state.revoked.setdefault(fact.digest, (fact, record))
         if fact.scope is Scope.KEY:
+            state.revoked_keys.setdefault(fact.digest, (fact, record))
             state.keys.pop(fact.digest, None)
+        else:
+            state.revoked.setdefault(fact.digest, (fact, record))
     elif record.type == "scan":
         state.scans.setdefault(record.subject, []).append(record)
     elif record.type == "decision":
         said: StoredDecision = fact  # type: ignore[assignment]  # type "decision" holds a StoredDecision
         state.decisions.setdefault((said.release, said.environment), []).append(record)
-    elif record.type == "signature" and record.statement is not None:
-        state.signatures[_payload_digest(record.statement)] = record
+    elif isinstance(fact, Signed):
+        state.signatures.setdefault(fact.release, []).append(record)
     elif fact is None:
         state.others.setdefault(record.subject, []).append(record)

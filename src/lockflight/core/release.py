@@ -129,6 +129,14 @@ class Release:
         """SHA-256 over the raw asset digests in resource order: what OMS tools show. Never the identity."""
         return _oms_root(a.sha256 for a in _resource_order(self.assets))
 
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """Everything in it that can be revoked, as hex SHA-256: files, references, and what these are pinned to."""
+        found = [a.sha256 for a in self.assets]
+        for reference in self.references:
+            found += [reference.sha256, reference.digest.removeprefix("sha256:")]
+        return tuple(dict.fromkeys(digest for digest in found if digest))
+
     def asset(self, name: str) -> Asset | None:
         """The asset of that name, or None."""
         return next((a for a in self.assets if a.name == name), None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lockflight.core.shape import array, obj, text
+from lockflight.core.canonical import dumps
+from lockflight.core.shape import array, hex64, obj, text
 from lockflight.core.trust import Duty, RealmKey, Trust
 
 if TYPE_CHECKING:
@@ -77,6 +79,19 @@ class Record:
         return not self.code
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What the fold reads of a release's signature.
+
+    Attributes:
+        release: SHA-256 of the very bytes that were signed.
+        contents: SHA-256 of every file and reference descriptor in it, and what references are pinned to.
+    """
+
+    release: str
+    contents: frozenset[str]
+
+
 @dataclass(slots=True)
 class Slot:
     """What a slot of an environment holds, and what it held."""
@@ -101,15 +116,15 @@ class State:
     grant_heads: dict[str, str] = field(default_factory=dict)
     slots: dict[tuple[str, str, str], Slot] = field(default_factory=dict)
     registrations: dict[str, list[Record]] = field(default_factory=dict)
-    signatures: dict[str, Record] = field(default_factory=dict)
+    signatures: dict[str, list[Record]] = field(default_factory=dict)
     scans: dict[str, list[Record]] = field(default_factory=dict)
     decisions: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
     approvals: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
     revoked: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
+    revoked_keys: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
     versions: dict[tuple[str, str], str] = field(default_factory=dict)
     by_digest: dict[str, Record] = field(default_factory=dict)
     others: dict[str, list[Record]] = field(default_factory=dict)
-    _contents: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @property
     def ineffective(self) -> list[Record]:
@@ -129,13 +144,9 @@ class State:
         return self.versions.get((name, version), "") if version != UNVERSIONED else ""
 
     def contents(self, release: str) -> frozenset[str]:
-        """Digests of everything in a signed release: its files, and what its references are pinned to."""
-        if release not in self._contents:
-            record = self.signatures.get(release)
-            self._contents[release] = (
-                _contents(record.statement) if record and record.statement else frozenset()
-            )
-        return self._contents[release]
+        """Digests of everything in a signed release: its files, its references and what these are pinned to."""
+        signed = next((r.fact for r in self.signatures.get(release, [])), None)
+        return signed.contents if isinstance(signed, Signed) else frozenset()
 
     def revocation_of(self, release: str) -> tuple[Revocation, Record] | None:
         """The revocation that hits a release: its own, or that of anything in it."""
@@ -148,13 +159,19 @@ class State:
         return {k.principal: k for k in self.keys.values() if k.duty is Duty.PERSON}
 
 
-def _contents(statement: st.Statement) -> frozenset[str]:
+def contents(statement: st.Statement) -> frozenset[str]:
+    """Digests in the statement that signs a release.
+
+    Raises:
+        KeyError, TypeError, ValueError: another shape.
+    """
     found: set[str] = set()
     for item in array(statement.predicate["resources"]):
         resource = obj(item)
-        found.add(text(resource["digest"]))
+        found.add(hex64(resource["digest"]))
         header = obj(resource.get("annotations", {})).get("release")
         for reference in array(obj(header).get("references", [])) if header is not None else ():
+            found.add(hashlib.sha256(dumps(reference)).hexdigest())
             found.add(text(obj(reference).get("digest", "")).removeprefix("sha256:"))
     return frozenset(found - {""})
 

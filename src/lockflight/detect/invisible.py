@@ -95,7 +95,10 @@ def _expand(members: str) -> list[str]:
 _KIND_OF = {char: kind for kind, members in _CLASSES for char in _expand(members)}
 
 # Hebrew to Arabic Extended-A, presentation forms, and the right-to-left planes.
-_RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+# Without the Arabic letter mark, which would be its own excuse.
+_RTL = re.compile(
+    "[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 # Scripts in which joiners change the shape of letters: Arabic to N'Ko, Indic to Myanmar, Khmer, Mongolian.
 _JOINING = re.compile(
     "[\u0600-\u07ff\u0860-\u0dff\u0f00-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc\ua840-\ua87f]"

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 #: How much of the start of a file is looked at.
 HEAD = 64 * 1024
 _PICKLE_OPCODES = 256
-_MARKED_OPCODES = 32
+_MARKED_OPCODES = 12
 _UNKNOWN_SIZE = 1 << 62
+_NOTHING = AllowList.empty()
 
 _MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x93NUMPY", media.NPY),
@@ -113,7 +114,7 @@ def is_pickle(head: bytes, size: int) -> bool:
         return False
     marked = head[0] == 0x80 and len(head) > 1 and 2 <= head[1] <= 5
     wanted = _MARKED_OPCODES if marked else _PICKLE_OPCODES
-    machine = Machine(_Head(head, size), AllowList.empty(), Budget(opcodes=wanted))
+    machine = Machine(_Head(head, size), _NOTHING, Budget(opcodes=wanted))
     outcome = machine.run(0)
     if outcome.stopped:
         # Without the mark of its protocol a stream of few opcodes is as likely a text.

@@ -20,7 +20,7 @@ from lockflight.core.ports import NewEntry, Receipt
 from lockflight.core.times import age, rfc3339
 from lockflight.core.verify.envelope import open_envelope
 from lockflight.core.verify.keys import ED25519, load_der
-from lockflight.core.verify.leaf import check_leaf, leaf_for
+from lockflight.core.verify.leaf import check_form, check_leaf, leaf_for
 from lockflight.core.verify.log import LogCheckpoint, chained_text, clock_name, contradiction, open_checkpoint
 from lockflight.core.verify.note import (
     KIND_COSIGNATURE,
@@ -124,13 +124,14 @@ class LogWriter:
 
         Raises:
             VerificationFailed: LF7101 to LF7130 not an envelope over a statement, LF7001 to LF7003 not a key, LF7123
-                the signature is not of that key.
+                the signature is not of that key, LF7165 the envelope could be written in another way.
             InvalidInput: LF7212 more subjects than the index takes.
             EnvironmentProblem: LF5030 a long envelope cannot be stored.
         """
         key = load_der(public_der)
         opened = decode(envelope)
         statement = open_envelope(opened, key)
+        check_form(opened, key)
         subjects = tuple(dict.fromkeys(bytes.fromhex(subject.sha256) for subject in statement.subjects))
         if len(subjects) > MAX_SUBJECTS or len(statement.predicate_type) > MAX_TYPE_CHARS:
             raise InvalidInput(

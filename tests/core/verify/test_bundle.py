@@ -206,7 +206,10 @@ def test_the_log_entry_must_be_of_this_key(monkeypatch):
     assert code_of(verify_bundle, make_bundle(ENVELOPE, KEY.pem, tlog), KEY) == "LF7164"
     # A second key under which the same signature holds can be computed for ECDSA; here it is played.
     monkeypatch.setattr(type(KEY), "verify", lambda *_: True)
-    assert code_of(verify_bundle, make_bundle(ENVELOPE, KEY.pem, tlog), KEY) == "LF7145"
+    assert code_of(verify_bundle, make_bundle(ENVELOPE, KEY.pem, tlog), KEY) == "LF7165"
+    renamed = replace(ENVELOPE, keyid=stranger.keyid)
+    tlog = logged(renamed, stranger)
+    assert code_of(verify_bundle, make_bundle(renamed, KEY.pem, tlog), KEY) == "LF7145"
 
 
 def test_the_proof_must_lead_to_the_root():

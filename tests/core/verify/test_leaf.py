@@ -8,11 +8,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.canonical import dumps
 from lockflight.core.dsse import Envelope
+from lockflight.core.verify.keys import ORDERS
 from lockflight.core.verify.leaf import MAX_LEAF_BYTES, check_leaf, leaf_for, read_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.signing.keys import ALGORITHMS
@@ -72,8 +74,21 @@ def test_a_signature_that_does_not_hold_is_refused():
     assert code_of(check_leaf, leaf_for(ENVELOPE, signer(number=1).public_key), ENVELOPE) == "LF7164"
 
 
-def test_the_hint_in_the_envelope_decides_nothing():
-    assert check_leaf(LEAF, replace(ENVELOPE, keyid="0" * 64)) == KEY
+@pytest.mark.parametrize("keyid", ["0" * 64, ""])
+def test_an_envelope_whose_hint_could_be_changed_is_refused(keyid):
+    assert code_of(check_leaf, LEAF, replace(ENVELOPE, keyid=keyid)) == "LF7165"
+
+
+@pytest.mark.parametrize("algorithm", ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521"])
+def test_the_twin_of_a_signature_is_refused(algorithm):
+    key = signer(algorithm).public_key
+    envelope = sign_payload(ENVELOPE.payload, signer(algorithm))
+    r, s = decode_dss_signature(envelope.signature)
+    twin = replace(envelope, signature=encode_dss_signature(r, ORDERS[algorithm] - s))
+    assert key.verify(twin.signed_bytes, twin.signature)
+    assert code_of(check_leaf, leaf_for(twin, key), twin) == "LF7165"
+    assert key.lower(twin.signature) == envelope.signature
+    assert not key.lowest(b"no signature")
 
 
 def changed(path, value):

@@ -95,7 +95,10 @@ def compare(count, seed):
             names = {tuple(pair) for pair in asked}
             tally["loaded"] += loaded
             tally["asked"] += bool(names)
-            if outcome.stopped:
+            # CPython's two unpicklers disagree about what crosses the end of a frame; we refuse it.
+            crossed = any(issue.rule == "pickle:frame" for issue in machine.issues.frozen())
+            assert not (crossed and safe), data
+            if outcome.stopped and not crossed:
                 assert names <= seen, (data, names - seen)
                 assert persistent <= machine.persistent_ids, data
             if safe:

@@ -52,6 +52,13 @@ _FORMS: Final[dict[str, _Form]] = {
     ED25519: _Form(bytes.fromhex("302a300506032b6570032100"), 32, "PKIX_ED25519"),
 }
 
+#: Orders of the curves (SEC 2 §2.4.2, §2.5.1, §2.6.1).
+ORDERS: Final = {
+    P256: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    P384: int("f" * 48 + "c7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16),
+    P521: int("1" + "f" * 65 + "a51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409", 16),
+}
+
 _PEM = re.compile(
     r"\s*-----BEGIN PUBLIC KEY-----[ \t]*\r?\n([A-Za-z0-9+/=\r\n]+?)\r?\n-----END PUBLIC KEY-----\s*",
     re.ASCII,
@@ -106,6 +113,30 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
+
+
+    def lowest(self, signature: bytes) -> bool:
+        """Whether a signature is the one of (r, s) and (r, n - s) with the lower s; Ed25519 has no second one."""
+        if self.algorithm == ED25519:
+            return True
+        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+        try:
+            return decode_dss_signature(signature)[1] <= ORDERS[self.algorithm] // 2
+        except ValueError:
+            return False
+
+    def lower(self, signature: bytes) -> bytes:
+        """The lower form of a DER signature of this ECDSA key; that of Ed25519 stays as it is."""
+        if self.lowest(signature):
+            return signature
+        from cryptography.hazmat.primitives.asymmetric.utils import (
+            decode_dss_signature,
+            encode_dss_signature,
+        )
+
+        r, s = decode_dss_signature(signature)
+        return encode_dss_signature(r, ORDERS[self.algorithm] - s)
 
 
 def load_der(der: bytes) -> PublicKey:

@@ -132,7 +132,29 @@ def check_leaf(leaf: bytes, envelope: Envelope) -> PublicKey:
         raise VerificationFailed(
             "LF7164", "The signature in the log entry is not of the key that the entry names."
         )
+    check_form(envelope, entry.key)
     return entry.key
+
+
+def check_form(envelope: Envelope, key: PublicKey) -> None:
+    """Check that nobody but the signer could write this envelope in another way.
+
+    A leaf commits to payload, signature and key, but not to the envelope's bytes, whose digest is the name by which
+    other entries refer to it; and a second form of an ECDSA signature would be a second entry of one statement.
+
+    Raises:
+        VerificationFailed: LF7165 the key id is not that of the signer, or the signature is not in its low form.
+    """
+    if envelope.keyid != key.keyid:
+        raise VerificationFailed(
+            "LF7165", "The envelope does not name the key that signed it, so its digest could be changed unseen."
+        )
+    if not key.lowest(envelope.signature):
+        raise VerificationFailed(
+            "LF7165",
+            "The signature of the envelope is not in its low form, so it has a twin that nobody signed.",
+            hint="Sign it again with Lockflight, or take the lower one of s and n - s.",
+        )
 
 
 def _text(data: bytes) -> str:
