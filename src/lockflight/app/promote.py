@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How long after it held a slot a release may come back without fresh evidence, seconds.
 ROLLBACK_WINDOW = 90 * 86_400
+#: Hex digits by which a release may be named.
+SHORTEST_DIGEST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +166,14 @@ def rollback(
 
 def _earlier(slot: Slot, to: str, now: int) -> Promotion:
     current = slot.current.release if slot.current is not None else ""
-    for logged_at, promotion in reversed(slot.history):
-        wanted = (
-            promotion.release != current
-            if not to
-            else (promotion.version == to or promotion.release.startswith(to))
-        )
-        if wanted and now - logged_at <= ROLLBACK_WINDOW:
-            return promotion
+    recent = [p for logged_at, p in reversed(slot.history) if now - logged_at <= ROLLBACK_WINDOW]
+    # A version goes before a digest, and a digest is long enough to name one release: `--to 2` is never `2f4a…`.
+    named = [p for p in recent if p.version == to] or [
+        p for p in recent if len(to) >= SHORTEST_DIGEST and p.release.startswith(to)
+    ]
+    found = named if to else [p for p in recent if p.release != current]
+    if found:
+        return found[0]
     what = f"a release {to!r}" if to else "another release"
     raise NotFound(
         "LF4540",

@@ -11,14 +11,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from lockflight.core.findings import Confidence, Finding, Location, Severity
-from lockflight.core.shape import array, integer, obj, text
+from lockflight.core.shape import array, integer, natural, obj, text
 from lockflight.core.words import VIEWS, Role
 from lockflight.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lockflight.core.canonical import JsonObject
+    from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.release import Asset, Release
     from lockflight.core.source import ByteSource
 
@@ -244,10 +244,18 @@ def _result(raw: JsonObject) -> CheckResult:
         reason=text(raw["reason"]),
         tool=Tool(**{k: text(v) for k, v in obj(raw["tool"]).items()}),
         databases=tuple(Database(**{k: text(v) for k, v in obj(d).items()}) for d in array(raw["databases"])),
-        coverage_ppm=integer(raw["coverage_ppm"]),
-        summary={k: integer(v) for k, v in obj(raw["summary"]).items()},
+        coverage_ppm=_ppm(raw["coverage_ppm"]),
+        # A negative count would cancel what another producer has counted.
+        summary={k: natural(v) for k, v in obj(raw["summary"]).items()},
         findings=tuple(finding_from_json(obj(f)) for f in array(raw["findings"])),
     )
+
+
+def _ppm(value: JsonValue) -> int:
+    share = natural(value)
+    if share > PPM:
+        raise ValueError("a share is over a million parts")
+    return share
 
 
 def finding_from_json(raw: JsonObject) -> Finding:

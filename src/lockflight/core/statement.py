@@ -5,6 +5,7 @@ A statement names the digests that it is about, a predicate type, and a predicat
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ REVOCATION = BASE + "revocation/v1"
 TRUST = BASE + "trust/v1"
 GRANT = BASE + "grant/v1"
 REGISTRATION = BASE + "registration/v1"
+
+#: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else.
+_URI = re.compile(r"[!-~]{1,512}", re.ASCII)
 
 #: Names by which people and policies call the predicate types.
 SHORT_NAMES = {
@@ -101,6 +105,9 @@ def parse(payload: bytes) -> Statement:
             subjects.append(SubjectRef(text(entry.get("name", "")), main, tuple(sorted(digests.items()))))
         if not subjects:
             raise ValueError("no subject")
-        return Statement(text(raw["predicateType"]), tuple(subjects), obj(raw["predicate"]))
+        kind = text(raw["predicateType"])
+        if not _URI.fullmatch(kind):
+            raise ValueError("the predicate type is not a URI of at most 512 ASCII characters")
+        return Statement(kind, tuple(subjects), obj(raw["predicate"]))
     except (KeyError, TypeError, ValueError) as error:
         raise VerificationFailed("LF7130", f"The payload is not an in-toto statement: {error!s}.") from error

@@ -6,6 +6,7 @@ time here, so the loop trades beauty for speed, and only the loop does.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.
 _REACH = 9
 _EFFECTS = {**EFFECTS, 0x62: joblib.build}
+_U32 = struct.Struct("<I").unpack_from
+_I32 = struct.Struct("<i").unpack_from
 _NUMBERS = tuple(-1 - i for i in range(256))
 
 
@@ -160,116 +163,143 @@ class Machine(State):
                     pos = at - base
                 count += 1
                 op = buf[pos]
-                if op == 0x94 and plain:  # MEMOIZE
-                    memo.append(stack[-1])
-                    pos += 1
-                elif op == 0x8C:  # SHORT_BINUNICODE
-                    length = buf[pos + 1]
-                    pos += 2
-                    stack.append((base + pos) << 16 | length)
-                    pos += length
-                elif op == 0x68 and plain:  # BINGET
-                    stack.append(memo[buf[pos + 1]])
-                    pos += 2
-                elif op == 0x4B:  # BININT1
-                    stack.append(_NUMBERS[buf[pos + 1]])
-                    pos += 2
-                elif op == 0x47:  # BINFLOAT
-                    stack.append(NUMBER)
-                    pos += 9
-                elif op == 0x71 and plain and buf[pos + 1] == len(memo):  # BINPUT of the next index
-                    memo.append(stack[-1])
-                    pos += 2
-                elif (
-                    op == 0x72 and plain and int.from_bytes(buf[pos + 1 : pos + 5], "little") == len(memo)
-                ):  # LONG_BINPUT
-                    memo.append(stack[-1])
-                    pos += 5
-                elif op == 0x58:  # BINUNICODE
-                    length = int.from_bytes(buf[pos + 1 : pos + 5], "little")
-                    pos += 5
-                    stack.append((base + pos) << 16 | length if length <= MAX_TEXT else STRING)
-                    pos += length
-                elif op == 0x6A:  # LONG_BINGET
-                    stack.append(self.get(int.from_bytes(buf[pos + 1 : pos + 5], "little")))
-                    pos += 5
-                elif op == 0x4D:  # BININT2
-                    stack.append(-1 - (buf[pos + 1] | buf[pos + 2] << 8))
-                    pos += 3
-                elif op == 0x4A:  # BININT
-                    number = int.from_bytes(buf[pos + 1 : pos + 5], "little", signed=True)
-                    stack.append(-1 - number if number >= 0 else NUMBER)
-                    pos += 5
-                elif op == 0x28:  # MARK
-                    marks.append(stack)
-                    stack = []
-                    pos += 1
-                elif op == 0x86:  # TUPLE2
-                    second = stack.pop()
-                    stack[-1] = (stack[-1], second)
-                    pos += 1
-                elif op == 0x85:  # TUPLE1
-                    stack[-1] = (stack[-1],)
-                    pos += 1
-                elif op == 0x4E:  # NONE
-                    stack.append(NONE)
-                    pos += 1
-                elif op in {0x88, 0x89}:  # NEWTRUE, NEWFALSE
-                    stack.append(BOOL)
-                    pos += 1
-                elif op == 0x65:  # APPENDS
-                    stack = marks.pop()
-                    self.at = base + pos
-                    if stack[-1] is not LIST:
-                        self.extend(stack[-1])
-                    pos += 1
-                elif op == 0x75:  # SETITEMS
-                    items, stack = stack, marks.pop()
-                    self.at = base + pos
-                    self.put_items(stack[-1], items)
-                    pos += 1
-                elif op == 0x61:  # APPEND
-                    del stack[-1]
-                    self.at = base + pos
-                    if stack[-1] is not LIST:
-                        self.extend(stack[-1])
-                    pos += 1
-                elif op == 0x73:  # SETITEM
-                    value = stack.pop()
-                    key = stack.pop()
-                    self.at = base + pos
-                    self.put_items(stack[-1], [key, value])
-                    pos += 1
-                elif op == 0x74:  # TUPLE
-                    items, stack = stack, marks.pop()
-                    stack.append(tuple(items) if len(items) <= MAX_TUPLE else TUPLE)
-                    pos += 1
-                elif op == 0x29:  # EMPTY_TUPLE
-                    stack.append(())
-                    pos += 1
-                elif op == 0x5D:  # EMPTY_LIST
-                    stack.append(LIST)
-                    pos += 1
-                elif op == 0x7D:  # EMPTY_DICT
-                    stack.append(Dict())
-                    pos += 1
-                elif op == 0x2E:  # STOP
-                    self._value = stack.pop()
-                    self.pos = base + pos + 1
-                    return
+                # Three ranges of opcodes, each in the order of how often they occur.
+                if op > 0x7F:
+                    if op == 0x94 and plain:  # MEMOIZE
+                        memo.append(stack[-1])
+                        pos += 1
+                        continue
+                    if op == 0x8C:  # SHORT_BINUNICODE
+                        length = buf[pos + 1]
+                        pos += 2
+                        stack.append((base + pos) << 16 | length)
+                        pos += length
+                        continue
+                    if op == 0x86:  # TUPLE2
+                        second = stack.pop()
+                        stack[-1] = (stack[-1], second)
+                        pos += 1
+                        continue
+                    if op == 0x85:  # TUPLE1
+                        stack[-1] = (stack[-1],)
+                        pos += 1
+                        continue
+                    if op in {0x88, 0x89}:  # NEWTRUE, NEWFALSE
+                        stack.append(BOOL)
+                        pos += 1
+                        continue
+                elif op > 0x67:
+                    if op == 0x68 and plain:  # BINGET
+                        stack.append(memo[buf[pos + 1]])
+                        pos += 2
+                        continue
+                    if op == 0x71 and plain and buf[pos + 1] == len(memo):  # BINPUT of the next index
+                        memo.append(stack[-1])
+                        pos += 2
+                        continue
+                    if (
+                        op == 0x72 and plain and _U32(buf, pos + 1)[0] == len(memo)
+                    ):  # LONG_BINPUT of the next index
+                        memo.append(stack[-1])
+                        pos += 5
+                        continue
+                    if op == 0x6A:  # LONG_BINGET
+                        stack.append(self.get(_U32(buf, pos + 1)[0]))
+                        pos += 5
+                        continue
+                    if op == 0x75:  # SETITEMS
+                        items, stack = stack, marks.pop()
+                        self.at = base + pos
+                        self.put_items(stack[-1], items)
+                        pos += 1
+                        continue
+                    if op == 0x7D:  # EMPTY_DICT
+                        stack.append(Dict())
+                        pos += 1
+                        continue
+                    if op == 0x74:  # TUPLE
+                        items, stack = stack, marks.pop()
+                        stack.append(tuple(items) if len(items) <= MAX_TUPLE else TUPLE)
+                        pos += 1
+                        continue
+                    if op == 0x73:  # SETITEM
+                        value = stack.pop()
+                        key = stack.pop()
+                        self.at = base + pos
+                        self.put_items(stack[-1], [key, value])
+                        pos += 1
+                        continue
                 else:
-                    self.stack = stack
-                    self.at = base + pos
-                    self.pos = self.at + 1
-                    effect = effects.get(op)
-                    if effect is not None:
-                        effect(self)
-                    else:
-                        self._any_memo(op, buf, pos)
-                    stack, plain = self.stack, self.plain
-                    pos = self.pos - base
-                    if self.frame_end:
-                        limit = min(limit, self.frame_end - base)
+                    if op == 0x4B:  # BININT1
+                        stack.append(_NUMBERS[buf[pos + 1]])
+                        pos += 2
+                        continue
+                    if op == 0x47:  # BINFLOAT
+                        stack.append(NUMBER)
+                        pos += 9
+                        continue
+                    if op == 0x58:  # BINUNICODE
+                        length = _U32(buf, pos + 1)[0]
+                        pos += 5
+                        stack.append((base + pos) << 16 | length if length <= MAX_TEXT else STRING)
+                        pos += length
+                        continue
+                    if op == 0x4D:  # BININT2
+                        stack.append(-1 - (buf[pos + 1] | buf[pos + 2] << 8))
+                        pos += 3
+                        continue
+                    if op == 0x4A:  # BININT
+                        number = _I32(buf, pos + 1)[0]
+                        stack.append(-1 - number if number >= 0 else NUMBER)
+                        pos += 5
+                        continue
+                    if op == 0x28:  # MARK
+                        marks.append(stack)
+                        stack = []
+                        pos += 1
+                        continue
+                    if op == 0x4E:  # NONE
+                        stack.append(NONE)
+                        pos += 1
+                        continue
+                    if op == 0x65:  # APPENDS
+                        stack = marks.pop()
+                        self.at = base + pos
+                        if stack[-1] is not LIST:
+                            self.extend(stack[-1])
+                        pos += 1
+                        continue
+                    if op == 0x29:  # EMPTY_TUPLE
+                        stack.append(())
+                        pos += 1
+                        continue
+                    if op == 0x5D:  # EMPTY_LIST
+                        stack.append(LIST)
+                        pos += 1
+                        continue
+                    if op == 0x61:  # APPEND
+                        del stack[-1]
+                        self.at = base + pos
+                        if stack[-1] is not LIST:
+                            self.extend(stack[-1])
+                        pos += 1
+                        continue
+                    if op == 0x2E:  # STOP
+                        self._value = stack.pop()
+                        self.pos = base + pos + 1
+                        return
+                self.stack = stack
+                self.at = base + pos
+                self.pos = self.at + 1
+                effect = effects.get(op)
+                if effect is not None:
+                    effect(self)
+                else:
+                    self._any_memo(op, buf, pos)
+                stack, plain = self.stack, self.plain
+                pos = self.pos - base
+                if self.frame_end:
+                    limit = min(limit, self.frame_end - base)
         finally:
             self.opcodes = count
 
@@ -285,6 +315,6 @@ class Machine(State):
                 self.put(buf[pos + 1], self.stack[-1])
         elif op == 0x72:
             self.pos += 4
-            self.put(int.from_bytes(buf[pos + 1 : pos + 5], "little"), self.stack[-1])
+            self.put(_U32(buf, pos + 1)[0], self.stack[-1])
         else:
             raise Broken(f"byte 0x{op:02x} is no opcode")

@@ -147,7 +147,7 @@ oldest(check) := max(array.concat([0], [age |
 #   severity: low
 #   effect: warn
 #   basis: none
-#   failure_msg: "%d statements about this release do not count: %s."
+#   failure_msg: "Statements about this release that do not count (%d): %s."
 #   solution: "lockflight evidence list"
 #   collections: [baseline]
 #   controls: ["soc2:CC7.2", "eu-ai-act:Art.12"]

@@ -14,7 +14,7 @@ verdicts := ["review", "unknown", "malicious"]
 #   severity: critical
 #   effect: deny
 #   basis: value
-#   failure_msg: "%d model files are not known to be safe: %s."
+#   failure_msg: "Model files not known to be safe (%d): %s."
 #   solution: "Convert them to safetensors, or remove them: lockflight scan FILE says why"
 #   collections: [baseline]
 #   controls: ["atlas:AML.M0014", "nist-ai-rmf:MEASURE-2.7", "soc2:CC6.8", "eu-ai-act:Art.15"]
@@ -84,7 +84,7 @@ has(digest, name) if {
 #   severity: high
 #   effect: deny
 #   basis: value
-#   failure_msg: "The check %s has %d findings of severity %s or worse: %s."
+#   failure_msg: "The check %s found %d of severity %s or worse: %s."
 #   solution: "Fix them; lockflight check shows each finding with its fix"
 #   collections: [baseline]
 #   controls: ["iso27001:A.8.8", "iso27001:A.8.28", "soc2:CC7.1", "nist-ai-rmf:MANAGE-1.3"]
@@ -157,6 +157,6 @@ whole if {
 	row.summary.missing == 0
 }
 
-gap_words := sprintf("%d roles are missing", [gaps]) if gaps > 0
+gap_words := sprintf("missing roles: %d", [gaps]) if gaps > 0
 
 else := "nobody looked for them"

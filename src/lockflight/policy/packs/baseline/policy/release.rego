@@ -69,7 +69,7 @@ separated if {
 #   severity: critical
 #   effect: deny
 #   basis: value
-#   failure_msg: "%d revoked: %s."
+#   failure_msg: "Revoked (%d): %s."
 #   solution: Replace what was revoked and sign a new version; a revocation is never waived.
 #   collections: [baseline]
 #   controls: ["nist-ai-rmf:MANAGE-2.4", "iso27001:A.8.32", "eu-ai-act:Art.20"]
@@ -135,7 +135,7 @@ open if input.state.frozen == false
 #   severity: high
 #   effect: deny
 #   basis: value
-#   failure_msg: "%d references are not pinned to a digest or a dated version: %s."
+#   failure_msg: "References not pinned to a digest or a dated version (%d): %s."
 #   solution: "Add `digest = \"sha256:…\"` or a dated `version` to these [[references]] in lockflight.toml."
 #   collections: [baseline]
 #   controls: ["iso27001:A.5.21", "nist-ai-rmf:MAP-4.1", "atlas:AML.M0014"]
@@ -235,7 +235,7 @@ owned if input.state.version_owner == input.release.digest
 #   severity: high
 #   effect: deny
 #   basis: value
-#   failure_msg: "%d releases that this one uses have no decision that allows them: %s."
+#   failure_msg: "Releases that this one uses without a decision that allows them (%d): %s."
 #   solution: Promote these releases first.
 #   collections: [baseline]
 #   controls: ["iso27001:A.5.21", "nist-ai-rmf:MANAGE-3.1", "eu-ai-act:Art.25"]
