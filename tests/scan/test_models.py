@@ -188,6 +188,10 @@ EXECUTES = {
         archive({"m/data.pkl": EVIL, "m/version": b"3"}, method=zipfile.ZIP_DEFLATED),
         "m.pt",
     ),
+    "in a member that is only said to be encrypted": (
+        assembled([local("a.pkl", EVIL, flags=1)], [central("a.pkl", EVIL, 0, flags=1)]),
+        "m.zip",
+    ),
     "in a text that is also a pickle": (b"cos\nsystem\n(S'true'\ntR.", "m.ckpt"),
 }
 
@@ -284,6 +288,14 @@ UNKNOWN = {
     "a damaged pickle": (pickle.dumps({"a": b"x" * 100})[:-30], "m.pkl", "pickle:broken"),
     "a damaged gzip": (gzip.compress(pickle.dumps(list(range(2000))))[:-9], "m.joblib", "compressed:corrupt"),
     "a damaged zip": (checkpoint()[:-5], "m.pt", "zip:broken"),
+    "an encrypted member": (
+        assembled(
+            [local("a", bytes(range(40)), flags=1, crc=1, size=28)],
+            [central("a", bytes(40), 0, flags=1, crc=1, size=28)],
+        ),
+        "m.zip",
+        "zip:encrypted",
+    ),
     "text named json": (b"hello", "config.json", "json:broken"),
     "text that is none": (b"hello" * 20_000 + b"\0", "vocab.txt", "file:text"),
     "json named safetensors": (b"{}", "m.safetensors", "file:mismatch"),

@@ -14,12 +14,12 @@ from lockflight.core.admit import admit, authors
 from lockflight.core.check import Status
 from lockflight.core.dsse import decode
 from lockflight.core.facts import build_facts, missing
-from lockflight.core.release import Reference, Release, make_release
+from lockflight.core.release import Reference, Release, make_release, parse_release
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty, Grant, RealmKey
 from lockflight.core.verify.keys import ORDERS, P256
 from lockflight.core.words import Role
-from lockflight.signing.keys import generate
+from lockflight.errors import VerificationFailed
 from lockflight.signing.oms import sign_payload, sign_release
 from tests.factories import INFO, NOW, Ledger, asset, basis_of, release, result
 
@@ -82,7 +82,7 @@ def _again(realm: Ledger, digest: str, *, twin: bool) -> str:
 
 
 @pytest.mark.parametrize("twin", [False, True])
-def test_old_clean_evidence_logged_again_hides_nothing(ledger: Ledger, twin: bool) -> None:  # noqa: FBT001
+def test_old_clean_evidence_logged_again_hides_nothing(ledger: Ledger, twin: bool) -> None:
     clean = ledger.scan(RELEASE)
     found = ledger.scan(RELEASE, BAD)
     _again(ledger, clean, twin=twin)
@@ -91,7 +91,7 @@ def test_old_clean_evidence_logged_again_hides_nothing(ledger: Ledger, twin: boo
 
 
 @pytest.mark.parametrize("twin", [False, True])
-def test_old_evidence_logged_again_is_no_fresher(ledger: Ledger, twin: bool) -> None:  # noqa: FBT001
+def test_old_evidence_logged_again_is_no_fresher(ledger: Ledger, twin: bool) -> None:
     index = len(ledger.entries)
     _again(ledger, ledger.scan(RELEASE), twin=twin)
     [row] = _rows(_facts(ledger))
@@ -99,7 +99,7 @@ def test_old_evidence_logged_again_is_no_fresher(ledger: Ledger, twin: bool) -> 
 
 
 @pytest.mark.parametrize("twin", [False, True])
-def test_a_denial_is_not_taken_back_by_repeating_the_approval(ledger: Ledger, twin: bool) -> None:  # noqa: FBT001
+def test_a_denial_is_not_taken_back_by_repeating_the_approval(ledger: Ledger, twin: bool) -> None:
     yes = ledger.approve(RELEASE, "bob", basis=basis_of())
     ledger.approve(RELEASE, "bob", basis=basis_of(), verdict="deny")
     _again(ledger, yes, twin=twin)
@@ -119,12 +119,19 @@ def test_the_realms_own_keys_survive_whatever_a_revocation_calls_them(ledger: Le
 def test_a_release_statement_with_a_fraction_stops_nobody_from_reading_the_log(ledger: Ledger) -> None:
     body = RELEASE.payload.replace(b'"size":', b'"size":1.5,"was":', 1)
     ledger.add_envelope(sign_payload(body, ledger.keys["alice"]).encode(), ledger.keys["alice"].public_der)
-    for odd in (b'{"resources":[]}', b'{"resources":[{"digest":7}]}', b"[]", b'{"resources":[{"annotations":3}]}'):
+    for odd in (
+        b'{"resources":[]}',
+        b'{"resources":[{"digest":7}]}',
+        b"[]",
+        b'{"resources":[{"annotations":3}]}',
+    ):
         body = (
             b'{"_type":"%b","subject":[{"name":"x","digest":{"sha256":"%b"}}],"predicateType":"%b","predicate":%b}'
             % (st.STATEMENT_TYPE.encode(), b"ab" * 32, st.OMS.encode(), odd)
         )
-        ledger.add_envelope(sign_payload(body, ledger.keys["alice"]).encode(), ledger.keys["alice"].public_der)
+        ledger.add_envelope(
+            sign_payload(body, ledger.keys["alice"]).encode(), ledger.keys["alice"].public_der
+        )
     ledger.revoke("cd" * 32, "bob", scope=Scope.ASSET)
     state = ledger.state()
     assert state.revocation_of(RELEASE.digest) is None
@@ -147,7 +154,9 @@ def test_an_author_stays_one_when_others_sign_and_register_the_same_release() ->
 
 
 @pytest.mark.parametrize("expires", ["never", "", "2026-99-99T99:99:99Z", "9999-12-31"])
-def test_an_approval_that_never_expires_or_does_not_read_counts_for_nothing(ledger: Ledger, expires: str) -> None:
+def test_an_approval_that_never_expires_or_does_not_read_counts_for_nothing(
+    ledger: Ledger, expires: str
+) -> None:
     ledger.approve(RELEASE, "bob", basis=basis_of(), expires=expires)
     assert {o.code for o in _admit(ledger).obstacles} == {"LF4506"}
 
@@ -175,9 +184,12 @@ def test_evidence_of_a_producer_whose_key_was_revoked_is_rejected(ledger: Ledger
     ledger.revoke(ledger.keys["ci"].keyid, "bob", scope=Scope.KEY)
     facts = _facts(ledger)
     assert not _rows(facts)
-    assert {"digest": digest, "type": "scan", "code": "LF7243", "reason": "its key was revoked since"} in facts[
-        "rejected"
-    ]  # type: ignore[operator]
+    assert {
+        "digest": digest,
+        "type": "scan",
+        "code": "LF7243",
+        "reason": "its key was revoked since",
+    } in facts["rejected"]  # type: ignore[operator]
     assert missing(RELEASE, {"models": INFO}, {"models": 10**6}, ledger.state(), NOW + 3600)
 
 
@@ -197,7 +209,9 @@ def test_evidence_about_bytes_under_one_name_says_nothing_about_another_name(led
     for what in (RELEASE, harmless):
         for index in range(len(_subjects(what))):
             _scan(ledger, what, index)
-    lacking = [s.name for _, s in missing(harmful, {"models": INFO}, {"models": 10**6}, ledger.state(), NOW + 60)]
+    lacking = [
+        s.name for _, s in missing(harmful, {"models": INFO}, {"models": 10**6}, ledger.state(), NOW + 60)
+    ]
     assert lacking == ["weights.pkl"]
     digest = harmful.asset("weights.pkl")
     assert digest is not None
@@ -205,7 +219,9 @@ def test_evidence_about_bytes_under_one_name_says_nothing_about_another_name(led
 
 
 @pytest.mark.parametrize("status", [None, Status.INCOMPLETE])
-def test_one_name_does_not_vouch_for_its_twin_in_the_same_release(ledger: Ledger, status: Status | None) -> None:
+def test_one_name_does_not_vouch_for_its_twin_in_the_same_release(
+    ledger: Ledger, status: Status | None
+) -> None:
     body = b"cos\nsystem\n(S'id'\ntR"
     what = release(
         asset("a.txt", Role.MODEL_WEIGHTS, body), asset("b.pkl", Role.MODEL_WEIGHTS, body), version="0.3"
@@ -236,7 +252,9 @@ def _scan(realm: Ledger, what: Release, index: int, status: Status = Status.COMP
 
 @pytest.mark.parametrize("which", ["descriptor", "pinned"])
 def test_a_revoked_reference_takes_the_release_with_it(which: str) -> None:
-    reference = Reference("base", Role.CONTAINER_IMAGE, "oci://example.com/base", digest="sha256:" + "ab" * 32)
+    reference = Reference(
+        "base", Role.CONTAINER_IMAGE, "oci://example.com/base", digest="sha256:" + "ab" * 32
+    )
     what = make_release(
         name="bot",
         version="1",
@@ -261,13 +279,17 @@ def test_a_revoked_reference_takes_the_release_with_it(which: str) -> None:
 
 @pytest.mark.parametrize("kind", ["waiver/v1", "revocation/v2", "freeze/v1"])
 @pytest.mark.parametrize("signer", ["producer", "bob", "root"])
-def test_statements_of_a_later_version_do_not_pass_for_evidence(ledger: Ledger, kind: str, signer: str) -> None:
+def test_statements_of_a_later_version_do_not_pass_for_evidence(
+    ledger: Ledger, kind: str, signer: str
+) -> None:
     statement = st.Statement(st.BASE + kind, (st.SubjectRef("bot", RELEASE.digest),), {})
     digest = ledger.add(statement, signer)
     assert not ledger.state().by_digest[digest].effective
 
 
-@pytest.mark.parametrize("change", [{"coverage_ppm": -1}, {"coverage_ppm": 2_000_000}, {"summary": {"missing": -2}}])
+@pytest.mark.parametrize(
+    "change", [{"coverage_ppm": -1}, {"coverage_ppm": 2_000_000}, {"summary": {"missing": -2}}]
+)
 def test_a_result_with_impossible_numbers_is_no_evidence(ledger: Ledger, change: JsonObject) -> None:
     """A negative count of one producer would cancel what another one counted."""
     digest = ledger.scan(RELEASE)
@@ -287,3 +309,20 @@ def test_a_rollback_needs_a_person_who_asked(ledger: Ledger) -> None:
     ledger.promote(later, decision=ledger.decide(later, "development"))
     digest = ledger.promote(RELEASE, decision="", action=Action.ROLLBACK, requester="p-nobody")
     assert ledger.state().by_digest[digest].code == "LF7255"
+
+
+@pytest.mark.parametrize("name", ["Bot", "b\u043et", "bot\n", "bot\x1b[2J", "", "../bot", "bot "])
+def test_a_signed_release_has_a_plain_name_and_version(name: str) -> None:
+    """Whoever signs by hand could otherwise open slots that look like those of another project."""
+    for odd in (replace(RELEASE, name=name, _cache={}), replace(RELEASE, version=f"{name}\u200b", _cache={})):
+        with pytest.raises(VerificationFailed) as caught:
+            parse_release(odd.payload)
+        assert caught.value.code == "LF7110"
+
+
+@pytest.mark.parametrize("kind", ["x:\x1b]0;pwned\x07", "x:\u202egnp", "x: y", "x\ny", ""])
+def test_a_predicate_type_that_a_terminal_could_obey_is_no_statement(kind: str) -> None:
+    statement = st.Statement(kind, (st.SubjectRef("bot", RELEASE.digest),), {})
+    with pytest.raises(VerificationFailed) as caught:
+        st.parse(statement.payload())
+    assert caught.value.code == "LF7130"

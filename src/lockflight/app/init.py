@@ -12,9 +12,9 @@ from lockflight.app.baseimages import BaseImages, base_images
 from lockflight.app.guess import HIGH, LOW, MEDIUM, Guess, Place, guess, knowledge_folders, place
 from lockflight.app.patterns import extension, patterns
 from lockflight.core.findings import Confidence
-from lockflight.core.manifest import NAME_PATTERN, parse_manifest
+from lockflight.core.manifest import parse_manifest
 from lockflight.core.names import check_name, check_names
-from lockflight.core.release import MANIFEST_NAME
+from lockflight.core.release import MANIFEST_NAME, NAME_PATTERN
 from lockflight.core.selection import select
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import ConflictError, EnvironmentProblem, InternalError, InvalidInput, NotFound

@@ -265,7 +265,9 @@ def _apply(state: State, item: _Item) -> object:
     if statement.predicate_type == st.OMS:
         return Signed(item.payload, contents(statement))
     if statement.predicate_type.startswith(st.BASE):
-        raise _Ineffective("LF7258", f"this version does not know statements of the type {statement.predicate_type}")
+        raise _Ineffective(
+            "LF7258", f"this version does not know statements of the type {statement.predicate_type}"
+        )
     return None
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lockflight.core.globs import Glob, parse_glob
-from lockflight.core.release import MANIFEST_NAME, Dependency, Reference
+from lockflight.core.release import MANIFEST_NAME, NAME_PATTERN, VERSION_PATTERN, Dependency, Reference
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.toml_lines import Path, Toml, over_budget, read_toml
 from lockflight.core.words import ENVIRONMENTS, REFERENCE_ROLES, Kind, Role, Tier
@@ -30,8 +30,6 @@ MAX_RULES = 2_000
 MAX_WILD = 1_000
 MAX_TEXT = 2_000
 
-NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$"
-VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 REFERENCE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,254}$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 #: A version that names a day: providers move undated names to new models without a word.

@@ -9,10 +9,11 @@ canonical payload: no time, path, tool or signer is inside.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lockflight.core.canonical import JsonObject, dumps, loads_object
+from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
 from lockflight.core.merkle import leaf_hash, root
 from lockflight.core.names import check_names
 from lockflight.core.shape import array, hex64, natural, obj, text
@@ -26,6 +27,9 @@ MANIFEST_NAME = "lockflight.toml"
 SIGNATURE_NAME = "model.sig"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 OMS_PREDICATE = "https://model_signing/signature/v1.0"
+#: Names and versions are one plain word each: they name slots, and two that look alike are alike.
+NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$"
+VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 #: As many as fit the size budget of a statement (`canonical.MAX_BYTES`) with long names.
 MAX_ASSETS = 20_000
 
@@ -309,8 +313,8 @@ def _parse(body: JsonObject) -> Release:
             "LF7112", "The resources of the signed statement are not in code point order."
         )
     return make_release(
-        name=text(header["name"]),
-        version=text(header["version"]),
+        name=_word(header["name"], NAME_PATTERN),
+        version=_word(header["version"], VERSION_PATTERN),
         kind=Kind(text(header["kind"])),
         tier=Tier(text(header["tier"])),
         assets=assets,
@@ -319,6 +323,13 @@ def _parse(body: JsonObject) -> Release:
             Dependency(**{k: text(v) for k, v in obj(d).items()}) for d in array(header["dependencies"])
         ],
     )
+
+
+def _word(value: JsonValue, pattern: str) -> str:
+    word = text(value)
+    if not re.fullmatch(pattern, word):
+        raise ValueError(f"{word[:80]!a} is no name or version of a release")
+    return word
 
 
 def _reference(raw: JsonObject) -> Reference:

@@ -72,6 +72,11 @@ class Member:
     link: bool = False
 
     @property
+    def encrypted(self) -> bool:
+        """Whether its flags say that it is encrypted or a patch; torch's reader does not look at them."""
+        return bool(self.flags & (_ENCRYPTED | _PATCH))
+
+    @property
     def folder(self) -> bool:
         """Whether it is the entry of a folder."""
         return self.name.endswith("/") and self.size == 0
@@ -311,7 +316,7 @@ def _local(source: ByteSource, member: Member, issues: Issues) -> Member:
     if differs:
         message = f"The local header and the directory disagree about: {', '.join(differs)}."
         issues.add(Issue("zip:mismatch", Verdict.MALICIOUS, message, member.header, member.name))
-    if member.flags & (_ENCRYPTED | _PATCH) or flags & (_ENCRYPTED | _PATCH):
+    if member.encrypted or flags & (_ENCRYPTED | _PATCH):
         # torch's reader ignores these flags, others refuse them: readers see different content.
         message = "The member is encrypted or a patch, so its content cannot be judged."
         issues.add(Issue("zip:encrypted", Verdict.UNKNOWN, message, member.header, member.name))
@@ -409,7 +414,7 @@ def _gap(source: ByteSource, start: int, end: int, issues: Issues) -> None:
 def content(source: ByteSource, member: Member, *, max_output: int) -> Inflated:
     """See `Archive.open`."""
     name = member.name
-    if member.start < 0 or member.flags & (_ENCRYPTED | _PATCH):
+    if member.start < 0:
         return Inflated(Window(source, 0, 0, name), "corrupt")
     packed = Window(source, member.start, member.packed, name)
     if member.method == STORED:

@@ -30,7 +30,8 @@ ANSWER = struct.Struct(">cQ")
 #: Linux accepts at most 253 descriptors in one message.
 FDS_PER_MESSAGE = 200
 
-_MAX_FILES = 4096
+#: A view may hold every asset of a release (`core.release.MAX_ASSETS`), each with a descriptor.
+_MAX_FILES = 24_576
 #: How long after the parent's own deadline a child whose parent is gone ends by itself.
 _ORPHAN_GRACE_S = 5
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000

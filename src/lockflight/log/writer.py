@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 #: Submissions that are waiting share a commit until they make this many entries.
 BATCH: Final = 256
-MAX_SUBJECTS: Final = 4096
+#: A decision is about the release and each of its assets (`core.release.MAX_ASSETS`).
+MAX_SUBJECTS: Final = 20_001
 MAX_TYPE_CHARS: Final = 512
 #: A clock that is further behind the log than this is wrong; less is taken for the log's own time.
 CLOCK_TOLERANCE: Final = 300

@@ -247,7 +247,7 @@ class Walker:
             self._add(rule, Verdict.UNKNOWN, message, _inside(member, found))
             self.unjudged += found.packed
             return opened.source if opened.source.size else None
-        if found.size <= _MAX_CHECKSUM and _crc(opened.source) != found.crc:
+        if not found.encrypted and found.size <= _MAX_CHECKSUM and _crc(opened.source) != found.crc:
             message = "The checksum of the member is wrong: some readers refuse it, others do not look."
             self._add("zip:content", Verdict.MALICIOUS, message, _inside(member, found))
         return opened.source

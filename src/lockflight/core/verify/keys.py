@@ -114,7 +114,6 @@ class PublicKey:
             return False
         return True
 
-
     def lowest(self, signature: bytes) -> bool:
         """Whether a signature is the one of (r, s) and (r, n - s) with the lower s; Ed25519 has no second one."""
         if self.algorithm == ED25519:

@@ -147,7 +147,8 @@ def check_form(envelope: Envelope, key: PublicKey) -> None:
     """
     if envelope.keyid != key.keyid:
         raise VerificationFailed(
-            "LF7165", "The envelope does not name the key that signed it, so its digest could be changed unseen."
+            "LF7165",
+            "The envelope does not name the key that signed it, so its digest could be changed unseen.",
         )
     if not key.lowest(envelope.signature):
         raise VerificationFailed(
