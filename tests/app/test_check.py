@@ -100,7 +100,10 @@ def test_the_road_to_staging_and_back(home: Path, realm: Realm, folder: Path, tm
         _approve(home, package, "alice")
     assert caught.value.code == "LF4521"
     _approve(home, package, "bob")
-    promote(home, "acme", package, environment="staging", actor="alice", now=clock.now())
+    moved = promote(home, "acme", package, environment="staging", actor="alice", now=clock.now())
+    again = promote(home, "acme", package, environment="staging", actor="alice", now=clock.now())
+    assert not moved.again
+    assert (again.again, again.envelope, again.index) == (True, moved.envelope, moved.index)
     assert verify_package(home, "acme", package, environment="staging").environments == (
         "development",
         "staging",

@@ -15,9 +15,11 @@ from lockflight.app.verify import verify_package
 from lockflight.core.acts import Registration, Scope
 from lockflight.core.dsse import Envelope, pae
 from lockflight.core.release import parse_release
-from lockflight.core.trust import Duty
+from lockflight.core.trust import Duty, Grant
 from lockflight.core.verify.bundle import read_bundle
-from lockflight.errors import LockflightError, NotFound, VerificationFailed
+from lockflight.core.verify.keys import P256
+from lockflight.errors import LockflightError, VerificationFailed
+from lockflight.signing.keys import generate
 from lockflight.signing.oms import make_bundle
 
 if TYPE_CHECKING:
@@ -97,9 +99,7 @@ def test_a_folder_swapped_for_a_link(home: Path, signed: Signed, workspace: Path
 
 def test_no_signature(home: Path, signed: Signed) -> None:
     (signed.package / "model.sig").unlink()
-    with pytest.raises(NotFound) as caught:
-        verify_package(home, "acme", signed.package)
-    assert caught.value.code == "LF7330"
+    assert _refused(home, signed.package) == "LF7330"
 
 
 def _bundle(package: Path) -> Any:
@@ -176,7 +176,23 @@ def test_a_release_signed_by_a_stranger(home: Path, realm: Realm, signed: Signed
         tmp_path / "other", "acme", tmp_path / "work", tmp_path / "theirs", actor=other.actor("bob").name
     )
     shutil.copy(bundle.package / "model.sig", signed.package / "model.sig")
+    assert _refused(home, signed.package) == "LF7337"
+
+
+def test_a_release_signed_by_a_strangers_key_without_a_log(home: Path, realm: Realm, signed: Signed) -> None:
+    stranger = generate(P256)
+    body = read_bundle((signed.package / "model.sig").read_bytes()).envelope.payload
+    envelope = Envelope(body, stranger.sign(pae("application/vnd.in-toto+json", body)), stranger.keyid)
+    (signed.package / "model.sig").write_bytes(make_bundle(envelope, stranger.public_key.pem, None))
     assert _refused(home, signed.package) == "LF7143"
+
+
+def test_who_signed_and_left_had_the_right_then(home: Path, realm: Realm, signed: Signed) -> None:
+    state = realm.state
+    alice = realm.actor("alice").principal
+    grant = Grant(state.people()[alice], withdrawn=True, prev=state.grant_heads[alice])
+    realm.append([(grant.statement(), realm.signer(Duty.ROOT))])
+    assert verify_package(home, "acme", signed.package).principal == alice
 
 
 @pytest.mark.parametrize("duty", [Duty.PRODUCER, Duty.GATE, Duty.ROOT])

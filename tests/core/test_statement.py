@@ -20,7 +20,7 @@ subjects = st.builds(
 )
 statements = st.builds(
     Statement,
-    text,
+    st.from_regex(r"[!-~]{1,40}", fullmatch=True),
     st.lists(subjects, min_size=1, max_size=4).map(tuple),
     st.dictionaries(text, text | st.integers(-9, 9) | st.lists(text, max_size=3), max_size=4),
 )

@@ -33,12 +33,13 @@ SHORTEST_DIGEST = 12
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A change of a slot that is now in the log and effective."""
+    """A change of a slot that is now in the log and effective; `again`: it was there before, nothing was written."""
 
     promotion: Promotion
     envelope: str
     index: int
     judgement: Judgement | None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,10 @@ def promote(home: Path, realm_name: str, package: Path, *, environment: str, act
     if environment not in realm.state.trust.environments:
         raise _no_environment(environment, realm)
     person = realm.actor(actor)
+    held = realm.state.slot(release.name, environment)
+    if held.current is not None and held.current.release == release.digest:
+        record = realm.state.by_digest[held.head]
+        return Moved(held.current, held.head, record.index, None, again=True)
     gate = Gate()
     judgement = gate.judge(
         release=release,

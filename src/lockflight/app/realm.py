@@ -243,10 +243,11 @@ def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
         for role in member.roles:
             if role not in ROLES:
                 raise UsageError("LF0113", f"{role!r} is no role.", hint=f"Use one of {', '.join(ROLES)}.")
-    if kind is RealmKind.TEAM and not any("approver" in m.roles for m in members):
+    approvers = {m.name for m in members if "approver" in m.roles}
+    if kind is RealmKind.TEAM and not any(approvers - {m.name} for m in members):
         raise UsageError(
             "LF0115",
-            "A team realm without an approver could never promote beyond development.",
+            "Nobody could approve what another person made: a team realm needs two people, one of them an approver.",
             hint="lockflight realm init NAME --member alice=developer --member bob=approver",
         )
 

@@ -17,8 +17,9 @@ from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bund
 from lockflight.core.verify.keys import PublicKey, load_der, load_pem
 from lockflight.core.verify.log import clock_name
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
-from lockflight.errors import NotFound, UsageError, VerificationFailed
+from lockflight.errors import UsageError, VerificationFailed
 from lockflight.infra.progress import SILENT
+from lockflight.store.pins import PinStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,13 +79,14 @@ def verify_package(
         progress: told about hashing.
 
     Raises:
-        NotFound: LF7330 no signature in the folder, LF4510 no such realm.
-        VerificationFailed: with the code of what is wrong: LF71xx signature, LF72xx log, LF73xx files.
+        NotFound: LF4510 no such realm.
+        VerificationFailed: with the code of what is wrong: LF71xx signature, LF72xx log, LF73xx files; LF7330 no
+            signature in the folder.
     """
     view = view_at(home, realm_name, as_of)
     bundle_bytes, found = _take_stock(package, progress)
     bundle = read_bundle(bundle_bytes, what=SIGNATURE_NAME)
-    key = _signer(view, bundle)
+    key = _signer(home, view, bundle)
     verified = verify_bundle(bundle_bytes, key, what=SIGNATURE_NAME)
     record = _logged(view, verified.envelope.digest, bundle)
     _registered(view, verified.release)
@@ -98,12 +100,12 @@ def verify_package(
             f" (held by: {', '.join(environments) or 'no environment'}).",
             hint="lockflight status",
         )
-    grant = view.state.keys[key.keyid]
+    principal = record.key.principal if record.key is not None else ""
     return Verified(
         release=verified.release,
         envelope=verified.envelope.digest,
-        principal=grant.principal,
-        signer=view.name_of(grant.principal),
+        principal=principal,
+        signer=view.name_of(principal),
         logged_at=record.logged_at,
         index=record.index,
         realm=view.name,
@@ -115,8 +117,7 @@ def signed_release(package: Path) -> Release:
     """The release that a package's signature names. Nothing is verified: enough to revoke it, never to use it.
 
     Raises:
-        NotFound: LF7330 no signature in the folder.
-        VerificationFailed: LF71xx the signature does not read.
+        VerificationFailed: LF7330 no signature in the folder, LF71xx the signature does not read.
     """
     return parse_release(read_bundle(_take_stock(package, SILENT)[0], what=SIGNATURE_NAME).envelope.payload)
 
@@ -127,10 +128,11 @@ def _take_stock(package: Path, progress: Progress) -> tuple[bytes, dict[str, Fou
         found = {e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in loaded.entries}
         file = found.get(SIGNATURE_NAME)
         if file is None or file.kind != "file":
-            raise NotFound(
+            raise VerificationFailed(
                 "LF7330",
                 f"{package} holds no {SIGNATURE_NAME}: it is not a signed package.",
-                hint="lockflight sign DIR --out PACKAGE",
+                hint="Do not load it: get the package from its producer. For a workspace of yours: "
+                "lockflight sign DIR --out PACKAGE",
             )
         if file.size > MAX_SIGNATURE_BYTES:
             raise VerificationFailed(
@@ -139,21 +141,43 @@ def _take_stock(package: Path, progress: Progress) -> tuple[bytes, dict[str, Fou
         return loaded.sources[SIGNATURE_NAME].read_at(0, file.size), found
 
 
-def _signer(view: RealmView, bundle: Bundle) -> PublicKey:
-    """The person's key that signed; a stranger's key and a key of another duty have codes of their own."""
-    keyed = {k.keyid: k for k in view.state.keys.values()}
-    people = [load_der(k.der) for k in keyed.values() if k.duty is Duty.PERSON]
-    others = [load_der(k.der) for k in keyed.values() if k.duty is not Duty.PERSON]
+def _signer(home: Path, view: RealmView, bundle: Bundle) -> PublicKey:
+    """The person's key that signed; a stranger's key, another realm's and another duty's have codes of their own.
+
+    A person who has left since had the right then: what counts is the grant at the signature's place in the log.
+    """
+    record = view.state.by_digest.get(bundle.envelope.digest)
+    if record is not None and record.effective and record.key is not None and record.key.duty is Duty.PERSON:
+        return check_bundle(bundle, load_der(record.key.der), what=SIGNATURE_NAME)
+    people = [k for k in view.state.keys.values() if k.duty is Duty.PERSON]
     signed = bundle.envelope.signed_bytes
-    for key in others:
-        if key.verify(signed, bundle.envelope.signature):
-            duty = keyed[key.keyid].duty.value
+    for key in view.state.keys.values():
+        if key.duty is not Duty.PERSON and load_der(key.der).verify(signed, bundle.envelope.signature):
             raise VerificationFailed(
                 "LF7331",
-                f"The package is signed by the realm's {duty} key; releases are signed by people.",
+                f"The package is signed by the realm's {key.duty.value} key; releases are signed by people.",
                 hint="Sign it again: lockflight sign DIR --out PACKAGE --as NAME",
             )
-    return check_bundle(bundle, people, what=SIGNATURE_NAME)
+    _other_realm(home, view, bundle)
+    hinted = [k for k in people if k.keyid == bundle.envelope.keyid] or people
+    return check_bundle(bundle, [load_der(k.der) for k in hinted], what=SIGNATURE_NAME)
+
+
+def _other_realm(home: Path, view: RealmView, bundle: Bundle) -> None:
+    """Say so when the package names another log; what it names is only a hint, and nothing is believed for it."""
+    if bundle.tlog is None:
+        return
+    origin = bundle.tlog.checkpoint.split("\n", 1)[0][:256]
+    if origin == view.state.trust.origin:
+        return
+    here = [pin.name for pin in PinStore(home).realms().values() if pin.origin == origin]
+    raise VerificationFailed(
+        "LF7337",
+        f"The package says that it was signed in the log {origin!a}, which is not that of the realm {view.name!r}.",
+        hint=f"Ask that realm: --realm {here[0]}"
+        if here
+        else "lockflight realm show; --realm NAME asks another realm.",
+    )
 
 
 def _logged(view: RealmView, digest: str, bundle: Bundle) -> Record:

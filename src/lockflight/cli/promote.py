@@ -95,8 +95,9 @@ def _moved(moved: Moved, run: Run) -> Reply:
 
     def human(style: Style) -> Iterable[str]:
         what = f"{clean(act.name)} {clean(act.version)}"
+        verb = "holds already" if moved.again else _VERBS[act.action.value]
         yield (
-            f"{style.yes} {style.bold(act.environment)} {_VERBS[act.action.value]} {style.bold(what)}"
+            f"{style.yes} {style.bold(act.environment)} {verb} {style.bold(what)}"
             f"  sha256:{short(act.release)}"
         )
         yield f"  entry {moved.index} in the log of {run.realm}"

@@ -96,6 +96,11 @@ class Context:
     subject: Subject
     descriptors: Mapping[str, int]
     tools: Mapping[str, str] = field(default_factory=dict)
+    _assets: Mapping[str, Asset] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Index the assets by name: a view may hold 20,000, and a check opens each."""
+        object.__setattr__(self, "_assets", {asset.name: asset for asset in self.subject.assets})
 
     def open(self, asset: Asset) -> ByteSource:
         """The bytes of one of the subject's assets.
@@ -104,7 +109,7 @@ class Context:
             InternalError: LF4402 the asset is not part of the subject, or was not handed over.
         """
         fd = self.descriptors.get(asset.name, -1)
-        if asset not in self.subject.assets or fd < 0:
+        if asset != self._assets.get(asset.name) or fd < 0:
             raise InternalError(
                 "LF4402",
                 f"The check asked for {asset.name!r}, which is no asset of its subject {self.subject.name!r}.",

@@ -13,7 +13,7 @@ import data.lockflight.lib
 #   effect: deny
 #   basis: value
 #   failure_msg: "There is no evidence of the check %s for %s."
-#   solution: "lockflight check"
+#   solution: Let the check run.
 #   collections: [baseline]
 #   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1", "eu-ai-act:Art.15"]
 results contains lib.failed("LF4102", facts, [check, lib.some_names(missing)]) if {
@@ -52,7 +52,7 @@ covered_words(check, n) := sprintf("The check %s has evidence for all that it ju
 #   effect: deny
 #   basis: value
 #   failure_msg: "The check %s did not finish for %s."
-#   solution: "lockflight check"
+#   solution: Remove what stopped it and let the check run again.
 #   collections: [baseline]
 #   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1"]
 results contains lib.failed("LF4103", facts, [check, lib.some_names(names)]) if {
@@ -101,11 +101,11 @@ words(row) := sprintf("judged %d of 1000000 parts", [row.coverage_ppm]) if row.s
 #   severity: medium
 #   effect: deny
 #   basis: outcome
-#   failure_msg: "The evidence of the check %s is older than %d seconds for %s."
-#   solution: "lockflight check"
+#   failure_msg: "The evidence of the check %s is older than %s for %s."
+#   solution: Let the check run again.
 #   collections: [baseline]
 #   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.8", "soc2:CC7.1"]
-results contains lib.failed("LF4104", facts, [check, max_age, lib.some_names(names)]) if {
+results contains lib.failed("LF4104", facts, [check, lib.duration(max_age), lib.some_names(names)]) if {
 	some check, max_age in lib.required
 	stale := [s | some s in lib.expected(check); is_stale(check, s, max_age)]
 	count(stale) > 0
@@ -119,7 +119,7 @@ results contains lib.passed("LF4104", facts, msg) if {
 	count(lib.expected(check)) > 0
 	count([1 | some s in lib.expected(check); is_stale(check, s, max_age)]) == 0
 	facts := {"term": check, "value": oldest(check), "threshold": max_age, "evidence": lib.digests(lib.all_rows(check))}
-	msg := sprintf("The evidence of the check %s is at most %d seconds old.", [check, oldest(check)])
+	msg := sprintf("The evidence of the check %s is at most %s old.", [check, lib.duration(oldest(check))])
 }
 
 ages(check, subject) := [row.age_s | some row in lib.rows(check, subject); lib.is_complete(row)]
@@ -148,7 +148,7 @@ oldest(check) := max(array.concat([0], [age |
 #   effect: warn
 #   basis: none
 #   failure_msg: "Statements about this release that do not count (%d): %s."
-#   solution: "lockflight evidence list"
+#   solution: Look at what was offered and why it does not count; ask its producer for a statement that does.
 #   collections: [baseline]
 #   controls: ["soc2:CC7.2", "eu-ai-act:Art.12"]
 results contains lib.failed("LF4113", facts, [count(input.rejected), lib.some_names(names)]) if {
@@ -172,7 +172,7 @@ results contains lib.passed("LF4113", facts, "No evidence was rejected.") if {
 #   effect: warn
 #   basis: none
 #   failure_msg: "The optional check %s said nothing about %s."
-#   solution: "lockflight check --only NAME, after lockflight tools install NAME if it needs a tool"
+#   solution: Let it run if you want its opinion; a check that needs a foreign tool needs it installed first.
 #   collections: [baseline]
 #   controls: ["iso27001:A.8.28"]
 results contains lib.failed("LF4114", facts, [check, lib.some_names(names)]) if {

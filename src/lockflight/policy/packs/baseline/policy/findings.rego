@@ -15,7 +15,7 @@ verdicts := ["review", "unknown", "malicious"]
 #   effect: deny
 #   basis: value
 #   failure_msg: "Model files not known to be safe (%d): %s."
-#   solution: "Convert them to safetensors, or remove them: lockflight scan FILE says why"
+#   solution: Convert them to safetensors, or remove them.
 #   collections: [baseline]
 #   controls: ["atlas:AML.M0014", "nist-ai-rmf:MEASURE-2.7", "soc2:CC6.8", "eu-ai-act:Art.15"]
 results contains lib.failed("LF4105", facts, [count(doubtful), lib.some_names(names)]) if {
@@ -85,7 +85,7 @@ has(digest, name) if {
 #   effect: deny
 #   basis: value
 #   failure_msg: "The check %s found %d of severity %s or worse: %s."
-#   solution: "Fix them; lockflight check shows each finding with its fix"
+#   solution: Mend what was found; each finding has a fix of its own.
 #   collections: [baseline]
 #   controls: ["iso27001:A.8.8", "iso27001:A.8.28", "soc2:CC7.1", "nist-ai-rmf:MANAGE-1.3"]
 results contains lib.failed("LF4106", facts, [check, bad[check], severity, lib.some_names(worst(check, severity))]) if {
@@ -133,7 +133,7 @@ worst(check, severity) := {words |
 #   effect: deny
 #   basis: value
 #   failure_msg: "The release has gaps: %s."
-#   solution: "lockflight check --only completeness says what is missing"
+#   solution: Add these files or references to lockflight.toml, or correct the roles of files that are there.
 #   collections: [baseline]
 #   controls: ["eu-ai-act:Art.11", "iso27001:A.5.9", "atlas:AML.M0023"]
 results contains lib.failed("LF4107", facts, [gap_words]) if {
@@ -157,6 +157,18 @@ whole if {
 	row.summary.missing == 0
 }
 
-gap_words := sprintf("missing roles: %d", [gaps]) if gaps > 0
+# An absent role as its finding names it: the first of those that would do.
+gap_names := {trim_prefix(finding.rule, "completeness:") |
+	some row in gap_rows
+	some finding in row.findings
+	finding.code == "LF2540"
+}
+
+gap_words := sprintf("missing roles (%d): %s", [gaps, concat(", ", sort(gap_names))]) if {
+	gaps > 0
+	count(gap_names) > 0
+}
+
+else := sprintf("missing roles: %d", [gaps]) if gaps > 0
 
 else := "nobody looked for them"
