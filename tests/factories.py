@@ -16,10 +16,10 @@ from lockflight.core.scanfact import scan_fact
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.statement import Statement
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.leaf import leaf_for
-from lockflight.core.words import ENVIRONMENTS, Kind, Role, Tier
+from lockflight.core.words import Kind, Role, Tier
 from lockflight.signing.keys import ED25519, P256, FileSigner, generate
 from lockflight.signing.oms import sign_release, sign_statement
 
@@ -96,7 +96,7 @@ class Ledger:
             kind=self.kind,
             origin="realm.invalid/acme",
             keys=tuple(RealmKey(self.keys[d.value].public_der, d) for d in duties),
-            environments=ENVIRONMENTS,
+            ladder=LADDER,
         )
         self.root = root_digest(self.trust.statement().payload())
         self.add(self.trust.statement(), "root")
@@ -136,7 +136,14 @@ class Ledger:
         envelope = sign_release(what, self.keys[signer])
         signature = self.add_envelope(envelope.encode(), self.keys[signer].public_der)
         registration = Registration(
-            what.digest, what.name, what.version, what.kind.value, what.tier.value, signature, what.oms_root
+            what.digest,
+            what.name,
+            what.version,
+            what.kind.value,
+            what.tier.value,
+            signature,
+            what.oms_root,
+            self.root,
         )
         return self.add(registration.statement(), signer)
 
@@ -152,10 +159,12 @@ class Ledger:
         from lockflight.core.check import subjects
 
         subject: Subject = subjects(info, what)[0]
-        return self.add(scan_fact(info, subject, found or result(), rfc3339(NOW)).statement(), signer)
+        return self.add(scan_fact(info, subject, found or result(), rfc3339(NOW + 10_000)).statement(), signer)
 
     def decide(self, what: Release, environment: str, *, allow: bool = True, policy: str = "cc" * 32) -> str:
-        """A decision of the gate, recorded as a VSA; its basis is that of `basis_of`."""
+        """A decision of the gate, recorded as a VSA; its basis is that of `basis_of`. Alice registers the release."""
+        if "alice" in self.keys and what.digest not in self.state().registrations:
+            self.register(what, "alice")
         violations = () if allow else (VIOLATION,)
         decision = StoredDecision(
             release=what.digest,
@@ -195,6 +204,7 @@ class Ledger:
             verdict=changes.get("verdict", "approve"),
             nonce="0" * 32,
             expires=changes.get("expires", rfc3339(NOW + 86_400)),
+            realm=self.root,
         )
         return self.add(approval.statement(), signer)
 
@@ -223,12 +233,13 @@ class Ledger:
             decision=decision,
             approvals=approvals,
             requester=requester,
+            realm=self.root,
         )
         return self.add(promotion.statement(), signer)
 
     def revoke(self, digest: str, signer: str, *, scope: Scope = Scope.RELEASE) -> str:
         """A revocation."""
-        return self.add(Revocation(scope, digest, "it", "compromised").statement(), signer)
+        return self.add(Revocation(scope, digest, "it", "compromised", realm=self.root).statement(), signer)
 
     def state(self) -> State:
         """The fold of everything so far."""

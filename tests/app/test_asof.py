@@ -21,10 +21,12 @@ START = 1_780_000_000
 def later(home, monkeypatch):
     """A realm that began at START; something was revoked 100 seconds later."""
     monkeypatch.setattr(clock, "now", lambda: START)
-    realm = create_realm(home, "acme", RealmKind.TEAM, [Member("bob", ("approver",))])
+    realm = create_realm(home, "acme", RealmKind.PERSONAL, [Member("bob", ("approver",))])
     monkeypatch.setattr(clock, "now", lambda: START + 100)
     (bob,) = realm.actors()
-    realm.append([(Revocation(Scope.ASSET, "a" * 64, "it", "other").statement(), bob.signer)])
+    realm.append(
+        [(Revocation(Scope.ASSET, "a" * 64, "it", "other", realm=realm.state.root).statement(), bob.signer)]
+    )
     return realm
 
 

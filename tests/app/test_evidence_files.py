@@ -100,7 +100,9 @@ def test_a_revoked_key_stays_out(realm, source, exported):
     take(realm, exported.splitlines(keepends=True)[0], trust=[keyid])
     bob = next(a for a in realm.actors() if a.name == "bob")
     realm._view = None
-    realm.append([(Revocation(Scope.KEY, keyid, "it", "compromised").statement(), bob.signer)])
+    realm.append(
+        [(Revocation(Scope.KEY, keyid, "it", "compromised", realm=realm.state.root).statement(), bob.signer)]
+    )
     assert refused(realm, exported, trust=[keyid]) == "LF4565"
 
 

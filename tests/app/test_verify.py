@@ -171,7 +171,8 @@ def test_a_release_signed_by_a_stranger(home: Path, realm: Realm, signed: Signed
     from lockflight.app.realm import Member, create_realm
     from lockflight.core.trust import RealmKind
 
-    other = create_realm(tmp_path / "other", "acme", RealmKind.TEAM, [Member("bob", ("approver",))])
+    members = [Member("bob", ("approver",)), Member("eve", ("developer",))]
+    other = create_realm(tmp_path / "other", "acme", RealmKind.TEAM, members)
     bundle = sign(
         tmp_path / "other", "acme", tmp_path / "work", tmp_path / "theirs", actor=other.actor("bob").name
     )
@@ -305,7 +306,14 @@ def test_an_unpinned_realm(home: Path, signed: Signed) -> None:
 
 def test_registrations_need_the_signers_own_duty(realm: Realm, signed: Signed) -> None:
     registration = Registration(
-        "ab" * 32, "five", "1", "dataset", "minimal", signed.envelope, signed.release.oms_root
+        "ab" * 32,
+        "five",
+        "1",
+        "dataset",
+        "minimal",
+        signed.envelope,
+        signed.release.oms_root,
+        realm.state.root,
     )
     realm.append([(registration.statement(), realm.signer(Duty.PRODUCER))])
     assert realm.state.records[-1].code == "LF7245"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,8 @@ from lockflight.app import check as use_case
 from lockflight.app.check import CheckOutcome, Ran
 from lockflight.app.gate import Judgement
 from lockflight.cli import check as command
+from lockflight.cli.checkjson import judgement_json
+from lockflight.cli.rules import duration
 from lockflight.cli.style import Style
 from lockflight.cli.verdict import outcome_lines
 from lockflight.core.admit import Admission, Obstacle
@@ -114,7 +117,8 @@ def test_a_plan_is_never_a_denial():
 
 def lines(found, **options):
     given = {"planned": False, "verbose": False, "earlier": False} | options
-    return "\n".join(outcome_lines(found, "work", Style(), **given))
+    folder = given.pop("folder", "work")
+    return "\n".join(outcome_lines(found, folder, Style(), **given))
 
 
 def rule(term, *, passed=True, value=0, evidence=("e" * 64,)):
@@ -131,14 +135,138 @@ def test_a_failed_rule_says_value_threshold_evidence_and_fix():
 
 def test_what_passed_is_one_line_until_somebody_wants_all():
     rules = (rule("a", value=3), rule("b", value=7, evidence=("f" * 64,)))
-    assert "✓ LF4110 models-safe  7 (demanded: 0)  a, b  evidence eeeeeeeeeeee and 1 more" in lines(
-        outcome(staging=judgement(rules=rules))
+    found = lines(outcome(staging=judgement(rules=rules)))
+    assert "✓ 2 rules passed (--verbose shows them)" in found
+    assert "LF4110" not in found
+    found = lines(outcome(staging=judgement(rules=rules)), verbose=True)
+    assert "✓ LF4110 models-safe a: msg\n      3 (demanded: 0)  evidence eeeeeeeeeeee\n" in found
+    assert found.count("LF4110") == 2
+
+
+def test_ages_are_told_in_units_of_people():
+    aged = RuleResult(
+        "LF4104", "fresh", "x", True, Severity.LOW, 90_000, 7_776_000, "It is at most 90000 seconds old."
     )
-    assert lines(outcome(staging=judgement(rules=rules)), verbose=True).count("LF4110") == 2
+    found = lines(outcome(staging=judgement(rules=(aged,))), verbose=True)
+    assert "It is at most 25 hours old." in found
+    assert "25 hours (demanded: at most 90 days)" in found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7_200, "2 hours"), (172_800, "2 days")],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
 
 
 def test_a_violation_without_a_rule_is_told_all_the_same():
-    assert "✗ LF4017 It is not." in lines(outcome(staging=judgement(violation("LF4017", "x"))))
+    found = lines(outcome(staging=judgement(violation("LF4017", "x"))))
+    assert "✗ LF4017 models-safe x\n      It is not." in found
+
+
+def facts(*findings, digest="e" * 64):
+    return {"scan/models": [{"digest": digest, "findings": [f.to_json() for f in findings]}]}
+
+
+def finding(number, severity=Severity.HIGH, code="LF2401"):
+    return Finding(
+        code,
+        "r",
+        severity,
+        "app.py",
+        f"Message {number}.",
+        fix=f"Fix {number}.",
+        location=Location(line=number),
+    )
+
+
+def test_findings_behind_a_failed_rule_are_shown_though_nothing_ran():
+    held = facts(finding(2, Severity.LOW), finding(1))
+    found = lines(outcome(staging=judgement(violation(), evidence=held)))
+    assert (
+        "      high     LF2401 app.py:1  Message 1.\n        fix: Fix 1.\n"
+        "      low      LF2401 app.py:2  Message 2.\n        fix: Fix 2.\n" in found
+    )
+
+
+def test_findings_of_evidence_that_the_rule_did_not_read_are_not_behind_it():
+    held = facts(finding(1), digest="a" * 64)
+    assert "Message 1" not in lines(outcome(staging=judgement(violation(), evidence=held)))
+
+
+def test_findings_behind_two_rules_are_shown_once_and_a_rule_shows_ten():
+    held = facts(*(finding(n) for n in range(1, 13)))
+    known = outcome(staging=judgement(violation("LF4105"), violation("LF4106"), evidence=held))
+    found = lines(known)
+    assert "and 2 more (--verbose)" in found
+    assert found.count("Message 1.") == 1
+    assert "Message 12." in lines(known, verbose=True)
+
+
+def test_a_rule_that_counts_shows_as_many_of_the_worst_as_it_counted():
+    held = facts(finding(1, Severity.LOW), finding(2, Severity.CRITICAL))
+    found = lines(outcome(staging=judgement(violation("LF4106"), evidence=held)))
+    assert "Message 2." in found
+    assert "Message 1." not in found
+
+
+def test_gaps_are_those_of_the_missing_roles():
+    held = facts(finding(1, code="LF2543"), finding(2, code="LF2540"))
+    found = lines(outcome(staging=judgement(violation("LF4107"), evidence=held)))
+    assert "Message 2." in found
+    assert "Message 1." not in found
+
+
+def test_the_findings_are_in_the_json_too():
+    body = judgement_json(judgement(violation(), evidence=facts(finding(1))))
+    assert [(f["rule"], f["term"], f["findings"][0]["message"]) for f in body["findings"]] == [
+        ("LF4110", "models", "Message 1.")
+    ]
+
+
+def test_after_a_denial_nobody_is_told_that_all_is_done():
+    found = lines(outcome(staging=judgement(violation())))
+    assert "The failed rules above remain" in found
+    assert "Nothing is left" not in found
+
+
+@pytest.mark.parametrize(
+    ("code", "term", "command_line"),
+    [
+        ("LF4102", "models", "lockflight check 'my work' --env staging"),
+        (
+            "LF4114",
+            "bandit",
+            "lockflight tools install bandit && lockflight check 'my work' --only bandit",
+        ),
+        ("LF4114", "code", "lockflight check 'my work' --only code"),
+        ("LF4113", "", "lockflight evidence list"),
+    ],
+)
+def test_commands_can_be_typed_as_they_stand(code, term, command_line):
+    found = lines(outcome(staging=judgement(violation(code, term))), folder="my work")
+    assert f"      do: {command_line}\n" in found
+
+
+def test_what_people_do_names_the_folder():
+    sign = Obstacle("LF4502", "It is not signed.", "lockflight sign DIR --out PACKAGE")
+    found = lines(outcome(staging=judgement(obstacles=(sign,))), folder="my work")
+    assert "do: lockflight sign 'my work' --out PACKAGE" in found
+
+
+def test_a_ladder_has_one_next_line():
+    found = outcome(development=judgement(violation()), staging=judgement())
+    assert "next:" not in lines(found, failed=True)
+    assert command._error(found, "my work", 10).hint == "lockflight check 'my work' --env development"
+    allowed = outcome(development=judgement(), staging=judgement(violation()))
+    assert lines(allowed).count("next: lockflight check work --env staging") == 1
+
+
+def test_without_a_manifest_the_next_step_is_to_make_one():
+    found = replace(outcome(development=judgement(violation()), staging=judgement()), guessed=True)
+    assert command._error(found, "work", 10).hint == "lockflight init work --write"
+    assert lines(found).count("lockflight init work --write") == 1
 
 
 def test_a_waiver_is_shown():
@@ -158,9 +286,9 @@ def test_findings_are_shown_up_to_a_number():
         for i in range(1, 21)
     )
     found = lines(outcome((ran(findings=findings),), staging=judgement()))
-    assert "medium   LF2401 app.py:12  Message 12." in found
-    assert "Message 13." not in found
-    assert "and 8 more (--json shows them all)" in found
+    assert "medium   LF2401 app.py:10  Message 10." in found
+    assert "Message 11." not in found
+    assert "and 10 more (--verbose)" in found
 
 
 def test_hostile_words_do_not_reach_the_terminal():

@@ -51,7 +51,7 @@ ARGUMENTS = {
     "retire": "--project berth-classifier --env development --as alice",
     "revoke": "package --reason harmful --as bob",
     "doctor": "",
-    "realm init": "other --member a=approver",
+    "realm init": "other --member a=approver --member b=developer",
     "realm show": "",
     "evidence add": "statement.json",
     "evidence list": "",
@@ -249,6 +249,12 @@ def what_is_revoked_stays_away(world):
     second_version(world)
     world.ok("revoke package --reason harmful --as bob")
     return "rollback --project berth-classifier --env development --as alice", {}
+
+
+@case(("status", 10))
+def revoked_release_in_use(world):
+    world.ok("revoke package --reason harmful --as bob")
+    return "status", {}
 
 
 @case(("revoke", 10))

@@ -127,11 +127,12 @@ def test_a_help_page_on_a_full_disk_is_exit_4(lockflight):
 
 
 @pytest.mark.parametrize("closed", ["0", "1", "2"])
-def test_a_closed_stream_does_not_change_the_verdict(lockflight, tmp_path, closed, project_root):
+def test_only_a_closed_standard_output_changes_the_exit_code(lockflight, tmp_path, closed, project_root):
     (tmp_path / "adapter.pkl").write_text("cposix\nsystem\n(S'true'\ntR.")
     program = SOURCE.format(src=str(project_root / "src"))
     words = ["sh", "-c", f'exec "$0" "$@" {closed}>&-', sys.executable, "-c", program]
-    for name, code in (("adapter.pkl", 10), ("-", 3 if closed == "0" else 10)):
+    given_up = 4 if closed == "1" else 10  # nobody could read the result, as on a full disk
+    for name, code in (("adapter.pkl", given_up), ("-", 3 if closed == "0" else given_up)):
         with (tmp_path / "adapter.pkl").open("rb") as given:
             done = subprocess.run(
                 [*words, "scan", name], stdin=given, capture_output=True, check=False, cwd=tmp_path
@@ -176,7 +177,14 @@ def test_quiet_says_only_the_result(first_world):
         ("statsu", "Did you mean `lockflight status`?"),
         ("evidence lsit", "Did you mean `lockflight evidence list`?"),
         ("status --histroy", "Did you mean --history?"),
-        ("explain LF4597", "Did you mean LF4566?"),
+        ("explain LF4547", "Did you mean LF4544?"),
+        ("explain LF9999", "lockflight explain WORD looks for codes by words."),
+        ("status --as-of yesterday", "Write it in UTC, like --as-of 2026-01-31T12:00:00Z."),
+        ("--quiet scan 'a b'", "lockflight scan 'a b' --quiet"),
+        ("--colour", "lockflight --help"),
+        ("scan . --workers many", "lockflight scan --help"),
+        ("scan . --workers 99", "Use --workers 4, or leave it out for one per processor."),
+        ("log show --last 0", "lockflight log show --last 10"),
         ("schema promotoin", "Did you mean promotion?"),
         ("check . --env stagin", "Did you mean staging?"),
         ("scan . --check model", "Did you mean models?"),
@@ -243,3 +251,34 @@ def test_nothing_that_is_typed_crashes(world, name, rest):
     assert "Traceback" not in done.err
     if done.code and "--json" in rest:
         assert json.loads(done.out)["ok"] is False
+
+
+def test_an_option_before_the_command_is_told_where_it_belongs(home):
+    done = run("--json scan f")
+    assert done.code == 2
+    assert "options come after it" in done.json()["error"]["message"]
+
+
+def test_an_unknown_realm_is_told_beside_those_that_there_are(first_world):
+    assert "next: Did you mean acme? Realms here: acme" in first_world.run("status", realm="acm").err
+
+
+def test_hints_name_what_was_typed(first_world):
+    done = first_world.run("promote ./package --to staging --as alice")
+    assert "next: lockflight approve ./package --env staging --as NAME\n" in done.err
+
+
+def test_a_link_without_a_manifest_leads_to_one(home, tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    done = run("check .", cwd=tmp_path)
+    assert (done.code, "next: lockflight init . --write\n" in done.err) == (2, True), done.err
+    assert run("init . --write", cwd=tmp_path).code == 0
+    assert run("check . --plan", cwd=tmp_path).code == 0
+
+
+def test_without_a_home_it_says_what_to_set(monkeypatch):
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("LOCKFLIGHT_HOME", raising=False)
+    done = run("status", HOME="")
+    assert (done.code, "Set LOCKFLIGHT_HOME" in done.err) == (4, True), done.err

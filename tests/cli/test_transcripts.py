@@ -31,7 +31,7 @@ PATTERNS = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<id>"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "<short>"),
-    (re.compile(r"(evidence-fresh  )[0-9]+"), r"\1<age>"),
+    (re.compile(r"\b[0-9]+ seconds?\b( old|  ?\(demanded)"), r"<age>\1"),
     (re.compile(r"MFkw[A-Za-z0-9+/]+=*"), "<key>"),
 )
 

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 D = "ab" * 32
 ACTS = {
-    "registration": (Registration(D, "bot", "1", "agent", "high", D, D), parse_registration),
+    "registration": (Registration(D, "bot", "1", "agent", "high", D, D, D), parse_registration),
     "approval": (
-        Approval(D, "bot", "staging", D, "approve", "0" * 32, "2026-01-31T12:00:00Z", D),
+        Approval(D, "bot", "staging", D, "approve", "0" * 32, "2026-01-31T12:00:00Z", D, D),
         parse_approval,
     ),
     "promotion": (
-        Promotion(Action.PROMOTE, D, "bot", "1", "bot", "staging", "", D, (D,), "p-1", "main", 500),
+        Promotion(Action.PROMOTE, D, "bot", "1", "bot", "staging", "", D, (D,), "p-1", "main", 500, D),
         parse_promotion,
     ),
-    "revocation": (Revocation(Scope.ASSET, D, "x.pkl", "harmful"), parse_revocation),
+    "revocation": (Revocation(Scope.ASSET, D, "x.pkl", "harmful", realm=D), parse_revocation),
 }
 
 

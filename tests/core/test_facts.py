@@ -13,6 +13,7 @@ from lockflight.core.facts import build_facts, is_fresh, missing
 from lockflight.core.factshape import check_facts
 from lockflight.core.release import make_release
 from lockflight.core.scanfact import scan_fact
+from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
 from lockflight.core.words import Role
 from tests.factories import INFO, NOW, Ledger, asset, release, result
@@ -124,7 +125,7 @@ def test_what_a_change_makes_run_again() -> None:
     age = dict.fromkeys(infos, 10**6)
     for info in infos.values():
         for subject in subjects(info, first):
-            ledger.add(scan_fact(info, subject, result(), "2026-01-01T00:00:00Z").statement(), "producer")
+            ledger.add(scan_fact(info, subject, result(), rfc3339(NOW + 10_000)).statement(), "producer")
 
     def again(what: Release) -> list[tuple[str, str]]:
         return [(i.name, s.name) for i, s in missing(what, infos, age, ledger.state(), LATER)]
@@ -142,3 +143,20 @@ def _with(what: Release, *changed: Asset) -> Release:
     return make_release(
         name=what.name, version=what.version, kind=what.kind, tier=what.tier, assets=by_name.values()
     )
+
+
+def test_old_evidence_that_is_logged_today_is_old() -> None:
+    ledger = Ledger()
+    [subject] = subjects(INFO, release())
+    made = NOW - 10**6
+    ledger.add(scan_fact(INFO, subject, result(), rfc3339(made)).statement(), "producer")
+    assert not is_fresh(ledger.state(), INFO, subject, max_age_s=10**5, now=NOW + 10)
+    assert is_fresh(ledger.state(), INFO, subject, max_age_s=10**6 + 10, now=NOW + 10)
+
+
+def test_a_claim_of_the_future_makes_nothing_fresher() -> None:
+    ledger = Ledger()
+    [subject] = subjects(INFO, release())
+    ledger.add(scan_fact(INFO, subject, result(), rfc3339(NOW + 10**6)).statement(), "producer")
+    logged = ledger.entries[-1].logged_at
+    assert not is_fresh(ledger.state(), INFO, subject, max_age_s=100, now=logged + 101)

@@ -13,7 +13,7 @@ from lockflight.core.state import FoldEntry
 from lockflight.core.trust import Duty, Grant, RealmKey
 from lockflight.core.words import Role
 from lockflight.errors import VerificationFailed
-from lockflight.signing.keys import P256, generate
+from lockflight.signing.keys import ED25519, P256, generate
 from lockflight.signing.oms import sign_payload
 from tests.factories import Ledger, asset, basis_of, release
 
@@ -244,6 +244,7 @@ def test_a_promotion_must_follow_the_slots_head(ledger: Ledger) -> None:
 
 def test_a_promotion_counts_only_approvals_of_its_own_decision(ledger: Ledger) -> None:
     what = release()
+    ledger.promote(what, decision=ledger.decide(what, "development"))
     decision = ledger.decide(what, "staging")
     wrong = ledger.approve(what, "bob", basis="bb" * 32)
     elsewhere = ledger.approve(what, "bob", basis=basis_of(), environment="production")
@@ -353,3 +354,63 @@ def test_a_revoked_asset_takes_every_release_with_it(ledger: Ledger) -> None:
     late = ledger.promote(bad, decision=ledger.decide(bad, "staging"), environment="staging")
     assert _why(ledger, late) == "LF7252"
     assert not _why(ledger, ledger.promote(good, decision="", action=Action.ROLLBACK))
+
+
+def test_a_statement_of_another_realm_has_no_effect_here(ledger: Ledger) -> None:
+    what = release()
+    ledger.register(what, "alice")
+    elsewhere = "ab" * 32
+    here, ledger.root = ledger.root, elsewhere
+    approval = ledger.approve(what, "bob", basis=basis_of())
+    revocation = ledger.revoke(what.digest, "bob")
+    registration = ledger.register(release(version="2"), "alice")
+    ledger.root = here
+    for digest in (approval, revocation, registration):
+        assert _why(ledger, digest) == "LF7259"
+    assert ledger.state().revocation_of(what.digest) is None
+
+
+def test_the_gates_key_alone_moves_nothing_beyond_development(ledger: Ledger) -> None:
+    what = release()
+    ledger.promote(what, decision=ledger.decide(what, "development"))
+    decision = ledger.decide(what, "staging")
+    assert _why(ledger, ledger.promote(what, decision=decision, environment="staging")) == "LF7260"
+    own = ledger.approve(what, "alice", basis=basis_of())
+    assert (
+        _why(ledger, ledger.promote(what, decision=decision, environment="staging", approvals=(own,)))
+        == "LF7260"
+    )
+    good = ledger.approve(what, "bob", basis=basis_of())
+    skipped = ledger.decide(what, "production")
+    assert _why(ledger, ledger.promote(what, decision=skipped, environment="production")) == "LF7260"
+    assert (
+        _why(ledger, ledger.promote(what, decision=decision, environment="staging", approvals=(good,))) == ""
+    )
+
+
+def test_an_approval_is_used_once(ledger: Ledger) -> None:
+    what = release()
+    ledger.promote(what, decision=ledger.decide(what, "development"))
+    decision = ledger.decide(what, "staging")
+    good = ledger.approve(what, "bob", basis=basis_of())
+    ledger.promote(what, decision=decision, environment="staging", approvals=(good,))
+    ledger.promote(what, decision="", environment="staging", action=Action.RETIRE)
+    assert (
+        _why(ledger, ledger.promote(what, decision=decision, environment="staging", approvals=(good,)))
+        == "LF7260"
+    )
+
+
+def test_the_logs_own_keys_stay(ledger: Ledger) -> None:
+    old = ledger.trust
+    other = generate(ED25519)
+    keys = tuple(RealmKey(other.public_der, Duty.LOG) if k.duty is Duty.LOG else k for k in old.keys)
+    digest = ledger.add(replace(old, keys=keys, prev=ledger.root).statement(), "root")
+    assert _why(ledger, digest) == "LF7246"
+
+
+def test_a_realm_for_newer_readers_is_not_guessed_at(ledger: Ledger) -> None:
+    ledger.add(replace(ledger.trust, reader=2, prev=ledger.root).statement(), "root")
+    with pytest.raises(VerificationFailed) as caught:
+        ledger.state()
+    assert caught.value.code == "LF7233"

@@ -43,34 +43,36 @@ def entries(first: str = "") -> dict[str, Entry]:
     return found
 
 
-def explain(word: str) -> list[Entry]:
-    """The entry of a code, or every entry whose title or text holds the words.
+def explain(text: str) -> list[Entry]:
+    """The entries of some codes, or every entry whose title or text holds the words.
 
     Raises:
         NotFound: LF0201 no such code, or nothing holds the words.
     """
-    named = _CODE.fullmatch(word.strip())
-    if named is not None:
-        code = f"LF{named[1]}"
-        entry = entries(named[1][0]).get(code)
-        if entry is not None:
-            return [entry]
-        raise NotFound("LF0201", f"There is no code {code}.", hint=f"Did you mean {_nearest(code)}?")
-    wanted = word.lower().split()
+    wanted = text.replace(",", " ").split()
+    codes = [f"LF{named[1]}" for word in wanted if (named := _CODE.fullmatch(word)) is not None]
+    if codes and len(codes) == len(wanted):
+        return [_entry(code) for code in dict.fromkeys(codes)]
+    wanted = text.lower().split()
     found = [
         e for e in entries().values() if wanted and all(w in f"{e.title} {e.why}".lower() for w in wanted)
     ]
     if not found:
-        hint = did_you_mean(word.upper(), entries(), otherwise="lockflight explain CODE explains one code.")
-        raise NotFound("LF0201", f"No code is about {word!r}.", hint=hint)
+        hint = did_you_mean(text.upper(), entries(), otherwise="lockflight explain CODE explains one code.")
+        raise NotFound("LF0201", f"No code is about {text!r}.", hint=hint)
     return found
 
 
+def _entry(code: str) -> Entry:
+    entry = entries(code[2]).get(code)
+    if entry is None:
+        near = _nearest(code)
+        hint = f"Did you mean {near}?" if near else "lockflight explain WORD looks for codes by words."
+        raise NotFound("LF0201", f"There is no code {code}.", hint=hint)
+    return entry
+
+
 def _nearest(code: str) -> str:
-    """The known code that shares the longest start, then the nearest number."""
-
-    def distance(known: str) -> tuple[int, int]:
-        shared = next((i for i, (a, b) in enumerate(zip(code, known, strict=True)) if a != b), len(code))
-        return -shared, abs(int(code[2:]) - int(known[2:]))
-
-    return min(entries(), key=distance)
+    """The known code that differs in one digit, the nearest number of several; empty if there is none."""
+    close = [known for known in entries() if sum(a != b for a, b in zip(code, known, strict=True)) == 1]
+    return min(close, key=lambda known: abs(int(code[2:]) - int(known[2:])), default="")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.app.logs import open_reader
-from lockflight.app.view import open_view, realm_folder
+from lockflight.app.view import no_realm, open_view, realm_folder
 from lockflight.core.trust import Duty
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
-from lockflight.errors import EnvironmentProblem, NotFound
+from lockflight.errors import EnvironmentProblem
 from lockflight.store.pins import PinStore
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ def rebuild(home: Path, name: str) -> tuple[RealmView, Rebuilt]:
 
     folder = realm_folder(home, name)
     if not (folder / "log.db").is_file():
-        raise NotFound(
-            "LF4510", f"There is no realm {name!r} in {home}.", hint="lockflight realm init NAME makes one."
-        )
+        raise no_realm(home, name)
     pin = PinStore(home).get(name)
     if pin is None:
         raise EnvironmentProblem(

@@ -85,6 +85,7 @@ def approve(
         nonce=secrets.token_hex(16),
         expires=rfc3339(now + hours * 3600),
         note=note,
+        realm=realm.state.root,
     )
     receipt = realm.append([(approval.statement(), person.signer)])[0]
     _must_be_effective(realm, receipt.envelope)
@@ -135,9 +136,8 @@ def revoke(
         raise NotFound(
             "LF4523", f"No active key of this realm has the id {digest[:16]}.", hint="lockflight realm show"
         )
-    statement = Revocation(
-        scope, digest, name or digest[:16], reason, realm.put_blob({"note": note}) if note else ""
-    )
+    blob = realm.put_blob({"note": note}) if note else ""
+    statement = Revocation(scope, digest, name or digest[:16], reason, blob, realm.state.root)
     receipt = realm.append([(statement.statement(), person.signer)])[0]
     _must_be_effective(realm, receipt.envelope)
     return Said(receipt.envelope, receipt.index, person.principal, person.name)

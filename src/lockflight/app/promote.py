@@ -100,6 +100,7 @@ def promote(home: Path, realm_name: str, package: Path, *, environment: str, act
         decision=judgement.recorded,
         approvals=judgement.admission.approvals,
         requester=person.principal,
+        realm=realm.state.root,
     )
     return _write(realm, promotion, judgement)
 
@@ -165,6 +166,7 @@ def rollback(
         decision="",
         approvals=(),
         requester=person.principal,
+        realm=realm.state.root,
     )
     return _write(realm, promotion, None)
 
@@ -211,6 +213,7 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
         approvals=(),
         requester=person.principal,
         exposure=0,
+        realm=realm.state.root,
     )
     return _write(realm, promotion, None)
 

@@ -20,9 +20,8 @@ from lockflight.app.settings import PERSONAL
 from lockflight.app.view import RealmView, realm_folder
 from lockflight.core.canonical import dumps
 from lockflight.core.suggest import did_you_mean
-from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.verify.keys import ED25519, P256
-from lockflight.core.words import ENVIRONMENTS
 from lockflight.errors import ConflictError, EnvironmentProblem, UsageError
 from lockflight.signing.keys import FileSigner, generate, load, save
 from lockflight.signing.oms import sign_statement
@@ -264,7 +263,7 @@ def _build(folder: Path, name: str, kind: RealmKind, members: Sequence[Member]) 
         kind=kind,
         origin=_origin(name, folder),
         keys=tuple(RealmKey(s.public_der, duty) for duty, s in duties.items()),
-        environments=ENVIRONMENTS,
+        ladder=LADDER,
     )
     root = duties[Duty.ROOT]
     blobs = BlobStore(folder / "blobs")

@@ -19,7 +19,7 @@ from lockflight.core.findings import Severity, Verdict, worst
 from lockflight.core.release import Asset
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.words import Role
-from lockflight.engine.local import CheckJob, map_checks
+from lockflight.engine.local import CheckJob, cache_folder, map_checks
 from lockflight.errors import InvalidInput, LockflightError, NotFound, UsageError
 from lockflight.formats import media
 from lockflight.formats.sniff import sniff
@@ -29,7 +29,7 @@ from lockflight.infra.progress import SILENT
 from lockflight.scan.table import CHECKS, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from lockflight.core.findings import Finding
@@ -112,6 +112,7 @@ def scan(
     stdin: BinaryIO | None = None,
     workers: int = 0,
     progress: Progress = SILENT,
+    say: Callable[[str], None] | None = None,
 ) -> ScanOutcome:
     """Judge files and folders.
 
@@ -122,6 +123,7 @@ def scan(
         stdin: what `-` stands for.
         workers: check processes; 0 for one per processor.
         progress: told about the jobs.
+        say: told why the first run takes longer.
 
     Raises:
         UsageError: LF0120 unknown check.
@@ -145,9 +147,9 @@ def scan(
         for found in _walk(paths, stack, stdin, exclude, skipped, excluded):
             batch.append(found)
             if len(batch) >= _BATCH:
-                files += _judge(batch, chosen, workers, progress)
+                files += _judge(batch, chosen, workers, progress, say)
                 batch = []
-        files += _judge(batch, chosen, workers, progress)
+        files += _judge(batch, chosen, workers, progress, say)
     if not files:
         raise NotFound("LF0203", "There is no file to scan.", hint="lockflight scan FILE_OR_FOLDER")
     return ScanOutcome(tuple(files), tuple(skipped), tuple(excluded))
@@ -227,7 +229,11 @@ def _stdin(stream: BinaryIO) -> _Open | FileReport:
 
 
 def _judge(
-    batch: Sequence[_Open | FileReport], checks: Sequence[str], workers: int, progress: Progress
+    batch: Sequence[_Open | FileReport],
+    checks: Sequence[str],
+    workers: int,
+    progress: Progress,
+    say: Callable[[str], None] | None,
 ) -> list[FileReport]:
     opened = [item for item in batch if isinstance(item, _Open)]
     try:
@@ -239,6 +245,8 @@ def _judge(
                     jobs.append(job)
                     owners.append(i)
         results: dict[int, list[tuple[str, CheckResult]]] = {}
+        if say is not None and any(job.check == "secrets" for job in jobs) and not has_rules_cache():
+            say("first run: compiling rules for secrets, a few seconds")
         progress.begin("checking", len(jobs))
         found = map_checks(jobs, workers=workers or min(8, os.cpu_count() or 1))
         for owner, outcome in zip(owners, found, strict=True):
@@ -254,6 +262,14 @@ def _judge(
     finally:
         for item in opened:
             item.source.close()
+
+
+def has_rules_cache() -> bool:
+    """Whether compiled rules of an earlier run are there."""
+    try:
+        return any((cache_folder() / "kingfisher").iterdir())
+    except OSError:
+        return False
 
 
 def is_text(media_type: str) -> bool:

@@ -6,6 +6,7 @@ The folder under check is never asked: nothing under check configures its own ju
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,13 +125,17 @@ class Settings:
                     raise EnvironmentProblem(
                         "LF5040",
                         f"{path} may be written by other users, so its settings cannot be trusted.",
-                        hint=f"chmod 600 {path}",
+                        hint=f"chmod 600 {shlex.quote(str(path))}",
                     )
                 raw = stream.read(MAX_CONFIG_BYTES + 1)
         except FileNotFoundError:
             return {}, ""
         except OSError as error:
-            raise EnvironmentProblem("LF5041", f"{path} cannot be read: {error.strerror}.") from error
+            raise EnvironmentProblem(
+                "LF5041",
+                f"{path} cannot be read: {error.strerror}.",
+                hint=f"ls -ld {shlex.quote(str(path))} shows whose it is; it must be a file that you may read.",
+            ) from error
         return _parse(raw, path), str(path)
 
 
@@ -177,5 +182,14 @@ def _default_home(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_DATA_HOME")
     if base and Path(base).is_absolute():
         return Path(base) / "lockflight"
-    user = environ.get("HOME") or str(Path("~").expanduser())
+    try:
+        user = environ["HOME"] if "HOME" in environ else str(Path("~").expanduser())
+    except RuntimeError:
+        user = ""
+    if not Path(user).is_absolute():
+        raise EnvironmentProblem(
+            "LF5044",
+            "There is no home: HOME names no folder, and nothing else says where realms and keys are.",
+            hint="Set LOCKFLIGHT_HOME to a folder of yours, or give --home DIR.",
+        )
     return Path(user) / ".local" / "share" / "lockflight"

@@ -88,6 +88,7 @@ def sign(
             tier=release.tier.value,
             signature=signature.envelope,
             oms_root=release.oms_root,
+            realm=realm.state.root,
         )
         realm.append([(registration.statement(), person.signer)])
         bundle = make_bundle(envelope, person.signer.public_key.pem, _tlog(realm, signature.envelope))

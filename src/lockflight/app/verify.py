@@ -258,6 +258,12 @@ def verify_with_key(
             f"The key {key_path} cannot be read: {error.strerror}.",
             hint="--key takes a PEM public key.",
         ) from error
+    except VerificationFailed as error:
+        raise UsageError(
+            "LF0130",
+            f"The key {key_path} is none: {error.message}",
+            hint="--key takes a PEM public key.",
+        ) from error
     from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
 
     signature, found = _take_stock(package, progress)

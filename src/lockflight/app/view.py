@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.fold import fold
 from lockflight.core.state import FoldEntry, State
+from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
@@ -81,9 +82,19 @@ def realm_folder(home: Path, name: str) -> Path:
         raise UsageError(
             "LF0110",
             f"{name!r} is no name of a realm: lower-case letters, digits and hyphens, at most 39.",
-            hint="lockflight realm show",
+            hint="lockflight config show --origin says where the name comes from.",
         )
     return home / "realms" / name
+
+
+def no_realm(home: Path, name: str) -> NotFound:
+    """LF4510, with the realms that the home does hold."""
+    known = sorted(path.parent.name for path in (home / "realms").glob("[!.]*/log.db"))
+    hint = did_you_mean(name, known)
+    hint += f" Realms here: {', '.join(known)}." if known else "lockflight realm init NAME makes one."
+    if name == "personal":
+        hint += " `lockflight check DIR` makes the personal one."
+    return NotFound("LF4510", f"There is no realm {name!r} in {home}.", hint=hint.strip())
 
 
 def open_view(home: Path, name: str, *, verified: list[FoldEntry] | None = None) -> RealmView:
@@ -101,11 +112,7 @@ def open_view(home: Path, name: str, *, verified: list[FoldEntry] | None = None)
     """
     folder = realm_folder(home, name)
     if not (folder / "log.db").is_file():
-        raise NotFound(
-            "LF4510",
-            f"There is no realm {name!r} in {home}.",
-            hint="lockflight realm init NAME makes one; `lockflight check` makes a personal one on first use.",
-        )
+        raise no_realm(home, name)
     pins = PinStore(home)
     pin = pins.get(name)
     if pin is None:

@@ -23,8 +23,9 @@ class Parser(argparse.ArgumentParser):
         known = [option for action in self._actions for option in action.option_strings]
         hint = ""
         for word in message.split():
-            close = closest(word.split("=")[0], known) if word.startswith("--") else ""
-            if close and close != word:
+            option = word.split("=")[0].rstrip(":,")
+            close = closest(option, known) if option.startswith("--") and option not in known else ""
+            if close:
                 hint = f"Did you mean {close}?"
                 break
         text = message[0].upper() + message[1:]

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import environment
-from lockflight.cli.common import folder_of, release_json
+from lockflight.cli.common import folder_of, quoted
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError, worst_exit
@@ -62,6 +62,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.check import check as judge
     from lockflight.app.clock import now
     from lockflight.app.settings import PERSONAL
+    from lockflight.cli.checkjson import check_json
 
     if args.plan and args.no_run:
         raise UsageError("LF0107", "--plan and --no-run exclude each other.", hint="lockflight check --help")
@@ -98,9 +99,10 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
             planned=args.plan,
             verbose=args.verbose,
             earlier=run.as_of is not None,
+            failed=error is not None,
         )
 
-    return Reply("check/v1", _result(outcome), human, code, error)
+    return Reply("check/v1", check_json(outcome), human, code, error)
 
 
 def _record(args: argparse.Namespace, run: Run) -> bool:
@@ -124,7 +126,11 @@ def _workers(args: argparse.Namespace, run: Run) -> int:
     except ValueError:
         number = -1
     if not 0 <= number <= MAX_WORKERS:
-        raise UsageError("LF0108", f"The number of workers is {word!r}; it must be 0 to {MAX_WORKERS}.")
+        raise UsageError(
+            "LF0108",
+            f"The number of workers is {word!r}; it must be 0 to {MAX_WORKERS}.",
+            hint="Use --workers 4, or leave it out for one per processor (config show --origin: who set it).",
+        )
     return number
 
 
@@ -167,72 +173,35 @@ def _error(outcome: CheckOutcome, folder: str, code: int) -> LockflightError | N
         return PolicyDenied(
             "LF4550",
             f"The gate denies {release} for {where}.",
-            hint=_next(denied, folder),
+            hint=_next(outcome, denied, folder),
             details=details,
         )
     if denied:
         return EvidenceMissing(
             "LF4551",
             f"Evidence about {release} is missing, stale or incomplete for {where}.",
-            hint=_next(denied, folder),
+            hint=_next(outcome, denied, folder),
             details=details,
         )
     first = _unfinished(outcome)[0]
     return EvidenceMissing(
         "LF4552",
         f"The check {first.check} of {first.subject} did not finish: {first.result.reason}.",
-        hint=f"lockflight check {folder} --only {first.check}",
+        hint=f"lockflight check {quoted(folder)} --only {first.check}",
         details=details,
     )
 
 
-def _next(denied: dict[str, Judgement], folder: str) -> str:
+def _next(outcome: CheckOutcome, denied: dict[str, Judgement], folder: str) -> str:
+    """What would help against the first failure: a command where one is known, else the policy's words."""
+    from lockflight.cli.rules import command_for
+    from lockflight.cli.verdict import ladder_next
+
+    if len(outcome.judgements) > 1:
+        return ladder_next(outcome, folder)
     name, judgement = next(iter(denied.items()))
-    solution = next((v.solution for v in judgement.decision.violations if v.solution), "")
-    return solution if len(denied) == 1 and solution else f"lockflight check {folder} --env {name}"
-
-
-def _result(outcome: CheckOutcome) -> dict[str, object]:
-    return {
-        "release": release_json(outcome.release),
-        "realm": outcome.realm,
-        "rehearsal": outcome.rehearsal,
-        "guessed": outcome.guessed,
-        "notices": list(outcome.notices),
-        "skipped": list(outcome.skipped),
-        "planned": [{"check": c, "grain": g, "subject": s} for c, g, s in outcome.planned],
-        "ran": [
-            {"check": r.check, "grain": r.grain, "subject": r.subject, **r.result.to_json()}
-            for r in outcome.ran
-        ],
-        "judgements": {name: _judgement(j) for name, j in outcome.judgements.items()},
-    }
-
-
-def _judgement(judgement: Judgement) -> dict[str, object]:
-    decision, admission = judgement.decision, judgement.admission
-    return {
-        "allow": decision.allow,
-        "exit_code": judgement.exit_code,
-        "basis": decision.basis,
-        "policy": {
-            "name": decision.policy.name,
-            "version": decision.policy.version,
-            "digest": decision.policy.digest,
-        },
-        "engines": [dict(engine) for engine in decision.engines],
-        "input_digest": decision.input_digest,
-        "output_digest": decision.output_digest,
-        "rules": [r.to_json() for r in decision.rules],
-        "violations": [v.to_json() for v in decision.violations],
-        "warnings": [w.to_json() for w in decision.warnings],
-        "waived": [w.to_json() for w in decision.waived],
-        "admission": {
-            "admitted": admission.admitted,
-            "needed": admission.needed,
-            "approvals": list(admission.approvals),
-            "separation": admission.separation,
-            "obstacles": [{"code": o.code, "message": o.message, "fix": o.fix} for o in admission.obstacles],
-        },
-        "recorded": judgement.recorded or None,
-    }
+    for violation in judgement.decision.violations:
+        command = command_for(violation, name, folder)
+        if command or violation.solution:
+            return command or violation.solution
+    return f"lockflight check {quoted(folder)} --env {name}"

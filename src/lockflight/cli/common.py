@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,26 @@ def folder_of(word: str) -> Path:
         what = "is no folder" if path.exists() else "is not there"
         raise NotFound("LF0117", f"{word} {what}.", hint="Name the folder of the workspace or package.")
     return path
+
+
+def quoted(path: str) -> str:
+    """A path as a shell reads it; one that begins like an option is no option."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+
+
+_WORDS = re.compile(r"(?<![A-Za-z./-])(DIR|PACKAGE)(?![A-Za-z./-])")
+
+
+def typeable(hint: str, **paths: str) -> str:
+    """A hint with the words DIR and PACKAGE replaced by paths that are known here.
+
+    Args:
+        hint: such as `lockflight sign DIR --out PACKAGE`; `lockflight check --env X` gets its folder.
+        paths: DIR, PACKAGE; what is not given stays as it is.
+    """
+    if "DIR" in paths:
+        hint = hint.replace("lockflight check --", "lockflight check DIR --")
+    return _WORDS.sub(lambda m: quoted(paths[m[1]]) if m[1] in paths else m[1], hint)
 
 
 def time_json(unix: int) -> str | None:

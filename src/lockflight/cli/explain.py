@@ -20,9 +20,7 @@ _WIDTH = 96
 
 def explain_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `explain`."""
-    parser.add_argument(
-        "words", nargs="+", metavar="CODE", help="a code such as LF2101, or words to look for"
-    )
+    parser.add_argument("words", nargs="+", metavar="CODE", help="codes such as LF2101, or words to look for")
 
 
 def explain(args: argparse.Namespace, run: Run) -> Reply:
@@ -30,6 +28,7 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.explain import explain as find
 
     found = find(" ".join(args.words))
+    by_code = not set(" ".join(args.words).upper().replace(",", " ").split()) - _spellings(found)
     result = {
         "codes": [
             {"code": e.code, "title": e.title, "exit": e.exit, "why": e.why, "fix": e.fix} for e in found
@@ -37,11 +36,22 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
     }
 
     def human(style: Style) -> Iterable[str]:
-        if len(found) == 1:
-            return _one(found[0], style)
+        if len(found) == 1 or by_code:
+            return _each(found, style)
         return [f"{style.bold(entry.code)}  {entry.title}" for entry in found]
 
     return Reply("explain/v1", result, human)
+
+
+def _spellings(found: list[Entry]) -> set[str]:
+    return {word for entry in found for word in (entry.code, entry.code.removeprefix("LF"))}
+
+
+def _each(found: list[Entry], style: Style) -> Iterable[str]:
+    for i, entry in enumerate(found):
+        if i:
+            yield ""
+        yield from _one(entry, style)
 
 
 def _one(entry: Entry, style: Style) -> Iterable[str]:

@@ -29,7 +29,9 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.asof import view_at
 
     if args.last < 1:
-        raise UsageError("LF0108", f"--last is {args.last}; it must be at least 1.")
+        raise UsageError(
+            "LF0108", f"--last is {args.last}; it must be at least 1.", hint="lockflight log show --last 10"
+        )
     view = view_at(run.home, run.realm, run.as_of)
     records = view.state.records if args.all else view.state.records[-args.last :]
     result = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import environment
-from lockflight.cli.common import folder_of, time_json
+from lockflight.cli.common import folder_of, quoted, time_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
+from lockflight.errors import PolicyDenied
 
 if TYPE_CHECKING:
     import argparse
@@ -123,6 +124,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
 
     view, rows = read(run.home, run.realm, project=args.project, as_of=run.as_of)
     history = _history(view, args.project) if args.history else []
+    revoked = [row for row in rows if row.revoked]
     result = {
         "realm": view.name,
         "kind": view.state.trust.kind.value,
@@ -149,11 +151,9 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
                 for row in rows
             ]
         )
-        for row in rows:
-            if row.revoked:
-                what = f"{clean(row.project)} {clean(row.version)}"
-                yield f"{style.no} {row.environment}: {what} is revoked ({row.revoked})"
-                yield f"  next: lockflight rollback --project {clean(row.project)} --env {row.environment}"
+        for row in revoked:
+            what = f"{clean(row.project)} {clean(row.version)}"
+            yield f"{style.no} {row.environment}: {what} is revoked ({row.revoked})"
         if args.history:
             yield ""
             yield from table(
@@ -170,7 +170,16 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
                 ]
             )
 
-    return Reply("status/v1", result, human)
+    error = _revoked(revoked[0]) if revoked else None
+    return Reply("status/v1", result, human, 0 if error is None else error.exit_code, error)
+
+
+def _revoked(row: SlotStatus) -> PolicyDenied:
+    return PolicyDenied(
+        "LF4544",
+        f"{row.environment} still holds {row.project} {row.version}, which is revoked ({row.revoked}).",
+        hint=f"lockflight rollback --project {quoted(row.project)} --env {row.environment}",
+    )
 
 
 def _slot(row: SlotStatus) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from lockflight.errors import EnvironmentProblem, InternalError, LockflightError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from lockflight.cli.table import Command
 
@@ -26,6 +27,7 @@ def execute(name: str, entry: Command, words: Sequence[str]) -> int:
 
     target, _, exits = entry
     as_json = "--json" in words
+    args: argparse.Namespace | None = None
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -46,6 +48,10 @@ def execute(name: str, entry: Command, words: Sequence[str]) -> int:
     except LockflightError as error:
         if error.exit_code not in {*exits, 1}:
             sys.stderr.write(f"lockflight: {name} does not declare the exit code {error.exit_code}\n")
+        if args is not None:
+            from lockflight.cli.hints import point
+
+            point(error, args)
         return fail(error, as_json=as_json)
     except Exception as error:
         if os.environ.get("LOCKFLIGHT_DEBUG"):
@@ -77,7 +83,9 @@ def _run(args: argparse.Namespace) -> Run:
         try:
             as_of = unix(args.as_of)
         except ValueError as error:
-            raise UsageError("LF0105", f"--as-of: {error}.") from error
+            raise UsageError(
+                "LF0105", f"--as-of: {error}.", hint="Write it in UTC, like --as-of 2026-01-31T12:00:00Z."
+            ) from error
     return Run(
         flags={"home": args.home, "realm": args.realm, "as": args.as_, "offline": args.offline},
         json=args.json,
@@ -87,10 +95,15 @@ def _run(args: argparse.Namespace) -> Run:
     )
 
 
-def usage_error(word: str, known: Iterable[str], words: Sequence[str], noun: str = "") -> int:
+def usage_error(word: str, known: Collection[str], words: Sequence[str], noun: str = "") -> int:
     """Refuse an unknown command or verb with a suggestion."""
     from lockflight.cli.render import fail
 
+    if word.startswith("-") and not noun:
+        at = next((i for i, w in enumerate(words) if w in known), None)
+        hint = "lockflight --help" if at is None else f"lockflight {shlex.join([*words[at:], *words[:at]])}"
+        error = UsageError("LF0100", f"{word!r} comes before the command; options come after it.", hint=hint)
+        return fail(error, as_json="--json" in words)
     what = f"verb of `{noun}`" if noun else "command"
     prefix = f"lockflight {noun} " if noun else "lockflight "
     close = closest(word, known)

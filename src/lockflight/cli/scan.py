@@ -7,19 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
-from lockflight.cli.style import clean, count, short, table
+from lockflight.cli.scanlines import badness, scan_lines, serious, severity_rank
+from lockflight.cli.style import count
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
 
-    from lockflight.app.scan import FileReport, ScanOutcome
-    from lockflight.cli.style import Style
-
-_MOST_FINDINGS = 20
-_MOST_NAMES = 5
-_SERIOUS = frozenset({"critical", "high"})
+    from lockflight.app.scan import ScanOutcome
 
 
 def scan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +37,7 @@ def scan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sarif", action="store_true", help="print SARIF 2.1.0; the exit code stays the same"
     )
+    parser.add_argument("--verbose", "-v", action="store_true", help="every file and every finding")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="check processes (default: one per processor)"
     )
@@ -57,7 +53,11 @@ def scan(args: argparse.Namespace, run: Run) -> Reply:
             "LF0107", "--sarif and --json both want standard output.", hint="lockflight scan --help"
         )
     if args.workers is not None and not 0 < args.workers <= 64:
-        raise UsageError("LF0108", f"The number of workers is {args.workers}; it must be 1 to 64.")
+        raise UsageError(
+            "LF0108",
+            f"The number of workers is {args.workers}; it must be 1 to 64.",
+            hint="Use --workers 4, or leave it out for one per processor.",
+        )
     outcome = judge(
         args.paths,
         checks=args.check,
@@ -65,28 +65,29 @@ def scan(args: argparse.Namespace, run: Run) -> Reply:
         stdin=sys.stdin.buffer if sys.stdin is not None else None,
         workers=args.workers or 0,
         progress=run.progress(),
+        say=run.say if sys.stderr.isatty() else None,
     )
     code, error = _error(outcome)
     raw = _sarif(outcome) if args.sarif else None
-    return Reply("scan/v1", _result(outcome), lambda style: _lines(outcome, style), code, error, raw)
-
-
-def _serious(file: FileReport) -> bool:
-    from lockflight.core.findings import Verdict
-
-    return file.verdict not in {None, Verdict.SAFE} or any(
-        f.severity.value in _SERIOUS for f in file.findings
+    return Reply(
+        "scan/v1",
+        _result(outcome),
+        lambda style: scan_lines(outcome, style, verbose=args.verbose),
+        code,
+        error,
+        raw,
     )
 
 
 def _error(outcome: ScanOutcome) -> tuple[int, LockflightError | None]:
-    bad = [f for f in outcome.files if _serious(f)]
+    bad = sorted((f for f in outcome.files if serious(f)), key=badness)
     unread = [f for f in outcome.files if f.verdict is None or f.reason]
     if bad:
         first = bad[0]
         word = first.verdict.value if first.verdict is not None else "not analysed"
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        hint = next((f.fix for f in first.findings if f.fix), "Do not load it.")
+        ranked = sorted(first.findings, key=severity_rank)
+        hint = next((f.fix for f in ranked if f.fix), "Do not load it.")
         return 10, PolicyDenied(
             "LF0210",
             f"{count(len(bad), 'file is', 'files are')} not safe: {first.name} ({word}){more}.",
@@ -124,41 +125,6 @@ def _result(outcome: ScanOutcome) -> dict[str, object]:
         "skipped": list(outcome.skipped),
         "excluded": list(outcome.excluded),
     }
-
-
-def _lines(outcome: ScanOutcome, style: Style) -> Iterable[str]:
-    rows = []
-    for file in outcome.files:
-        word = file.verdict.value if file.verdict is not None else "not analysed"
-        good = word == "safe" and not _serious(file)
-        mark = style.yes if good else style.look if word in {"not analysed", "review"} else style.no
-        paint = style.good if good else style.warn if word in {"not analysed", "review"} else style.bad
-        rows.append([f"{mark} {paint(word)}", clean(file.name), file.title, style.dim(short(file.sha256))])
-    yield from table(rows)
-    for file in outcome.files:
-        if not file.findings and not file.reason:
-            continue
-        yield ""
-        yield style.bold(clean(file.name))
-        if file.reason:
-            yield f"  {style.look} not analysed: {clean(file.reason)}"
-        for finding in file.findings[:_MOST_FINDINGS]:
-            where = f" line {finding.location.line}" if finding.location.line else ""
-            where += f" in {clean(finding.location.member)}" if finding.location.member else ""
-            paint = style.bad if finding.severity.value in _SERIOUS else style.warn
-            yield f"  {paint(finding.severity.value)} {finding.code}{where}: {clean(finding.message)}"
-            if finding.fix:
-                yield f"      {style.dim('fix:')} {clean(finding.fix)}"
-        if len(file.findings) > _MOST_FINDINGS:
-            yield f"  and {len(file.findings) - _MOST_FINDINGS} more (--json shows them all)"
-    yield ""
-    counts = _result(outcome)["counts"]
-    said = ", ".join(f"{n} {name}" for name, n in counts.items() if n) if isinstance(counts, dict) else ""
-    yield f"{count(len(outcome.files), 'file')}: {said}"
-    if outcome.skipped:
-        names = ", ".join(clean(name) for name in outcome.skipped[:_MOST_NAMES])
-        more = " …" if len(outcome.skipped) > _MOST_NAMES else ""
-        yield style.dim(f"not looked at: {names}{more}")
 
 
 def _sarif(outcome: ScanOutcome) -> bytes:

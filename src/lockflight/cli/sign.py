@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import folder_of, release_json, release_line
+from lockflight.cli.common import folder_of, quoted, release_json, release_line
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 
@@ -49,6 +49,6 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         yield f"{style.yes} signed {release_line(signed.release, style)}"
         yield f"  by {clean(signed.signer)} with the key {short(signed.keyid)}"
         yield f"  package {clean(str(signed.package))}, entry {signed.index} in the log of {run.realm}"
-        yield f"  next: lockflight verify {clean(args.out)}"
+        yield f"  next: lockflight verify {clean(quoted(args.out))}"
 
     return Reply("sign/v1", result, human)

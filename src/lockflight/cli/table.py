@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "approve": ("people:approve", "say yes to a release for an environment", (0, 2, 3, 4, 10, 12)),
     "deny": ("people:deny", "say no to a release for an environment", (0, 2, 3, 4, 12)),
     "promote": ("promote:promote", "move a verified package into an environment", (0, 2, 3, 4, 10, 11, 12)),
-    "status": ("promote:status", "what every environment holds, folded from the log", (0, 2, 3, 4, 12)),
+    "status": ("promote:status", "what every environment holds, folded from the log", (0, 2, 3, 4, 10, 12)),
     "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
     "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 12)),
     "revoke": ("people:revoke", "take a release, an asset or a key back", (0, 2, 3, 4, 10, 12)),

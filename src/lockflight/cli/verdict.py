@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import release_line
+from lockflight.cli.common import quoted, release_line, typeable
+from lockflight.cli.findings import MOST, behind, finding_lines
+from lockflight.cli.rules import rule_lines
 from lockflight.cli.style import clean, count, short, table
 from lockflight.core.check import Status
 
@@ -15,26 +17,32 @@ if TYPE_CHECKING:
     from lockflight.app.check import CheckOutcome, Ran
     from lockflight.app.gate import Judgement
     from lockflight.cli.style import Style
-    from lockflight.core.ruling import RuleResult, Violation
 
-_MOST_FINDINGS = 12
 _MOST_NAMES = 5
-_DIGEST = 64
 _PSEUDONYM = re.compile(r"\bp-[0-9a-f]{16}\b")
 #: What people do before anything else: sign.
 _FIRST = frozenset({"LF4502"})
 
 
 def outcome_lines(
-    outcome: CheckOutcome, folder: str, style: Style, *, planned: bool, verbose: bool, earlier: bool
+    outcome: CheckOutcome,
+    folder: str,
+    style: Style,
+    *,
+    planned: bool,
+    verbose: bool,
+    earlier: bool,
+    failed: bool = False,
 ) -> Iterable[str]:
-    """Lines about a whole run of `check`."""
+    """Lines about a whole run of `check`; after a failure the error says what comes next."""
+    single = len(outcome.judgements) == 1
     yield release_line(outcome.release, style)
     for notice in outcome.notices:
         yield f"{style.look} {clean(notice)}"
     if outcome.guessed:
         yield f"{style.look} There is no lockflight.toml here: the role of every file was guessed."
-        yield f"  next: lockflight init {clean(folder)} --write"
+        if single or planned:
+            yield f"      {style.dim('do:')} {clean(f'lockflight init {quoted(folder)} --write')}"
     if outcome.skipped:
         names = ", ".join(clean(name) for name in outcome.skipped[:_MOST_NAMES])
         rest = len(outcome.skipped) - _MOST_NAMES
@@ -43,15 +51,21 @@ def outcome_lines(
     if planned:
         yield from _plan(outcome)
         return
-    yield from _ran(outcome, style)
-    if len(outcome.judgements) == 1:
+    told = {
+        f.fingerprint
+        for judgement in (outcome.judgements.values() if single else ())
+        for findings in behind(judgement).values()
+        for f in findings
+    }
+    yield from _ran(outcome, style, told, verbose=verbose)
+    if single:
         (environment, judgement), *_ = outcome.judgements.items()
         yield ""
-        for line in _one(environment, judgement, style, verbose=verbose):
+        for line in _one(environment, judgement, folder, style, verbose=verbose):
             yield _PSEUDONYM.sub(lambda m: clean(outcome.names.get(m[0], m[0])), line)
     else:
         yield ""
-        yield from _ladder(outcome, folder, style)
+        yield from _ladder(outcome, folder, style, failed=failed)
     if outcome.rehearsal and not earlier:
         yield ""
         yield style.dim(f"A rehearsal: nothing was put into the realm {outcome.realm}; --record does.")
@@ -65,7 +79,7 @@ def _plan(outcome: CheckOutcome) -> Iterable[str]:
     yield from table([["  " + name, grain, clean(subject)] for name, grain, subject in outcome.planned])
 
 
-def _ran(outcome: CheckOutcome, style: Style) -> Iterable[str]:
+def _ran(outcome: CheckOutcome, style: Style, told: set[str], *, verbose: bool) -> Iterable[str]:
     if outcome.planned:
         names = ", ".join(dict.fromkeys(name for name, _, _ in outcome.planned))
         yield f"{style.look} {count(len(outcome.planned), 'check')} did not run: {names}"
@@ -79,23 +93,14 @@ def _ran(outcome: CheckOutcome, style: Style) -> Iterable[str]:
         unfinished = [r for r in rows if r.result.status is Status.INCOMPLETE]
         found = [f for r in rows for f in r.result.findings]
         mark = style.look if unfinished or found else style.yes
-        said = f"{count(len(found), 'finding')}" if found else "nothing found"
+        said = count(len(found), "finding") if found else "nothing found"
+        if found and told.issuperset(f.fingerprint for f in found):
+            said += " (below)"
         yield f"  {mark} {style.bold(name)}  {count(len(rows), 'subject')}, {said}"
         for ran in unfinished:
             yield f"      {style.no} {clean(ran.subject)}: incomplete, {clean(ran.result.reason)}"
-        for finding in found[:_MOST_FINDINGS]:
-            place = finding.asset + (f":{finding.location.line}" if finding.location.line else "")
-            yield (
-                f"      {_severity(finding.severity.value, style)} {finding.code} {clean(place)}"
-                f"  {clean(finding.message)}"
-            )
-        if len(found) > _MOST_FINDINGS:
-            yield f"      and {len(found) - _MOST_FINDINGS} more (--json shows them all)"
-
-
-def _severity(word: str, style: Style) -> str:
-    paint = style.bad if word in {"critical", "high"} else style.warn if word == "medium" else style.dim
-    return paint(word.ljust(8))
+        unsaid = [f for f in found if f.fingerprint not in told]
+        yield from finding_lines(unsaid, style, most=None if verbose else MOST)
 
 
 def _headline(environment: str, judgement: Judgement, style: Style) -> str:
@@ -105,73 +110,23 @@ def _headline(environment: str, judgement: Judgement, style: Style) -> str:
     return f"{style.bad(word)} for {style.bold(environment)}"
 
 
-def _one(environment: str, judgement: Judgement, style: Style, *, verbose: bool) -> Iterable[str]:
+def _one(
+    environment: str, judgement: Judgement, folder: str, style: Style, *, verbose: bool
+) -> Iterable[str]:
     decision = judgement.decision
     policy = decision.policy
     yield _headline(environment, judgement, style)
-    by_place = {(v.code, v.term): v for v in (*decision.violations, *decision.warnings)}
-    told = {(rule.code, rule.term) for rule in decision.rules}
-    groups: dict[tuple[str, bool], list[RuleResult]] = {}
-    for rule in decision.rules:
-        groups.setdefault((rule.code, rule.passed), []).append(rule)
-    for (_, passed), rules in groups.items():
-        if passed and not verbose:
-            yield _passed(rules, style)
-            continue
-        for rule in rules:
-            violation = by_place.get((rule.code, rule.term))
-            yield from _rule(rule, violation, style, warned=violation in decision.warnings)
-    for violation in decision.violations:
-        if (violation.code, violation.term) not in told:
-            yield f"  {style.no} {violation.code} {clean(violation.msg)}"
-            yield from _fix(violation, style)
-    for waived in decision.waived:
-        yield f"  {style.look} {waived.code} {clean(waived.term)} waived by {short(waived.waiver)}"
+    yield from rule_lines(environment, judgement, folder, style, verbose=verbose)
     yield style.dim(
         f"  policy {policy.name} {policy.version} sha256:{short(policy.digest)}, basis {short(decision.basis)}"
     )
     yield ""
-    yield from _people(environment, judgement, style)
+    yield from _people(environment, judgement, folder, style)
     if judgement.recorded:
         yield style.dim(f"  decision recorded as {short(judgement.recorded)}")
 
 
-def _passed(rules: list[RuleResult], style: Style) -> str:
-    """One line for everything that passed one rule: the worst value, what is demanded, how much evidence."""
-    numbers = [rule.value for rule in rules if isinstance(rule.value, int)]
-    value = str(max(numbers)) if len(numbers) == len(rules) else _measure(rules[0].value)
-    terms = ", ".join(clean(rule.term) for rule in rules if rule.term)
-    evidence = sorted({digest for rule in rules for digest in rule.evidence})
-    said = f"  {value} (demanded: {_measure(rules[0].threshold)})"
-    proof = f"  evidence {short(evidence[0])}" if evidence else ""
-    proof += f" and {len(evidence) - 1} more" if len(evidence) > 1 else ""
-    return f"  {style.yes} {rules[0].code} {rules[0].rule}{said}{f'  {terms}' if terms else ''}{style.dim(proof)}"
-
-
-def _measure(value: int | str) -> str:
-    """A value or threshold; a digest as people compare it."""
-    text = clean(str(value))
-    return short(text) if len(text) == _DIGEST else text
-
-
-def _rule(rule: RuleResult, violation: Violation | None, style: Style, *, warned: bool) -> Iterable[str]:
-    mark = style.yes if rule.passed else style.look if warned else style.no
-    measured = f"  {_measure(rule.value)} (demanded: {_measure(rule.threshold)})"
-    evidence = f"  evidence {', '.join(short(d) for d in rule.evidence[:3])}" if rule.evidence else ""
-    term = f" {clean(rule.term)}" if rule.term else ""
-    yield f"  {mark} {rule.code} {rule.rule}{term}{measured}{style.dim(evidence)}"
-    if not rule.passed:
-        yield f"      {clean(violation.msg if violation is not None else rule.msg)}"
-        if violation is not None:
-            yield from _fix(violation, style)
-
-
-def _fix(violation: Violation, style: Style) -> Iterable[str]:
-    if violation.solution:
-        yield f"      {style.dim('fix:')} {clean(violation.solution)}"
-
-
-def _people(environment: str, judgement: Judgement, style: Style) -> Iterable[str]:
+def _people(environment: str, judgement: Judgement, folder: str, style: Style) -> Iterable[str]:
     admission = judgement.admission
     if admission.admitted:
         yield f"{style.yes} people have done their part"
@@ -180,36 +135,43 @@ def _people(environment: str, judgement: Judgement, style: Style) -> Iterable[st
         rest = sorted(
             (o for o in admission.obstacles if o.code != "LF4501"), key=lambda o: o.code not in _FIRST
         )
-        yield (
-            "What people still have to do:"
-            if rest
-            else "Nothing is left for people to do before the gate allows it."
-        )
+        if not judgement.decision.allow:
+            yield "The failed rules above remain; nobody can approve them away."
+        if rest:
+            yield "What people still have to do:"
         for obstacle in rest:
             yield f"  {style.look} {obstacle.code} {clean(obstacle.message)}"
-            yield f"      {style.dim('do:')} {clean(obstacle.fix)}"
+            yield f"      {style.dim('do:')} {clean(typeable(obstacle.fix, DIR=folder))}"
     if admission.separation == "none":
         yield style.dim("  separation: none (a personal realm counts for development only)")
 
 
-def _ladder(outcome: CheckOutcome, folder: str, style: Style) -> Iterable[str]:
+def _ladder(outcome: CheckOutcome, folder: str, style: Style, *, failed: bool) -> Iterable[str]:
     rows = []
     for environment, judgement in outcome.judgements.items():
         decision, admission = judgement.decision, judgement.admission
-        failed = sorted({v.code for v in decision.violations})
+        codes = sorted({v.code for v in decision.violations})
         people = sorted(
             (o for o in admission.obstacles if o.code != "LF4501"), key=lambda o: o.code not in _FIRST
         )
         parts = []
-        if failed:
-            parts.append(f"{count(len(decision.violations), 'rule')} failed: {', '.join(failed)}")
+        if codes:
+            parts.append(f"{count(len(decision.violations), 'rule')} failed: {', '.join(codes)}")
         if people:
             parts.append("people: " + ", ".join(o.code for o in people))
         mark = style.yes if admission.admitted else style.look if decision.allow else style.no
         word = {0: "allowed", 10: "denied"}.get(judgement.exit_code, "evidence missing")
         rows.append([f"{mark} {environment}", word, "; ".join(parts) or "nothing missing"])
     yield from table(rows)
-    yield f"  next: lockflight check {clean(folder)} --env {_next_step(outcome)}"
+    if not failed:
+        yield f"  next: {clean(ladder_next(outcome, folder))}"
+
+
+def ladder_next(outcome: CheckOutcome, folder: str) -> str:
+    """The one command that comes next after the ladder of all environments."""
+    if outcome.guessed:
+        return f"lockflight init {quoted(folder)} --write"
+    return f"lockflight check {quoted(folder)} --env {_next_step(outcome)}"
 
 
 def _next_step(outcome: CheckOutcome) -> str:

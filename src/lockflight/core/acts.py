@@ -1,5 +1,6 @@
 """Statements by people and by the gate: registration, approval, promotion, revocation.
 
+Each names the root digest of its realm, so that a key that is used in two realms cannot be quoted in the other.
 Each record writes its own predicate and reads it back strictly; formats in the log are permanent.
 """
 
@@ -58,6 +59,7 @@ class Registration:
     tier: str
     signature: str
     oms_root: str
+    realm: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the person's key."""
@@ -67,6 +69,7 @@ class Registration:
             "kind": self.kind,
             "tier": self.tier,
             "signature": self.signature,
+            "realm": self.realm,
         }
         subject = st.SubjectRef(self.name, self.release, (("omsRoot", self.oms_root),))
         return st.Statement(st.REGISTRATION, (subject,), predicate)
@@ -88,6 +91,7 @@ def parse_registration(statement: st.Statement) -> Registration:
         tier=text(raw["tier"]),
         signature=hex64(raw["signature"]),
         oms_root=hex64(dict(subject.others)["omsRoot"]),
+        realm=hex64(raw["realm"]),
     )
     return _same(result, result.statement(), statement)
 
@@ -115,6 +119,7 @@ class Approval:
     nonce: str
     expires: str
     note: str = ""
+    realm: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the person's key."""
@@ -125,6 +130,7 @@ class Approval:
             "nonce": self.nonce,
             "expires": self.expires,
             "note": self.note,
+            "realm": self.realm,
         }
         return st.Statement(st.APPROVAL, (st.SubjectRef(self.name, self.release),), predicate)
 
@@ -145,6 +151,7 @@ def parse_approval(statement: st.Statement) -> Approval:
         nonce=text(raw["nonce"]),
         expires=text(raw["expires"]),
         note=text(raw["note"]),
+        realm=hex64(raw["realm"]),
     )
     if result.verdict not in {"approve", "deny"}:
         raise ValueError(f"verdict {result.verdict!r}")
@@ -184,6 +191,7 @@ class Promotion:
     requester: str
     slot: str = "main"
     exposure: int = FULL_EXPOSURE
+    realm: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the gate key."""
@@ -198,6 +206,7 @@ class Promotion:
             "decision": self.decision,
             "approvals": list(self.approvals),
             "requester": self.requester,
+            "realm": self.realm,
         }
         return st.Statement(st.PROMOTION, (st.SubjectRef(self.name, self.release),), predicate)
 
@@ -222,6 +231,7 @@ def parse_promotion(statement: st.Statement) -> Promotion:
         decision=text(raw["decision"]),
         approvals=texts(raw["approvals"]),
         requester=text(raw["requester"]),
+        realm=hex64(raw["realm"]),
     )
     if result.exposure > FULL_EXPOSURE:
         raise ValueError(f"exposure {result.exposure} is over {FULL_EXPOSURE} basis points")
@@ -245,10 +255,16 @@ class Revocation:
     name: str
     reason: str
     note: str = ""
+    realm: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the person's key."""
-        predicate: JsonObject = {"scope": self.scope.value, "reason": self.reason, "note": self.note}
+        predicate: JsonObject = {
+            "scope": self.scope.value,
+            "reason": self.reason,
+            "note": self.note,
+            "realm": self.realm,
+        }
         return st.Statement(st.REVOCATION, (st.SubjectRef(self.name, self.digest),), predicate)
 
 
@@ -268,6 +284,7 @@ def parse_revocation(statement: st.Statement) -> Revocation:
         name=statement.subjects[0].name,
         reason=text(raw["reason"]),
         note=text(raw["note"]),
+        realm=hex64(raw["realm"]),
     )
     if result.reason not in REVOCATION_REASONS:
         raise ValueError(f"reason {result.reason!r}")

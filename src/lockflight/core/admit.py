@@ -16,13 +16,6 @@ from lockflight.core.trust import Duty, RealmKind
 if TYPE_CHECKING:
     from lockflight.core.state import Record, State
 
-#: Approvals by other principals that an environment needs, and the roles that may give them.
-QUORUM: dict[str, tuple[int, frozenset[str]]] = {
-    "development": (0, frozenset()),
-    "staging": (1, frozenset({"approver"})),
-    "production": (1, frozenset({"approver"})),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
@@ -41,6 +34,7 @@ class Admission:
         admitted: no obstacle.
         obstacles: what people still have to do.
         approvals: envelope digests of the approvals that fill the quorum.
+        counted: envelope digests of all approvals that count.
         needed: how many approvals the environment needs.
         separation: `none` in a personal realm, else `people`.
     """
@@ -50,6 +44,7 @@ class Admission:
     approvals: tuple[str, ...]
     needed: int
     separation: str
+    counted: tuple[str, ...] = ()
 
 
 def authors(state: State, release: str) -> frozenset[str]:
@@ -121,10 +116,11 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
                 "Raise `version` in lockflight.toml.",
             )
         )
-    needed, roles = QUORUM.get(environment, (1, frozenset({"approver"})))
+    step = state.trust.environment(environment)
+    needed, roles = (step.approvals, frozenset(step.roles)) if step is not None else (1, frozenset())
     used = _approvals(state, release, environment, basis, requester, roles, now, obstacles)
     personal = state.trust.kind is RealmKind.PERSONAL
-    if personal and environment != "development":
+    if personal and environment != state.trust.ladder[0].name:
         obstacles.append(
             Obstacle(
                 "LF4505",
@@ -147,6 +143,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
         approvals=tuple(used[:needed]),
         needed=needed,
         separation="none" if personal else "people",
+        counted=tuple(used),
     )
 
 
@@ -206,7 +203,7 @@ def _approvals(
             continue
         holder = people.get(principal)
         current = holder is not None and roles.intersection(holder.roles) and holder.duty is Duty.PERSON
-        if record.signer in state.revoked_keys:
+        if record.signer in state.revoked_keys or record.digest in state.used_approvals:
             continue
         if current and principal not in not_allowed and unix(fact.expires) > now:
             used.append(record.digest)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.check import Grain, Status, base_name, subjects
 from lockflight.core.state import Record, State, scan_of
-from lockflight.core.times import rfc3339
+from lockflight.core.times import rfc3339, unix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -204,7 +204,7 @@ def _row(state: State, record: Record, now: int) -> JsonObject:
             ],
         },
         "logged_at": rfc3339(record.logged_at),
-        "age_s": max(0, now - record.logged_at),
+        "age_s": max(0, now - seen_at(record)),
         "status": result.status.value,
         "reason": result.reason,
         "tool": result.tool.to_json(),
@@ -215,6 +215,17 @@ def _row(state: State, record: Record, now: int) -> JsonObject:
     }
 
 
+def seen_at(record: Record) -> int:
+    """Unix seconds from which evidence ages: when the log's clock saw it, or when it says it was made, if earlier.
+
+    A producer's claim can only make its evidence older: old evidence that is imported today is not fresh.
+    """
+    try:
+        return min(record.logged_at, unix(scan_of(record).issued_at))
+    except ValueError:
+        return record.logged_at
+
+
 def is_fresh(state: State, info: CheckInfo, subject: Subject, *, max_age_s: int, now: int) -> bool:
     """Whether complete evidence of the current check version exists that is not older than `max_age_s` seconds.
 
@@ -222,7 +233,7 @@ def is_fresh(state: State, info: CheckInfo, subject: Subject, *, max_age_s: int,
     """
     newest, _ = newest_scans(state, info, subject)
     return any(
-        scan_of(r).result.status is Status.COMPLETE and 0 <= now - r.logged_at <= max_age_s for r in newest
+        scan_of(r).result.status is Status.COMPLETE and 0 <= now - seen_at(r) <= max_age_s for r in newest
     )
 
 

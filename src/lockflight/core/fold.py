@@ -24,12 +24,14 @@ from lockflight.core.acts import (
     parse_registration,
     parse_revocation,
 )
+from lockflight.core.admit import admit
 from lockflight.core.dsse import Envelope, decode
-from lockflight.core.gate import parse_vsa
+from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.scanfact import parse_scan
 from lockflight.core.state import REVOKER_ROLES, FoldEntry, Record, Signed, Slot, State, contents
 from lockflight.core.trust import (
     DUTY_OF,
+    READER,
     Duty,
     Grant,
     RealmKey,
@@ -45,8 +47,11 @@ from lockflight.errors import LockflightError, VerificationFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockflight.core.gate import StoredDecision
     from lockflight.core.verify.keys import PublicKey
+
+
+#: The one thing in the log that stops the fold: what follows could take back what this reader would still believe.
+_TOO_NEW = "LF7233"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ def _genesis(root: str, entry: FoldEntry) -> State:
         raise VerificationFailed(
             "LF7230", f"The realm's first statement is not usable: {error}.", hint=hint
         ) from error
+    if trust.reader > READER:
+        raise _too_new(trust)
     state = State(root=root, trust=trust)
     state.keys = {k.keyid: k for k in trust.keys}
     record = Record(
@@ -164,6 +171,8 @@ def _read(state: State, entry: FoldEntry) -> Record:
     except _Ineffective as stop:
         code, reason = stop.code, stop.reason
     except LockflightError as error:
+        if error.code == _TOO_NEW:
+            raise
         code, reason = error.code, error.message
     except (KeyError, TypeError, ValueError) as error:
         code, reason = "LF7242", f"its predicate does not read: {error!s}"
@@ -261,7 +270,9 @@ def _apply(state: State, item: _Item) -> object:
     if statement.predicate_type == st.VSA:
         return parse_vsa(statement)
     if statement.predicate_type == st.APPROVAL:
-        return parse_approval(statement)
+        approval = parse_approval(statement)
+        _own(state, approval.realm)
+        return approval
     if statement.predicate_type == st.OMS:
         return Signed(item.payload, contents(statement))
     if statement.predicate_type.startswith(st.BASE):
@@ -277,6 +288,10 @@ def _trust(state: State, item: _Item) -> Trust:
         raise _Ineffective("LF7246", "it does not follow the realm's current trust statement")
     if (trust.name, trust.origin, trust.kind) != (state.trust.name, state.trust.origin, state.trust.kind):
         raise _Ineffective("LF7246", "it changes the realm's name, origin or kind, which are fixed")
+    if any(trust.key(duty) != state.trust.key(duty) for duty in (Duty.LOG, Duty.CLOCK)):
+        raise _Ineffective("LF7246", "it changes the log's or the clock's key, which sign every checkpoint")
+    if trust.reader > READER:
+        raise _too_new(trust)
     for old in state.trust.keys:
         state.keys.pop(old.keyid, None)
     state.keys.update({k.keyid: k for k in trust.keys})
@@ -306,6 +321,7 @@ def _grant(state: State, item: _Item) -> Grant:
 
 def _registration(state: State, item: _Item) -> Registration:
     fact = parse_registration(item.statement)
+    _own(state, fact.realm)
     signature = state.by_digest.get(fact.signature)
     if signature is None or not signature.effective or signature.type != "signature":
         raise _Ineffective(
@@ -318,6 +334,7 @@ def _registration(state: State, item: _Item) -> Registration:
 
 def _promotion(state: State, item: _Item) -> Promotion:
     fact = parse_promotion(item.statement)
+    _own(state, fact.realm)
     if fact.environment not in state.trust.environments:
         raise _Ineffective("LF7249", f"the realm has no environment {fact.environment!r}")
     slot = state.slots.setdefault(
@@ -343,6 +360,8 @@ def _promotion(state: State, item: _Item) -> Promotion:
     if revoked is not None and fact.action is not Action.RETIRE:
         raise _Ineffective("LF7252", "the release is revoked")
     if fact.action is Action.PROMOTE:
+        _admitted(state, fact, item.logged_at)
+        state.used_approvals.update(fact.approvals)
         state.versions[fact.name, fact.version] = fact.release
     slot.head = item.digest
     slot.current = None if fact.action is Action.RETIRE else fact
@@ -350,6 +369,19 @@ def _promotion(state: State, item: _Item) -> Promotion:
     if fact.action is not Action.RETIRE:
         slot.history.append((item.logged_at, fact))
     return fact
+
+
+def _too_new(trust: Trust) -> VerificationFailed:
+    return VerificationFailed(
+        _TOO_NEW,
+        f"The realm {trust.name!r} needs a reader of version {trust.reader}; this Lockflight has version {READER}.",
+        hint="pip install --upgrade lockflight",
+    )
+
+
+def _own(state: State, realm: str) -> None:
+    if realm != state.root:
+        raise _Ineffective("LF7259", "it names another realm")
 
 
 def _promotion_basis(state: State, fact: Promotion) -> None:
@@ -373,8 +405,31 @@ def _promotion_basis(state: State, fact: Promotion) -> None:
             raise _Ineffective("LF7254", f"the approval {digest[:16]} is about something else")
 
 
+def _admitted(state: State, fact: Promotion, logged_at: int) -> None:
+    """The gate's key alone moves nothing: people, order and time are judged again, as they were at that entry."""
+    decision = state.by_digest[fact.decision].fact
+    admission = admit(
+        state=state,
+        release=fact.release,
+        name=fact.name,
+        version=fact.version,
+        environment=fact.environment,
+        allowed=True,
+        basis=decision.basis if isinstance(decision, StoredDecision) else "",
+        requester=fact.requester,
+        now=logged_at,
+        project=fact.project,
+    )
+    if not admission.admitted:
+        first = admission.obstacles[0]
+        raise _Ineffective("LF7260", f"its admission does not hold: {first.code} {first.message}")
+    if len(set(fact.approvals) & set(admission.counted)) < admission.needed:
+        raise _Ineffective("LF7260", "the approvals that it names do not fill the quorum")
+
+
 def _revocation(state: State, item: _Item) -> Revocation:
     fact = parse_revocation(item.statement)
+    _own(state, fact.realm)
     if state.trust.kind is RealmKind.TEAM and not REVOKER_ROLES.intersection(item.key.roles):
         raise _Ineffective("LF7256", f"revoking needs one of the roles {', '.join(sorted(REVOKER_ROLES))}")
     if fact.scope is Scope.KEY and fact.digest in {k.keyid for k in state.trust.keys}:

@@ -202,11 +202,13 @@ def basis(
     A result that a stranger can change (`none`) stays out, unless it denies.
     """
     denying = codes(violations)
-    results = sorted(
+    results: list[JsonValue] = [
         [rule.code, rule.term, rule.passed, rule.value if rule.basis is InBasis.VALUE else ""]
         for rule in rules
         if rule.basis is not InBasis.NONE or rule.code in denying
-    )
+    ]
+    # By their bytes: a term may have a number in one result and a word in another, which do not compare.
+    results.sort(key=dumps)
     waivers = sorted([w.code, w.term, w.waiver] for w in waived)
     return hashlib.sha256(dumps({"policy": policy, "results": results, "waivers": waivers})).hexdigest()
 

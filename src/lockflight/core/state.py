@@ -124,6 +124,7 @@ class State:
     revoked_keys: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
     versions: dict[tuple[str, str], str] = field(default_factory=dict)
     by_digest: dict[str, Record] = field(default_factory=dict)
+    used_approvals: set[str] = field(default_factory=set)
     others: dict[str, list[Record]] = field(default_factory=dict)
 
     @property

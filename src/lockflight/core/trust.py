@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.dsse import b64
-from lockflight.core.shape import array, obj, text, texts
+from lockflight.core.shape import array, natural, obj, text, texts
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
@@ -82,6 +82,26 @@ class RealmKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """A step of the ladder: its name, how many approvals a promotion into it needs, and which roles may give them."""
+
+    name: str
+    approvals: int = 0
+    roles: tuple[str, ...] = ()
+
+
+#: What a new realm demands: nobody for development, one other person from staging on.
+LADDER = (
+    Environment("development"),
+    Environment("staging", 1, ("approver",)),
+    Environment("production", 1, ("approver",)),
+)
+
+#: What a reader must understand to fold a log; a newer log says so, and an older reader stops instead of guessing.
+READER = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """What a `trust/v1` statement says.
 
@@ -90,7 +110,8 @@ class Trust:
         kind: personal or team.
         origin: the log's origin line.
         keys: the realm's own keys: root, log, clock, gate, producer.
-        environments: names in order of promotion.
+        ladder: the environments in order of promotion, with their quorums.
+        reader: version of the fold that is needed to read the log.
         prev: root digest of the trust statement that this one replaces; empty for the first.
     """
 
@@ -98,8 +119,18 @@ class Trust:
     kind: RealmKind
     origin: str
     keys: tuple[RealmKey, ...]
-    environments: tuple[str, ...]
+    ladder: tuple[Environment, ...]
     prev: str = ""
+    reader: int = READER
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Names of the environments in order of promotion."""
+        return tuple(step.name for step in self.ladder)
+
+    def environment(self, name: str) -> Environment | None:
+        """The environment of that name."""
+        return next((step for step in self.ladder if step.name == name), None)
 
     def key(self, duty: Duty) -> RealmKey:
         """The first key of a duty.
@@ -119,7 +150,10 @@ class Trust:
             "kind": self.kind.value,
             "origin": self.origin,
             "keys": [{"duty": k.duty.value, "key": base64.b64encode(k.der).decode()} for k in self.keys],
-            "environments": list(self.environments),
+            "environments": [
+                {"name": e.name, "approvals": e.approvals, "roles": list(e.roles)} for e in self.ladder
+            ],
+            "reader": self.reader,
             "prev": self.prev,
         }
         subject = st.SubjectRef(self.name, self.key(Duty.ROOT).keyid)
@@ -139,13 +173,19 @@ def parse_trust(statement: st.Statement) -> Trust:
         kind=RealmKind(text(raw["kind"])),
         origin=text(raw["origin"]),
         keys=keys,
-        environments=texts(raw["environments"]),
+        ladder=tuple(
+            Environment(text(obj(e)["name"]), natural(obj(e)["approvals"]), texts(obj(e)["roles"]))
+            for e in array(raw["environments"])
+        ),
         prev=text(raw["prev"]),
+        reader=natural(raw["reader"]),
     )
     if trust.statement() != statement:
         raise ValueError("unknown fields, or a subject that is not the root key")
     for duty in (Duty.LOG, Duty.CLOCK, Duty.GATE):
         trust.key(duty)
+    if not trust.ladder or len(set(trust.environments)) != len(trust.ladder):
+        raise ValueError("no environment, or one twice")
     if len({k.keyid for k in keys}) != len(keys):
         raise ValueError("one key has two duties")
     return trust

@@ -16,9 +16,7 @@ from lockflight.scan._code_when import (
 
 _SUPPLY = ("CWE-502", "LLM03:2025", "AML.T0011.000")
 _REMOTE = ("CWE-829", "LLM03:2025", "AML.T0010.001")
-_SAFETENSORS = (
-    "Use safetensors, or scan the file with `lockflight scan` and load it through `lockflight.load`."
-)
+_SAFETENSORS = "Load it only after `lockflight verify`, as safetensors or skops where there is one."
 
 LOAD_RULES: tuple[Rule, ...] = (
     Rule(

@@ -101,11 +101,11 @@ words(row) := sprintf("judged %d of 1000000 parts", [row.coverage_ppm]) if row.s
 #   severity: medium
 #   effect: deny
 #   basis: outcome
-#   failure_msg: "The evidence of the check %s is older than %s for %s."
+#   failure_msg: "The evidence of the check %s is older than %d seconds for %s."
 #   solution: Let the check run again.
 #   collections: [baseline]
 #   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.8", "soc2:CC7.1"]
-results contains lib.failed("LF4104", facts, [check, lib.duration(max_age), lib.some_names(names)]) if {
+results contains lib.failed("LF4104", facts, [check, max_age, lib.some_names(names)]) if {
 	some check, max_age in lib.required
 	stale := [s | some s in lib.expected(check); is_stale(check, s, max_age)]
 	count(stale) > 0
@@ -119,7 +119,7 @@ results contains lib.passed("LF4104", facts, msg) if {
 	count(lib.expected(check)) > 0
 	count([1 | some s in lib.expected(check); is_stale(check, s, max_age)]) == 0
 	facts := {"term": check, "value": oldest(check), "threshold": max_age, "evidence": lib.digests(lib.all_rows(check))}
-	msg := sprintf("The evidence of the check %s is at most %s old.", [check, lib.duration(oldest(check))])
+	msg := sprintf("The evidence of the check %s is at most %d seconds old.", [check, oldest(check)])
 }
 
 ages(check, subject) := [row.age_s | some row in lib.rows(check, subject); lib.is_complete(row)]

@@ -45,15 +45,6 @@ some_names(names) := sprintf("%s and %d more", [concat(", ", array.slice(sort(na
 	count(names) > 3
 }
 
-# Seconds in the largest unit that leaves more than one.
-duration(s) := sprintf("%d seconds", [s]) if s < 120
-
-else := sprintf("%d minutes", [(s - (s % 60)) / 60]) if s < 7200
-
-else := sprintf("%d hours", [(s - (s % 3600)) / 3600]) if s < 172800
-
-else := sprintf("%d days", [(s - (s % 86400)) / 86400])
-
 # Envelope digests of rows.
 digests(rows_) := sort({row.digest | some row in rows_})
 
