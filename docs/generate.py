@@ -25,13 +25,13 @@ sys.path.insert(0, str(ROOT / "src"))
 from lockflight.app.settings import SETTINGS
 from lockflight.cli.arguments import Parser, make_parser
 from lockflight.cli.table import AS_OF, COMMANDS, EXIT_CODES, SECTIONS, Command
-from lockflight.core.admit import QUORUM
 from lockflight.core.check import CheckInfo, Grain
 from lockflight.core.gate import required
 from lockflight.core.manifest import LISTS
 from lockflight.core.manifest import SECTIONS as MANIFEST_SECTIONS
 from lockflight.core.shape import array, obj
 from lockflight.core.times import age
+from lockflight.core.trust import LADDER
 from lockflight.core.words import ENVIRONMENTS, REFERENCE_ROLES, VIEWS, Kind, Role, Tier
 from lockflight.policy.bundle import baseline
 from lockflight.scan.table import infos
@@ -245,10 +245,11 @@ def policy() -> str:
         ["check", *ENVIRONMENTS],
         ([f"`{n}`", *(str(obj(blocks[e]).get(n, "")) for e in ENVIRONMENTS)] for n in names),
     )
-    lines += ["", "## Approvals", "", "They are no part of the policy: admission counts them.", ""]
+    said = "The realm's trust statement names them, and admission counts them. A new realm has:"
+    lines += ["", "## Approvals", "", said, ""]
     lines += table(
         ["environment", "approvals", "by a person with the role"],
-        ([e, str(QUORUM[e][0]), ", ".join(sorted(QUORUM[e][1]))] for e in ENVIRONMENTS),
+        ([e.name, str(e.approvals), ", ".join(sorted(e.roles))] for e in LADDER),
     )
     return page("The shipped policy", *lines)
 

@@ -159,7 +159,9 @@ class Ledger:
         from lockflight.core.check import subjects
 
         subject: Subject = subjects(info, what)[0]
-        return self.add(scan_fact(info, subject, found or result(), rfc3339(NOW + 10_000)).statement(), signer)
+        return self.add(
+            scan_fact(info, subject, found or result(), rfc3339(NOW + 10_000)).statement(), signer
+        )
 
     def decide(self, what: Release, environment: str, *, allow: bool = True, policy: str = "cc" * 32) -> str:
         """A decision of the gate, recorded as a VSA; its basis is that of `basis_of`. Alice registers the release."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lockflight.app import init as module
 from lockflight.app.describe import describe, describe_guess
 from lockflight.app.guess import HIGH, Guess
-from lockflight.app.init import guess_kind, guess_tier, propose, quote, write_manifest
+from lockflight.app.init import guess_kind, guess_tier, is_pinned, propose, quote, write_manifest
 from lockflight.core.manifest import parse_manifest
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import ConflictError, EnvironmentProblem, InternalError, InvalidInput, NotFound
@@ -355,3 +355,33 @@ def test_a_file_that_goes_away_meanwhile(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module.Folder, "open", late)
     refused(InvalidInput, "LF1003", propose, folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "pinned"),
+    [
+        ("", True),
+        ("# only a remark\n\n-r other.txt\n--index-url x\n", True),
+        ("a==1\nb===2.0 # why\nc[extra] == 1.2; python_version < '3.12'\n", True),
+        ("a==1 \\\n    --hash=sha256:00\n", True),
+        ("a \\\n    --hash=sha256:00\n", True),
+        ("a @ https://example.com/a.whl#sha256=00\n", True),
+        ("a\n", False),
+        ("a==1\nb>=2\n", False),
+        ("a==1.*\n", False),
+        ("a @ git+https://example.com/a\n", False),
+        ("# a==1\nb\n", False),
+        ("b # ==1\n", False),
+    ],
+)
+def test_pinned_requirements(text, pinned):
+    assert is_pinned(text) is pinned
+
+
+def test_requirements_that_are_no_lock_are_to_be_checked(tmp_path):
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    proposal = propose(tmp_path)
+    assert "# PLEASE CHECK: not every requirement has one version" in proposal.text
+    assert 'role = "dependency-lock"' in proposal.text
+    (tmp_path / "requirements.txt").write_text("numpy==2.0.0\n")
+    assert "PLEASE CHECK" not in propose(tmp_path).text

@@ -147,7 +147,14 @@ def test_an_author_stays_one_when_others_sign_and_register_the_same_release() ->
         sign_release(RELEASE, realm.keys["alice"]).encode(), realm.keys["alice"].public_der
     )
     laundered = Registration(
-        RELEASE.digest, RELEASE.name, RELEASE.version, "classifier", "minimal", signature, RELEASE.oms_root, realm.root
+        RELEASE.digest,
+        RELEASE.name,
+        RELEASE.version,
+        "classifier",
+        "minimal",
+        signature,
+        RELEASE.oms_root,
+        realm.root,
     )
     realm.add(laundered.statement(), "bob")
     realm.register(RELEASE, "carol")

@@ -26,6 +26,12 @@ _DOCKERFILE = re.compile(r"(?i)(dockerfile|containerfile)(\..*)?|.*\.(dockerfile
 _LINKED = "symbolic links are never followed"
 _LINKS = "PLEASE CHECK: if the release needs what these links point to, replace them by copies (cp -L)"
 _TELLING = frozenset({"modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"})
+_MOST_REQUIREMENTS = 1024 * 1024
+_NO_LOCK = "PLEASE CHECK: not every requirement has one version (==) or a hash, so this is no lock yet"
+_CONTINUED = re.compile(r"\\\r?\n")
+_COMMENT = re.compile(r"(^|\s)#.*")
+#: One version without a wildcard, a hash of pip's, or an address that carries one.
+_PINNED = re.compile(r"===?\s*[^\s*,;]+(?![^\s;,]*\*)\s*($|[;,\s])|--hash=|[#&]sha(256|384|512)=")
 _GRAVE = re.compile(
     r"tumou?r|cancer|patient|medic|clinic|diagnos|health|hospital|credit|loan|insur|hiring|recruit|resume|employ|hr[-_]"
     r"|biometric|face|emotion|police|crime|recidiv|asylum|border|visa|exam|admission|grading|welfare|benefit"
@@ -144,9 +150,11 @@ def _look(opened: Folder, entries: Sequence[Entry]) -> tuple[tuple[Guess, ...], 
                 head.decode("utf-8", errors="replace") if entry.name.lower().endswith(_READ) else "",
                 frozenset().union(*(names for top, names in beside.items() if _is_above(top, above))),
             )
+            found = guess(seen)
+            if found.role is Role.DEPENDENCY_LOCK and seen.base.endswith(".txt"):
+                found = _lock(found, source.read_at(0, min(source.size, _MOST_REQUIREMENTS)))
         finally:
             source.close()
-        found = guess(seen)
         if (
             above in knowledge
             and found.role in {Role.DOCUMENTATION, Role.OTHER}
@@ -158,6 +166,22 @@ def _look(opened: Folder, entries: Sequence[Entry]) -> tuple[tuple[Guess, ...], 
         if _DOCKERFILE.fullmatch(seen.base):
             images = images.plus(base_images(entry.name, head.decode("utf-8", errors="replace")))
     return tuple(guesses), frozenset(architectures), images
+
+
+def _lock(found: Guess, body: bytes) -> Guess:
+    """The guess for a list of requirements, with a doubt where it leaves versions open."""
+    if is_pinned(body.decode("utf-8", errors="replace")):
+        return found
+    return Guess(found.name, found.role, _NO_LOCK, MEDIUM)
+
+
+def is_pinned(text: str) -> bool:
+    """Whether every requirement of a requirements file (pip's format) names one version or a hash."""
+    for line in _CONTINUED.sub(" ", text).splitlines():
+        words = _COMMENT.sub("", line).strip()
+        if words and not words.startswith("-") and not _PINNED.search(words):
+            return False
+    return True
 
 
 def _unfit(entry: Entry) -> Guess | None:

@@ -261,8 +261,8 @@ def verify_with_key(
     except VerificationFailed as error:
         raise UsageError(
             "LF0130",
-            f"The key {key_path} is none: {error.message}",
-            hint="--key takes a PEM public key.",
+            f"{key_path}: {error.message}",
+            hint=error.hint or "--key takes a PEM public key.",
         ) from error
     from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
 

@@ -37,7 +37,7 @@ def quoted(path: str) -> str:
     return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
-_WORDS = re.compile(r"(?<![A-Za-z./-])(DIR|PACKAGE)(?![A-Za-z./-])")
+_WORDS = re.compile(r"(?<![A-Za-z./-])(?<!--out )(DIR|PACKAGE)(?![A-Za-z./-])")
 
 
 def typeable(hint: str, **paths: str) -> str:
@@ -45,10 +45,10 @@ def typeable(hint: str, **paths: str) -> str:
 
     Args:
         hint: such as `lockflight sign DIR --out PACKAGE`; `lockflight check --env X` gets its folder.
-        paths: DIR, PACKAGE; what is not given stays as it is.
+        paths: DIR, PACKAGE (never that of `--out`, which is still to be made); what is not given stays as it is.
     """
     if "DIR" in paths:
-        hint = hint.replace("lockflight check --", "lockflight check DIR --")
+        hint = re.sub(r"lockflight check (?=--(env|only)\b)", "lockflight check DIR ", hint)
     return _WORDS.sub(lambda m: quoted(paths[m[1]]) if m[1] in paths else m[1], hint)
 
 

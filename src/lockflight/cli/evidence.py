@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.cli.common import quoted
 from lockflight.cli.logs import kind_of, record_json, record_lines, signer_name
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short
@@ -74,7 +75,7 @@ def _reading(name: str) -> Iterator[BinaryIO]:
             yield stream
     except PermissionError as error:
         raise EnvironmentProblem(
-            "LF0905", f"{name} cannot be read: {error.strerror}.", hint=f"ls -l {name}"
+            "LF0905", f"{name} cannot be read: {error.strerror}.", hint=f"ls -l {quoted(name)}"
         ) from error
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import folder_of
+from lockflight.cli.common import folder_of, quoted
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, table
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from lockflight.app.guess import Guess
     from lockflight.cli.style import Style
+
+MOST_NAMES = 10
+_SURE = ("low", "medium", "high")
 
 
 def init_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,18 +56,31 @@ def init(args: argparse.Namespace, run: Run) -> Reply:
 
     def human(style: Style) -> Iterable[str]:
         yield f"{count(len(proposal.guesses), 'file')}; {proposal.kind.value}, {proposal.tier.value} risk (guessed)"
-        rows = []
-        for guess in proposal.guesses:
-            sure = "" if guess.confidence.value == "high" else f"{guess.confidence.value} confidence"
-            rows.append(
-                [f"  {guess.label}", clean(guess.name), style.dim(clean(guess.why)), style.warn(sure)]
-            )
-        yield from table(rows)
+        yield from _groups(proposal.guesses, style)
         yield ""
         if written is not None:
             yield f"{style.yes} wrote {clean(str(written))}: read it, correct it, commit it"
-            yield f"  next: lockflight check {clean(args.folder)}"
+            yield f"  next: lockflight check {clean(quoted(args.folder))}"
         else:
-            yield f"Nothing was written. Write it with: lockflight init {clean(args.folder)} --write"
+            yield "Nothing was written."
+            yield f"  next: lockflight init {clean(quoted(args.folder))} --write"
 
     return Reply("init/v1", result, human)
+
+
+def _groups(guesses: Sequence[Guess], style: Style) -> Iterable[str]:
+    """Files by role; what is least sure comes first within a role, so that it is not cut away."""
+    groups: dict[str, list[Guess]] = {}
+    for guess in guesses:
+        groups.setdefault(guess.label, []).append(guess)
+    for label, found in groups.items():
+        yield f"  {style.bold(label)}  {count(len(found), 'file')}"
+        shown = sorted(found, key=lambda g: _SURE.index(g.confidence.value))[:MOST_NAMES]
+        yield from table([_row(guess, style) for guess in shown])
+        if len(found) > len(shown):
+            yield f"    and {len(found) - len(shown)} more (--stdout shows the manifest, --json every file)"
+
+
+def _row(guess: Guess, style: Style) -> list[str]:
+    sure = "" if guess.confidence.value == "high" else f"{guess.confidence.value} confidence"
+    return [f"    {clean(guess.name)}", style.dim(clean(guess.why)), style.warn(sure)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import choice, environment
-from lockflight.cli.common import folder_of, release_json, release_line, said_json
+from lockflight.cli.common import folder_of, quoted, release_json, release_line, said_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 from lockflight.core.acts import REVOCATION_REASONS, Scope
@@ -76,7 +76,7 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
         yield f"  by {clean(said.name)}, until {expires}, entry {said.index} in the log of {run.realm}"
         yield f"  bound to the decision's basis {short(judgement.decision.basis)}: another outcome voids it"
         if verdict == "approve":
-            yield f"  next: lockflight promote {clean(args.package)} --to {args.env}"
+            yield f"  next: lockflight promote {clean(quoted(args.package))} --to {args.env}"
 
     return Reply("approval/v1", result, human)
 

@@ -38,8 +38,8 @@ def rule_lines(
     if verbose:
         for rule in passed:
             yield from _passed(rule, style)
-    elif passed:
-        yield f"  {style.yes} {count(len(passed), 'rule')} passed (--verbose shows them)"
+    elif whole := {rule.code for rule in passed} - {code for code, _ in failed}:
+        yield f"  {style.yes} {count(len(whole), 'rule')} passed (--verbose shows them)"
     results = {(rule.code, rule.term): rule for rule in decision.rules if not rule.passed}
     for place, violation in failed.items():
         rule_or_none = results.get(place)
