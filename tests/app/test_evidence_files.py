@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -222,3 +223,55 @@ def test_add_names_the_file_that_does_not_read(realm):
         add(realm.home, realm.name, [("good.json", foreign("https://example.com/a")), ("bad.json", b"{}")])
     assert caught.value.message.startswith("bad.json: ")
     assert len(realm.state.records) == 3
+
+
+def provenance(build_type="https://code.example/workflow/v1", **fields):
+    predicate = {
+        "buildDefinition": {"buildType": build_type, "externalParameters": {}, **fields},
+        "runDetails": {"builder": {"id": "https://code.example/runner"}},
+    }
+    body = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "bot.whl", "digest": {"sha256": "a" * 64}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": predicate,
+    }
+    return json.dumps(body).encode()
+
+
+def test_provenance_of_others_is_taken_and_shown_as_theirs(realm):
+    [(_, receipt)] = add(realm.home, realm.name, [("p.json", provenance())])
+    realm._view = None
+    [record] = realm.state.provenance["a" * 64]
+    assert record.digest == receipt.envelope
+    assert record.fact.origin.value == "foreign"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (provenance("https://lockflight.dev/build/record/v1"), "LF4561"),
+        (provenance("https://lockflight.dev/build/intake/v1"), "LF4561"),
+        (provenance("https://lockflight.dev/build/another/v1"), "LF4561"),
+        (provenance(""), "LF1040"),
+        (provenance(resolvedDependencies={}), "LF1040"),
+        (provenance(internalParameters={"ratio": 0.5}), "LF1059"),
+    ],
+)
+def test_only_the_process_that_ran_a_step_says_that_it_did(realm, body, code):
+    size = len(realm.state.records)
+    with pytest.raises(InvalidInput) as caught:
+        add(realm.home, realm.name, [("p.json", body)])
+    assert caught.value.code == code
+    realm._view = None
+    assert len(realm.state.records) == size
+
+
+def test_provenance_that_does_not_read_is_not_imported(realm, source):
+    statement = add(source.home, source.name, [("p.json", provenance())])[0][0]
+    source._view = None
+    whole = b"".join(export(source.view, exportable(source.view)))
+    keyid = source.signer(Duty.PRODUCER).keyid
+    assert len(take(realm, whole, trust=[keyid]).recorded) == 3
+    odd = replace(statement, predicate={**statement.predicate, "buildDefinition": {}})
+    assert refused(realm, line(odd, source.signer(Duty.PRODUCER))) == "LF4563"

@@ -58,6 +58,16 @@ WRONG = [
     (("evidence", "scan/code", 0, "findings"), [{"code": "x", "asset": "y"}], "findings.0.severity: missing"),
     (("evidence", "scan/code", 0, "findings"), [f.finding("worst")], "findings.0.severity: "),
     (("rejected",), [{"digest": "x"}], "rejected.0.digest: "),
+    (("release", "assets", 0, "provenance"), "good", "release.assets.0.provenance: "),
+    (("provenance",), {}, "provenance: "),
+    (("provenance", 0, "origin"), "me", "provenance.0.origin: "),
+    (("provenance", 0, "builder"), "", "provenance.0.builder: "),
+    (("provenance", 0, "products"), ["x"], "provenance.0.products.0: "),
+    (("provenance", 0, "materials"), [{"uri": "x", "sha256": "x"}], "provenance.0.materials.0.sha256: "),
+    (("provenance", 0, "materials"), [{"uri": "x", "sha256": ""}], "materials.0.pinned: missing"),
+    (("provenance", 0, "complete"), 1, "provenance.0.complete: "),
+    (("provenance", 0, "authors"), {"known": 1}, "provenance.0.authors.unknown: missing"),
+    (("provenance", 0, "let_in"), "no", "provenance.0.let_in: "),
     (("dependencies",), [{"release": "a" * 64}], "dependencies.0.decision: missing"),
     (("waivers",), [3], "waivers.0: "),
     (("state", "revoked"), ["a" * 64], "state.revoked.0: "),
@@ -73,6 +83,14 @@ def test_another_shape_is_refused_with_its_place(path, value, words):
     with pytest.raises(ValueError) as caught:
         check_facts(f.spoiled(f.facts(), *path, value=value))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("key", f.facts()["provenance"][0])
+def test_no_key_of_a_record_may_be_missing(key):
+    facts = f.facts()
+    del facts["provenance"][0][key]
+    with pytest.raises(ValueError, match=f"provenance.0.{key}: missing"):
+        check_facts(facts)
 
 
 def paths(value, prefix=()):

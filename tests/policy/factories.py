@@ -55,6 +55,25 @@ def row(check, subject, **changes):
     }
 
 
+def provenance(assets):
+    """A recorded step that made all of these assets, with every input pinned."""
+    return {
+        "digest": digest("provenance"),
+        "origin": "record",
+        "step": "train",
+        "builder": "https://lockflight.dev/builder/realm",
+        "builder_kind": "realm",
+        "ci_claimed": {},
+        "signer": "realm",
+        "products": sorted(a["digest"] for a in assets),
+        "materials": [{"uri": "data.csv", "sha256": digest("data"), "pinned": True}],
+        "complete": True,
+        "authors": {"known": 1, "unknown": 0, "complete": True},
+        "licence": "",
+        "let_in": False,
+    }
+
+
 def facts(environment="staging", *, realm="team", kind="classifier", tier="limited", models=1):
     """Facts of a release that every rule of the baseline lets pass."""
     assets = [
@@ -70,6 +89,8 @@ def facts(environment="staging", *, realm="team", kind="classifier", tier="limit
         ),
         {"name": "app.py", "role": "code", "digest": digest("app"), "size": 1200},
     ]
+    for asset in assets:
+        asset["provenance"] = "recorded"
     release = {
         "digest": digest("release"),
         "name": "tumour-classifier",
@@ -106,6 +127,7 @@ def facts(environment="staging", *, realm="team", kind="classifier", tier="limit
         "expected": expected,
         "evidence": {f"scan/{c}": [row(c, s) for s in expected[f"scan/{c}"]] for c in CHECKS},
         "rejected": [],
+        "provenance": [provenance(assets)],
         "dependencies": [],
         "waivers": [],
         "state": {"slots": [], "revoked": [], "frozen": False, "version_owner": ""},

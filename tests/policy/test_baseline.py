@@ -265,7 +265,13 @@ def test_every_subject_needs_its_own_evidence(judge):
 def test_a_model_that_no_check_reads_is_not_safe(judge):
     facts = f.facts("development")
     facts["release"]["assets"].append(
-        {"name": "extra.bin", "role": "adapter", "digest": f.digest("extra"), "size": 4}
+        {
+            "name": "extra.bin",
+            "role": "adapter",
+            "digest": f.digest("extra"),
+            "size": 4,
+            "provenance": "unknown",
+        }
     )
     decision = judge(facts)
     assert codes(decision) == ["LF4105"]

@@ -17,6 +17,7 @@ from lockflight.app.realm import open_realm
 from lockflight.core import statement as st
 from lockflight.core.canonical import loads_object
 from lockflight.core.dsse import MAX_ENVELOPE_BYTES, b64, decode, from_json
+from lockflight.core.provenance import own_build, parse_provenance
 from lockflight.core.scanfact import parse_scan
 from lockflight.core.shape import text
 from lockflight.core.trust import DUTY_OF, Duty, Grant, RealmKey
@@ -24,7 +25,7 @@ from lockflight.core.verify.keys import load_der
 from lockflight.errors import InternalError, InvalidInput, LockflightError, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -42,6 +43,13 @@ MAX_EXPORT_BYTES = 512 * 1024 * 1024
 #: Longest statement that `add` reads.
 MAX_STATEMENT_BYTES = 32 * 1024 * 1024
 SHORTEST_KEYID = 16
+
+
+#: Types of producers whose predicates the fold reads.
+_READERS: Mapping[str, Callable[[st.Statement], object]] = {
+    st.SCAN: parse_scan,
+    st.PROVENANCE: parse_provenance,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,8 @@ def add(home: Path, realm_name: str, data: Iterable[tuple[str, bytes]]) -> list[
 
     Raises:
         VerificationFailed: LF7101 to LF7103, LF7130 a document is not a statement.
-        InvalidInput: LF4561 a statement is of a type that is not taken from outside.
+        InvalidInput: LF4561 a statement is of a type that is not taken from outside, LF1040 SLSA provenance that
+            does not read, LF1059 a statement has no canonical form.
     """
     statements = []
     for name, body in data:
@@ -91,14 +100,14 @@ def add(home: Path, realm_name: str, data: Iterable[tuple[str, bytes]]) -> list[
             statement = st.parse(body)
         except VerificationFailed as error:
             raise VerificationFailed(error.code, f"{name}: {error.message}", hint=error.hint) from error
-        own = statement.predicate_type.startswith(st.BASE) or statement.predicate_type in st.SHORT_NAMES
-        if own:
+        if _own(name, statement):
             raise InvalidInput(
                 "LF4561",
                 f"{name} is a statement of the type {statement.short_type}, which is not taken from outside.",
                 hint="Results of checks are signed where the check runs: lockflight check DIR --record, "
                 "or lockflight evidence export there and import here.",
             )
+        _writable(name, statement)
         statements.append(statement)
     realm = open_realm(home, realm_name)
     known = realm.state.by_digest  # reads and verifies the realm before anything else is asked of it
@@ -108,6 +117,38 @@ def add(home: Path, realm_name: str, data: Iterable[tuple[str, bytes]]) -> list[
         if receipt.envelope not in known:
             _must_count(realm, receipt)
     return list(zip(statements, receipts, strict=True))
+
+
+def _own(name: str, statement: st.Statement) -> bool:
+    """Whether only Lockflight itself signs such statements.
+
+    Raises:
+        InvalidInput: LF1040 SLSA provenance that does not read.
+    """
+    if statement.predicate_type != st.PROVENANCE:
+        return statement.predicate_type.startswith(st.BASE) or statement.predicate_type in st.SHORT_NAMES
+    if own_build(statement):
+        return True
+    try:
+        parse_provenance(statement)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            "LF1040",
+            f"{name} names the type of SLSA provenance v1, but does not read as such: {error}.",
+            hint="Get the document from its builder again.",
+        ) from error
+    return False
+
+
+def _writable(name: str, statement: st.Statement) -> None:
+    try:
+        statement.payload()
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            "LF1059",
+            f"{name} cannot be written in canonical form: {error}.",
+            hint="Ask the producer for whole numbers (parts per million) or texts instead of fractions.",
+        ) from error
 
 
 def exportable(view: RealmView, subjects: frozenset[str] | None = None) -> list[Record]:
@@ -227,14 +268,15 @@ def _line(number: int, raw: bytes) -> _Line:
             f"Line {number} is a {statement.short_type}: only evidence of producers is taken from another home.",
             hint="Decisions, approvals and promotions are made where they count.",
         )
-    if statement.predicate_type == st.SCAN:
+    reader = _READERS.get(statement.predicate_type)
+    if reader is not None:
         try:
-            parse_scan(statement)
+            reader(statement)
         except (KeyError, TypeError, ValueError, InternalError) as error:
             raise VerificationFailed(
                 "LF4563",
-                f"Line {number} is signed, but does not read as the result of a check: {error}.",
-                hint="It was made by another version; run the check again here.",
+                f"Line {number} is signed, but does not read as a {statement.short_type}: {error}.",
+                hint="It was made by another version; make it again here.",
             ) from error
     return _Line(number, envelope, key)
 

@@ -133,7 +133,10 @@ class Gate:
         evidence = judgement.facts["evidence"]
         digests = [
             str(row["digest"])
-            for rows in (evidence.values() if isinstance(evidence, dict) else ())
+            for rows in (
+                *(evidence.values() if isinstance(evidence, dict) else ()),
+                judgement.facts["provenance"],
+            )
             if isinstance(rows, list)
             for row in rows
             if isinstance(row, dict)

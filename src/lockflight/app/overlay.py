@@ -6,18 +6,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lockflight.app.realm import Realm
-    from lockflight.core.state import State
+    from lockflight.core.state import Record, State
 
 
 def overlay(asked: Realm, evidence: Realm) -> State:
-    """State of `asked`, with the scan evidence of `evidence` added where they are two realms.
+    """State of `asked`, with the scans and the provenance of `evidence` added where they are two realms.
 
     Local evidence was verified by its own realm's fold; it helps a rehearsal and is never recorded.
     """
     if asked.name == evidence.name:
         return asked.state
-    scans = {digest: list(records) for digest, records in asked.state.scans.items()}
-    for digest, records in evidence.state.scans.items():
-        scans.setdefault(digest, []).extend(records)
-    return replace(asked.state, scans=scans)
+    own, local = asked.state, evidence.state
+    return replace(
+        own,
+        scans=_joined(own.scans, local.scans),
+        provenance=_joined(own.provenance, local.provenance),
+    )
+
+
+def _joined(one: Mapping[str, list[Record]], other: Mapping[str, list[Record]]) -> dict[str, list[Record]]:
+    result = {digest: list(records) for digest, records in one.items()}
+    for digest, records in other.items():
+        result.setdefault(digest, []).extend(records)
+    return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.check import Grain, Status, base_name, subjects
+from lockflight.core.factprov import asset_labels, provenance_rows
 from lockflight.core.state import Record, State, scan_of
 from lockflight.core.times import rfc3339, unix
 
@@ -58,20 +59,21 @@ def build_facts(
         },
         "project": project,
         "environment": environment,
-        "release": _release(release),
+        "release": _release(release, asset_labels(state, release)),
         "expected": {
             f"scan/{name}": [{"grain": s.grain.value, "name": s.name, "subject": s.digest} for s in found]
             for name, found in wanted.items()
         },
         "evidence": evidence,
         "rejected": rejected,
+        "provenance": provenance_rows(state, release),
         "dependencies": [],
         "waivers": [],
         "state": _state(state, release, project),
     }
 
 
-def _release(release: Release) -> JsonObject:
+def _release(release: Release, provenance: Mapping[str, str]) -> JsonObject:
     return {
         "digest": release.digest,
         "name": release.name,
@@ -79,7 +81,14 @@ def _release(release: Release) -> JsonObject:
         "kind": release.kind.value,
         "tier": release.tier.value,
         "assets": [
-            {"name": a.name, "role": a.role.value, "digest": a.sha256, "size": a.size} for a in release.assets
+            {
+                "name": a.name,
+                "role": a.role.value,
+                "digest": a.sha256,
+                "size": a.size,
+                "provenance": provenance[a.sha256],
+            }
+            for a in release.assets
         ],
         "references": [{**r.to_json(), "pinned": bool(r.digest or r.version)} for r in release.references],
         "depends": [d.to_json() for d in release.dependencies],

@@ -37,6 +37,7 @@ def check_facts(facts: JsonObject) -> None:
     _at("expected", facts, lambda v: _table(v, _expected))
     _at("evidence", facts, lambda v: _table(v, _row))
     _at("rejected", facts, lambda v: _each(v, _rejected))
+    _at("provenance", facts, lambda v: _each(v, _provenance))
     _at("dependencies", facts, lambda v: _each(v, _dependency))
     _at("waivers", facts, lambda v: _each(v, obj))
     _at("state", facts, _state)
@@ -86,6 +87,14 @@ def _equal(wanted: str) -> Callable[[JsonValue], None]:
     return check
 
 
+def _one_of(*words: str) -> Callable[[JsonValue], None]:
+    def check(value: JsonValue) -> None:
+        if text(value) not in words:
+            raise ValueError(f"one of {', '.join(words)} is expected")
+
+    return check
+
+
 def _time(value: JsonValue) -> None:
     unix(text(value))
 
@@ -126,6 +135,7 @@ def _asset(value: JsonValue) -> None:
     _at("role", asset, lambda v: Role(text(v)))
     _at("digest", asset, hex64)
     _at("size", asset, natural)
+    _at("provenance", asset, _one_of("recorded", "intake", "unknown"))
 
 
 def _reference(value: JsonValue) -> None:
@@ -182,6 +192,37 @@ def _rejected(value: JsonValue) -> None:
     _at("code", rejected, text)
 
 
+def _provenance(value: JsonValue) -> None:
+    row = obj(value)
+    _at("digest", row, hex64)
+    _at("origin", row, _one_of("record", "intake", "foreign"))
+    _at("step", row, text)
+    _at("builder", row, _nonempty)
+    _at("builder_kind", row, _one_of("realm", "foreign"))
+    _at("ci_claimed", row, obj)
+    _at("signer", row, _nonempty)
+    _at("products", row, lambda v: _each(v, hex64))
+    _at("materials", row, lambda v: _each(v, _material))
+    _at("complete", row, _flag)
+    _at("authors", row, _authors)
+    _at("licence", row, text)
+    _at("let_in", row, _flag)
+
+
+def _authors(value: JsonValue) -> None:
+    authors = obj(value)
+    _at("known", authors, natural)
+    _at("unknown", authors, natural)
+    _at("complete", authors, _flag)
+
+
+def _material(value: JsonValue) -> None:
+    material = obj(value)
+    _at("uri", material, text)
+    _at("sha256", material, _digest_or_empty)
+    _at("pinned", material, _flag)
+
+
 def _dependency(value: JsonValue) -> None:
     dependency = obj(value)
     _at("release", dependency, hex64)
@@ -193,13 +234,13 @@ def _state(value: JsonValue) -> None:
     _at("slots", state, array)
     _at("revoked", state, lambda v: _each(v, _revoked))
     _at("frozen", state, _flag)
-    _at("version_owner", state, _owner)
+    _at("version_owner", state, _digest_or_empty)
 
 
 def _revoked(value: JsonValue) -> None:
     _at("digest", obj(value), hex64)
 
 
-def _owner(value: JsonValue) -> None:
+def _digest_or_empty(value: JsonValue) -> None:
     if text(value):
         hex64(value)

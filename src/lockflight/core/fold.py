@@ -27,6 +27,7 @@ from lockflight.core.acts import (
 from lockflight.core.admit import admit
 from lockflight.core.dsse import Envelope, decode
 from lockflight.core.gate import StoredDecision, parse_vsa
+from lockflight.core.provenance import Provenance, parse_provenance
 from lockflight.core.scanfact import parse_scan
 from lockflight.core.state import REVOKER_ROLES, FoldEntry, Record, Signed, Slot, State, contents
 from lockflight.core.trust import (
@@ -267,6 +268,8 @@ def _apply(state: State, item: _Item) -> object:
         return reader(state, item)
     if statement.predicate_type == st.SCAN:
         return parse_scan(statement)
+    if statement.predicate_type == st.PROVENANCE:
+        return parse_provenance(statement)
     if statement.predicate_type == st.VSA:
         return parse_vsa(statement)
     if statement.predicate_type == st.APPROVAL:
@@ -454,6 +457,9 @@ def _index(state: State, record: Record) -> None:
     elif record.type == "decision":
         said: StoredDecision = fact  # type: ignore[assignment]  # type "decision" holds a StoredDecision
         state.decisions.setdefault((said.release, said.environment), []).append(record)
+    elif isinstance(fact, Provenance):
+        for digest in dict.fromkeys(s.sha256 for s in fact.products):
+            state.provenance.setdefault(digest, []).append(record)
     elif isinstance(fact, Signed):
         state.signatures.setdefault(fact.release, []).append(record)
     elif fact is None:

@@ -118,6 +118,7 @@ class State:
     registrations: dict[str, list[Record]] = field(default_factory=dict)
     signatures: dict[str, list[Record]] = field(default_factory=dict)
     scans: dict[str, list[Record]] = field(default_factory=dict)
+    provenance: dict[str, list[Record]] = field(default_factory=dict)
     decisions: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
     approvals: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
     revoked: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)

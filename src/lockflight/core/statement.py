@@ -20,6 +20,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 BASE = "https://lockflight.dev/attestation/"
 
 VSA = "https://slsa.dev/verification_summary/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
 OMS = "https://model_signing/signature/v1.0"
 SCAN = BASE + "scan/v1"
 APPROVAL = BASE + "approval/v1"
@@ -35,6 +36,7 @@ _URI = re.compile(r"[!-~]+", re.ASCII)
 #: Names by which people and policies call the predicate types.
 SHORT_NAMES = {
     VSA: "decision",
+    PROVENANCE: "provenance",
     OMS: "signature",
     SCAN: "scan",
     APPROVAL: "approval",

@@ -48,6 +48,7 @@ DUTY_OF = {
     st.TRUST: Duty.ROOT,
     st.GRANT: Duty.ROOT,
     st.SCAN: Duty.PRODUCER,
+    st.PROVENANCE: Duty.PRODUCER,
     st.VSA: Duty.GATE,
     st.PROMOTION: Duty.GATE,
     st.OMS: Duty.PERSON,

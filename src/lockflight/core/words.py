@@ -66,6 +66,9 @@ class Tier(StrEnum):
 #: Environments in order of promotion; the fold refuses any other name.
 ENVIRONMENTS = ("development", "staging", "production")
 
+#: Beside the ladder: what others made comes in through this one, and goes no further.
+INTAKE = "intake"
+
 #: Roles whose asset may be a descriptor of something outside the folder.
 REFERENCE_ROLES = frozenset(
     {
