@@ -70,6 +70,29 @@ WRONG = [
     (("provenance", 0, "let_in"), "no", "provenance.0.let_in: "),
     (("dependencies",), [{"release": "a" * 64}], "dependencies.0.decision: missing"),
     (("waivers",), [3], "waivers.0: "),
+    *(
+        (
+            ("waivers",),
+            [f.spoiled(f.waiver("LF4102", "code"), *path, value=value)],
+            f"waivers.0.{'.'.join(path)}: ",
+        )
+        for path, value in (
+            (("digest",), "x"),
+            (("rule",), ""),
+            (("term",), None),
+            (("kind",), "wish"),
+            (("status",), "fine"),
+            (("status",), True),
+            (("expires",), ""),
+            (("expires",), "2026-12-01"),
+            (("renewals",), -1),
+            (("scope",), "release"),
+            (("scope", "kind"), "*"),
+            (("scope", "digest"), "*"),
+            (("scope", "project"), None),
+            (("scope", "environment"), ["staging"]),
+        )
+    ),
     (("state", "revoked"), ["a" * 64], "state.revoked.0: "),
     (("state", "frozen"), 0, "state.frozen: "),
     (("state", "frozen"), None, "state.frozen: "),
@@ -98,6 +121,15 @@ def paths(value, prefix=()):
         for key, item in value.items():
             yield (*prefix, key)
             yield from paths(item, (*prefix, key))
+
+
+@pytest.mark.parametrize("key", f.waiver("LF4102", "code"))
+def test_a_waiver_is_whole(key):
+    waiver = f.waiver("LF4102", "code")
+    check_facts(f.facts() | {"waivers": [waiver]})
+    del waiver[key]
+    with pytest.raises(ValueError, match="missing"):
+        check_facts(f.facts() | {"waivers": [waiver]})
 
 
 @pytest.mark.parametrize(

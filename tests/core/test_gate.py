@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from lockflight.core import statement as statements
 from lockflight.core.canonical import dumps, loads_object
+from lockflight.core.factshape import WAIVER_STATUS
 from lockflight.core.gate import EXTENSION, PolicyRef, basis, decide, parse_vsa, required, to_vsa
 from lockflight.core.ruling import parse_ruling
 from lockflight.errors import EnvironmentProblem, PolicyDenied, VerificationFailed
 from tests.core.test_ruling import result, violation
 from tests.policy import factories as f
 
-POLICY = PolicyRef("made-up", "1", "c" * 64, frozenset({"LF4100", "LF4101"}))
+POLICY = PolicyRef("made-up", "1", "c" * 64, frozenset({"LF4100", "LF4101"}), frozenset({"LF4101"}))
 ENGINES = ({"name": "regorus", "version": "0", "sha256": "d" * 64},)
 
 
@@ -94,7 +95,7 @@ CONTRADICTIONS = [
     (
         "a waived rule that passed",
         output(waived=[{"code": "LF4101", "rule": "x", "term": "", "waiver": "e" * 64}]),
-        [("LF4018", "LF4101")],
+        [("LF4018", "LF4101"), ("LF4018", "LF4101")],
     ),
 ]
 
@@ -114,11 +115,89 @@ def test_a_warning_does_not_deny():
     assert [w.code for w in decision.warnings] == ["LF4101"]
 
 
+def waiving(*, term="", **changes):
+    waived = [{"code": "LF4101", "rule": "x", "term": term, "waiver": f.digest("waiver", "LF4101", "")}]
+    return output(rules=[passing("LF4100"), result(**changes)], waived=waived)
+
+
 def test_a_waiver_takes_a_failure_away():
-    waived = [{"code": "LF4101", "rule": "x", "term": "", "waiver": "e" * 64}]
-    decision = ask(output(rules=[passing("LF4100"), result()], waived=waived))
+    decision = ask(waiving(), f.facts() | {"waivers": [f.waiver("LF4101", "")]})
     assert decision.allow is True
-    assert decision.waived[0].waiver == "e" * 64
+    assert decision.waived[0].waiver == f.digest("waiver", "LF4101", "")
+
+
+#: Whatever the policy says that it waived, the gate looks again.
+UNWAIVED = [
+    ("no waiver at all", None),
+    ("another waiver", {"digest": "e" * 64}),
+    *((f"a waiver that is {status}", {"status": status}) for status in WAIVER_STATUS if status != "active"),
+    ("a waiver that ends now", {"expires": "2026-10-31T13:00:00Z"}),
+    ("another rule", {"rule": "LF4100"}),
+    ("every rule", {"rule": "*"}),
+    ("another term", {"term": "code"}),
+    ("another release", {"scope": {"digest": f.digest("x")}}),
+    ("no asset of the release", {"scope": {"kind": "asset"}}),
+    ("another project", {"scope": {"kind": "project", "project": "x", "environment": "staging"}}),
+    ("a project everywhere", {"scope": {"kind": "project", "project": "tumour-classifier"}}),
+    ("another environment", {"scope": {"environment": "production"}}),
+    (
+        "an emergency in a whole project",
+        {
+            "kind": "break-glass",
+            "rule": "*",
+            "scope": {"kind": "project", "project": "tumour-classifier", "environment": "staging"},
+        },
+    ),
+    ("an emergency with another rule", {"kind": "break-glass", "rule": "LF4100"}),
+    ("an emergency elsewhere", {"kind": "break-glass", "rule": "*", "scope": {"digest": f.digest("x")}}),
+]
+
+
+def waivers(changes):
+    if changes is None:
+        return []
+    rest = {key: value for key, value in changes.items() if key not in {"scope", "rule"}}
+    rest.setdefault("digest", f.digest("waiver", "LF4101", ""))
+    return [
+        f.waiver("LF4101", "", scope=changes.get("scope")) | {"rule": changes.get("rule", "LF4101")} | rest
+    ]
+
+
+@pytest.mark.parametrize("changes", [u[1] for u in UNWAIVED], ids=[u[0] for u in UNWAIVED])
+def test_a_failure_that_nobody_waived_denies(changes):
+    decision = ask(waiving(), f.facts() | {"waivers": waivers(changes)})
+    assert codes(decision) == [("LF4018", "LF4101")]
+    assert decision.allow is False
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"scope": {"environment": "staging", "project": "tumour-classifier"}},
+        {"scope": {"kind": "asset", "digest": f.digest("app")}},
+        {"scope": {"kind": "project", "project": "tumour-classifier", "environment": "staging"}},
+        {"kind": "break-glass", "rule": "*"},
+        {"kind": "break-glass", "term": "whatever"},
+    ],
+)
+def test_waivers_that_fit(changes):
+    assert ask(waiving(), f.facts() | {"waivers": waivers(changes)}).allow is True
+
+
+def test_a_rule_that_cannot_be_waived_denies():
+    policy = PolicyRef("made-up", "1", "c" * 64, POLICY.required_rules)
+    facts = f.facts() | {"waivers": [f.waiver("LF4101", "")]}
+    decision = decide(facts, policy, lambda _: waiving(), engines=ENGINES)
+    assert codes(decision) == [("LF4018", "LF4101")]
+    assert "cannot be waived" in decision.violations[0].msg
+
+
+def test_a_waiver_of_one_term_hides_no_other():
+    facts = f.facts() | {"waivers": [f.waiver("LF4101", "")]}
+    rules = [passing("LF4100"), result(), result(term="code")]
+    assert codes(ask(waiving() | {"rules": rules}, facts)) == [("LF4018", "LF4101")]
+    assert codes(ask(waiving(passed=True), facts)) == [("LF4018", "LF4101")]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,29 @@ def facts(environment="staging", *, realm="team", kind="classifier", tier="limit
     }
 
 
+def waiver(rule, term, *, scope=None, **changes):
+    """A waiver in force; `scope` changes a scope that is this release alone."""
+    return {
+        "digest": digest("waiver", rule, term),
+        "rule": rule,
+        "term": term,
+        "scope": {
+            "kind": "release",
+            "digest": digest("release"),
+            "project": "",
+            "environment": "",
+            **(scope or {}),
+        },
+        "kind": "waiver",
+        "status": "active",
+        "expires": "2026-12-01T00:00:00Z",
+        "requester": "anna",
+        "approver": "ben",
+        "renewals": 0,
+        **changes,
+    }
+
+
 def subjects_of(check, release):
     """What a check must judge: assets for most, the whole release for completeness."""
     if check == "completeness":

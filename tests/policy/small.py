@@ -18,6 +18,7 @@ REGO = """package small
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: false
 #   failure_msg: too long
 #   solution: Shorten it.
 results contains {

@@ -21,6 +21,7 @@ BLOCK = """# METADATA
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "%s is bad."
 #   solution: Mend it.
 #   collections: [mine]
@@ -46,8 +47,26 @@ def test_a_block_becomes_data():
             "solution": "Mend it.",
             "collections": ["mine"],
             "controls": ["iso27001:A.8.8"],
+            "waivable": True,
         }
     }
+
+
+def test_a_day_from_which_a_rule_denies():
+    block = BLOCK.replace("#   solution", '#   effective_on: "2027-01-31T00:00:00Z"\n#   solution')
+    assert read(block)["XX0001"]["effective_on"] == "2027-01-31T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        *("atlas:AML.M0014", "atlas:AML.T0051.001", "eu-ai-act:Art.10(2)", "eu-ai-act:Annex.IV"),
+        *("gdpr:Art.35(7)", "hipaa:164.312(a)(2)", "iso27001:A.5.21", "iso42001:A.6.2.4", "x-acme:RISK-7"),
+        *("nist-ai-rmf:MEASURE-2.7", "pci-dss:6.3.2", "soc2:CC7.1", "soc2:PI1.4"),
+    ],
+)
+def test_controls_that_exist_are_read(control):
+    assert read(BLOCK.replace("iso27001:A.8.8", control))["XX0001"]["controls"] == [control]
 
 
 def test_blocks_about_other_things_and_plain_comments_are_left_out():
@@ -82,6 +101,39 @@ BAD = [
     ("unknown key", BLOCK.replace("#   solution:", "#   sollution: x\n#   solution:")),
     ("controls are a text", BLOCK.replace('["iso27001:A.8.8"]', "all")),
     ("controls hold a number", BLOCK.replace('["iso27001:A.8.8"]', "[3]")),
+    ("no word on waivers", BLOCK.replace("#   waivable: true\n", "")),
+    ("waivable is a text", BLOCK.replace("waivable: true", 'waivable: "true"')),
+    *(
+        (f"effective on {day}", BLOCK.replace("#   solution", f"#   effective_on: {day}\n#   solution"))
+        for day in (
+            "2027-01-31",
+            "2027-01-31T00:00:00Z",
+            "'2027-01-31'",
+            "'2027-01-31T00:00:00'",
+            "'2027-01-31T00:00:00+00:00'",
+            "'\uff12027-01-31T00:00:00Z'",
+            "'2027-13-31T00:00:00Z'",
+            "1",
+        )
+    ),
+    *(
+        (f"control {control}", BLOCK.replace("iso27001:A.8.8", control))
+        for control in (
+            "iso27001",
+            "iso27001:",
+            "iso27001:A.9.1",
+            "iso27001:A.8.8 and more",
+            "soc2:CC7",
+            "nist-ai-rmf:measure-2.7",
+            "eu-ai-act:15",
+            "atlas:T0051",
+            "gdpr:32",
+            "hipaa:312",
+            "pci-dss:six",
+            "acme:RISK-7",
+            "x-acme:",
+        )
+    ),
     ("twice", BLOCK + "\n" + BLOCK),
     ("too long", BLOCK.replace("A title", "x" * 20_000)),
 ]

@@ -356,15 +356,6 @@ def test_development_version_rule_is_skipped_where_it_does_not_apply(judge):
     assert judge(f.facts("production")).skipped == ()
 
 
-def test_waivers_are_not_honoured_yet(judge):
-    facts = f.facts("staging")
-    facts["evidence"]["scan/code"] = []
-    facts["waivers"] = [{"rule": "LF4102", "term": "code"}]
-    decision = judge(facts)
-    assert not decision.allow
-    assert decision.waived == ()
-
-
 def test_the_same_facts_give_the_same_bytes(judge, gate):
     facts = f.facts("production", models=3)
     facts["evidence"]["scan/code"] = []

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
 
 SCHEMA = "https://lockflight.dev/schema/facts/v1"
+WAIVER_KINDS = ("waiver", "break-glass")
+WAIVER_STATUS = ("active", "pending", "expired", "not-yet", "rejected")
+WAIVER_SCOPES = ("asset", "release", "project")
 
 
 def check_facts(facts: JsonObject) -> None:
@@ -39,7 +42,7 @@ def check_facts(facts: JsonObject) -> None:
     _at("rejected", facts, lambda v: _each(v, _rejected))
     _at("provenance", facts, lambda v: _each(v, _provenance))
     _at("dependencies", facts, lambda v: _each(v, _dependency))
-    _at("waivers", facts, lambda v: _each(v, obj))
+    _at("waivers", facts, lambda v: _each(v, _waiver))
     _at("state", facts, _state)
 
 
@@ -227,6 +230,28 @@ def _dependency(value: JsonValue) -> None:
     dependency = obj(value)
     _at("release", dependency, hex64)
     _at("decision", dependency, text)
+
+
+def _waiver(value: JsonValue) -> None:
+    waiver = obj(value)
+    _at("digest", waiver, hex64)
+    _at("rule", waiver, _nonempty)
+    _at("term", waiver, text)
+    _at("scope", waiver, _scope)
+    _at("kind", waiver, _one_of(*WAIVER_KINDS))
+    _at("status", waiver, _one_of(*WAIVER_STATUS))
+    _at("expires", waiver, _time)
+    _at("requester", waiver, text)
+    _at("approver", waiver, text)
+    _at("renewals", waiver, natural)
+
+
+def _scope(value: JsonValue) -> None:
+    scope = obj(value)
+    _at("kind", scope, _one_of(*WAIVER_SCOPES))
+    _at("digest", scope, _digest_or_empty)
+    _at("project", scope, text)
+    _at("environment", scope, text)
 
 
 def _state(value: JsonValue) -> None:

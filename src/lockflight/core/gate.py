@@ -27,6 +27,7 @@ from lockflight.core.ruling import (
 )
 from lockflight.core.shape import array, hex64, natural, obj, text, texts
 from lockflight.core.times import unix
+from lockflight.core.waived import objection
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ class PolicyRef:
         name, version: of the bundle, for people.
         digest: SHA-256 of the bundle, 64 hex digits.
         required_rules: codes of the rules without whose result nothing is allowed.
+        waivable: codes of the rules whose failure a waiver may take away.
     """
 
     name: str
     version: str
     digest: str
     required_rules: frozenset[str]
+    waivable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def decide(
             f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
             hint="lockflight policy test BUNDLE",
         ) from error
-    violations = in_order((*ruling.violations, *_doubts(ruling, policy)))
+    violations = in_order((*ruling.violations, *_doubts(ruling, policy, facts)))
     return Decision(
         allow=ruling.allow and not violations,
         violations=violations,
@@ -150,7 +153,7 @@ def decide(
     )
 
 
-def _doubts(ruling: Ruling, policy: PolicyRef) -> list[Violation]:
+def _doubts(ruling: Ruling, policy: PolicyRef, facts: JsonObject) -> list[Violation]:
     """What the gate itself holds against an output that reads, but does not fit together."""
     doubts = [
         _doubt("LF4016", "rule-missing", code, "The policy did not evaluate a rule that its bundle demands.")
@@ -162,15 +165,20 @@ def _doubts(ruling: Ruling, policy: PolicyRef) -> list[Violation]:
         )
         for code in sorted(policy.required_rules - codes(ruling.rules))
     ]
-    failed = {rule.code for rule in ruling.rules if not rule.passed}
-    told = codes(ruling.violations) | codes(ruling.warnings) | codes(ruling.waived)
+    failed = _places(rule for rule in ruling.rules if not rule.passed)
+    denied = _places(ruling.violations) | _places(ruling.waived)
     doubts += [
         _doubt("LF4018", "output-contradicts", code, "A rule failed, but nothing in the output tells of it.")
-        for code in sorted(failed - told)
+        for code in sorted({code for code, _ in failed - denied - _places(ruling.warnings)})
     ]
     doubts += [
         _doubt("LF4018", "output-contradicts", code, "The output tells of a failure, but the rule passed.")
-        for code in sorted((codes(ruling.violations) | codes(ruling.waived)) - failed)
+        for code in sorted({code for code, _ in denied - failed})
+    ]
+    doubts += [
+        _doubt("LF4018", "output-contradicts", row.code, f"The output waives what it may not, since {why}.")
+        for row in ruling.waived
+        if (why := objection(row, facts, policy.waivable))
     ]
     if ruling.allow and ruling.violations:
         doubts.append(
@@ -179,6 +187,10 @@ def _doubts(ruling: Ruling, policy: PolicyRef) -> list[Violation]:
     if not ruling.allow and not ruling.violations and not doubts:
         doubts.append(_doubt("LF4018", "output-contradicts", "allow", "The output denies without a reason."))
     return doubts
+
+
+def _places(rows: Iterable[RuleResult | Violation | Waived]) -> set[tuple[str, str]]:
+    return {(row.code, row.term) for row in rows}
 
 
 def _doubt(code: str, rule: str, term: str, msg: str) -> Violation:

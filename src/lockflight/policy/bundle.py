@@ -79,7 +79,8 @@ class Bundle:
     @property
     def ref(self) -> PolicyRef:
         """What `core.gate` knows of it."""
-        return PolicyRef(self.name, self.version, self.digest, self.required_rules)
+        waivable = frozenset(code for code, meta in self.rules.items() if obj(meta)["waivable"] is True)
+        return PolicyRef(self.name, self.version, self.digest, self.required_rules, waivable)
 
     @property
     def rules(self) -> JsonObject:

@@ -12,16 +12,24 @@ import data.lockflight.lib
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "There is no evidence of the check %s for %s."
 #   solution: Let the check run.
 #   collections: [baseline]
 #   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1", "eu-ai-act:Art.15"]
-results contains lib.failed("LF4102", facts, [check, lib.some_names(missing)]) if {
+results contains lib.failed("LF4102", facts, [check, lib.some_names(names)]) if {
 	some check, _ in lib.required
 	lib.is_expected(check)
-	missing := {s.name | some s in lib.expected(check); count(lib.rows(check, s)) == 0}
+	missing := [s | some s in lib.expected(check); count(lib.rows(check, s)) == 0]
 	count(missing) > 0
-	facts := {"term": check, "value": count(missing), "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+	names := {s.name | some s in missing}
+	facts := {
+		"term": check,
+		"value": count(names),
+		"threshold": 0,
+		"evidence": lib.digests(lib.all_rows(check)),
+		"subjects": {s.subject | some s in missing},
+	}
 }
 
 results contains lib.failed("LF4102", facts, [check, "anything: this installation does not know the check"]) if {
@@ -51,6 +59,7 @@ covered_words(check, n) := sprintf("The check %s has evidence for all that it ju
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "The check %s did not finish for %s."
 #   solution: Remove what stopped it and let the check run again.
 #   collections: [baseline]
@@ -61,7 +70,8 @@ results contains lib.failed("LF4103", facts, [check, lib.some_names(names)]) if 
 	count(broken) > 0
 	names := {sprintf("%s (%s)", [s.name, reason(check, s)]) | some s in broken}
 	evidence := lib.digests([row | some s in broken; some row in lib.rows(check, s)])
-	facts := {"term": check, "value": count(broken), "threshold": 0, "evidence": evidence}
+	subjects := {s.subject | some s in broken}
+	facts := {"term": check, "value": count(broken), "threshold": 0, "evidence": evidence, "subjects": subjects}
 }
 
 results contains lib.passed("LF4103", facts, msg) if {
@@ -101,6 +111,7 @@ words(row) := sprintf("judged %d of 1000000 parts", [row.coverage_ppm]) if row.s
 #   severity: medium
 #   effect: deny
 #   basis: outcome
+#   waivable: true
 #   failure_msg: "The evidence of the check %s is older than %d seconds for %s."
 #   solution: Let the check run again.
 #   collections: [baseline]
@@ -111,7 +122,13 @@ results contains lib.failed("LF4104", facts, [check, max_age, lib.some_names(nam
 	count(stale) > 0
 	names := {s.name | some s in stale}
 	evidence := lib.digests([row | some s in stale; some row in lib.rows(check, s)])
-	facts := {"term": check, "value": oldest(check), "threshold": max_age, "evidence": evidence}
+	facts := {
+		"term": check,
+		"value": oldest(check),
+		"threshold": max_age,
+		"evidence": evidence,
+		"subjects": {s.subject | some s in stale},
+	}
 }
 
 results contains lib.passed("LF4104", facts, msg) if {
@@ -147,6 +164,7 @@ oldest(check) := max(array.concat([0], [age |
 #   severity: low
 #   effect: warn
 #   basis: none
+#   waivable: false
 #   failure_msg: "Statements about this release that do not count (%d): %s."
 #   solution: Look at what was offered and why it does not count; ask its producer for a statement that does.
 #   collections: [baseline]
@@ -171,6 +189,7 @@ results contains lib.passed("LF4113", facts, "No evidence was rejected.") if {
 #   severity: info
 #   effect: warn
 #   basis: none
+#   waivable: false
 #   failure_msg: "The optional check %s said nothing about %s."
 #   solution: Let it run if you want its opinion; a check that needs a foreign tool needs it installed first.
 #   collections: [baseline]

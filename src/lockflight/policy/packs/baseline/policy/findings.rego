@@ -14,6 +14,7 @@ verdicts := ["review", "unknown", "malicious"]
 #   severity: critical
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "Model files not known to be safe (%d): %s."
 #   solution: Convert them to safetensors, or remove them.
 #   collections: [baseline]
@@ -22,7 +23,8 @@ results contains lib.failed("LF4105", facts, [count(doubtful), lib.some_names(na
 	count(doubtful) > 0
 	names := {sprintf("%s (%s)", [name, verdict(digest)]) | some digest, name in doubtful}
 	evidence := lib.digests([row | some digest, _ in doubtful; some row in model_rows(digest)])
-	facts := {"term": "models", "value": count(doubtful), "threshold": 0, "evidence": evidence}
+	subjects := {digest | some digest, _ in doubtful}
+	facts := {"term": "models", "value": count(doubtful), "threshold": 0, "evidence": evidence, "subjects": subjects}
 }
 
 results contains lib.passed("LF4105", facts, msg) if {
@@ -84,6 +86,7 @@ has(digest, name) if {
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "The check %s found %d of severity %s or worse: %s."
 #   solution: Mend what was found; each finding has a fix of its own.
 #   collections: [baseline]
@@ -91,7 +94,13 @@ has(digest, name) if {
 results contains lib.failed("LF4106", facts, [check, bad[check], severity, lib.some_names(worst(check, severity))]) if {
 	some check, severity in data.blocks[input.environment]
 	bad[check] > 0
-	facts := {"term": check, "value": bad[check], "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
+	facts := {
+		"term": check,
+		"value": bad[check],
+		"threshold": 0,
+		"evidence": lib.digests(lib.all_rows(check)),
+		"subjects": {row.subject | some row in lib.all_rows(check); blocking(row, severity) > 0},
+	}
 }
 
 results contains lib.passed("LF4106", facts, msg) if {
@@ -132,6 +141,7 @@ worst(check, severity) := {words |
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "The release has gaps: %s."
 #   solution: Add these files or references to lockflight.toml, or correct the roles of files that are there.
 #   collections: [baseline]

@@ -14,6 +14,7 @@ released if input.environment in data.released_environments
 #   severity: critical
 #   effect: deny
 #   basis: value
+#   waivable: false
 #   failure_msg: The policy says nothing about the environment %s.
 #   solution: Name an environment of the policy, or add it to the policy's data.
 #   collections: [baseline]
@@ -38,6 +39,7 @@ results contains lib.passed("LF4100", facts, msg) if {
 #   severity: critical
 #   effect: deny
 #   basis: value
+#   waivable: false
 #   failure_msg: The realm is %s; its decisions count for development only, not for %s.
 #   solution: "lockflight realm init NAME --member you=developer --member colleague=approver"
 #   collections: [baseline]
@@ -69,6 +71,7 @@ separated if {
 #   severity: critical
 #   effect: deny
 #   basis: value
+#   waivable: false
 #   failure_msg: "Revoked (%d): %s."
 #   solution: Replace what was revoked and sign a new version; a revocation is never waived.
 #   collections: [baseline]
@@ -108,6 +111,7 @@ revoked_reason(entry) := object.get(entry, "reason", "no reason given")
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: false
 #   failure_msg: The environment %s is frozen.
 #   solution: Wait for the end of the freeze, or let a person with that right lift it.
 #   collections: [baseline]
@@ -135,6 +139,7 @@ open if input.state.frozen == false
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "References not pinned to a digest or a dated version (%d): %s."
 #   solution: "Add `digest = \"sha256:…\"` or a dated `version` to these [[references]] in lockflight.toml."
 #   collections: [baseline]
@@ -174,6 +179,7 @@ is_pinned(reference) if {
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: The version %s is for development; %s takes numbered versions.
 #   solution: Set `version` in lockflight.toml and sign again.
 #   collections: [baseline]
@@ -206,6 +212,7 @@ skipped contains "LF4111" if not released
 #   severity: critical
 #   effect: deny
 #   basis: value
+#   waivable: false
 #   failure_msg: "%s %s already belongs to the release sha256:%s."
 #   solution: Raise `version` in lockflight.toml and sign again.
 #   collections: [baseline]
@@ -235,6 +242,7 @@ owned if input.state.version_owner == input.release.digest
 #   severity: high
 #   effect: deny
 #   basis: value
+#   waivable: true
 #   failure_msg: "Releases that this one uses without a decision that allows them (%d): %s."
 #   solution: Promote these releases first.
 #   collections: [baseline]
