@@ -8,7 +8,8 @@ from lockflight.core.canonical import dumps
 from lockflight.core.gate import decide
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.policy.bundle import baseline, read_bundle
-from lockflight.policy.gate import PolicyGate, patched
+from lockflight.policy.gate import PolicyGate
+from lockflight.policy.patch import patched
 from tests.policy import factories as f
 from tests.policy.small import REGO, small_bundle
 

@@ -162,7 +162,7 @@ def test_of_several_waivers_one_is_used_always_the_same(judge):
 
 def failing(code):
     """Facts on which a rule fails: the proof of its bite."""
-    from lockflight.policy.gate import patched
+    from lockflight.policy.patch import patched
 
     return patched(baseline().base, baseline().bites[code])
 

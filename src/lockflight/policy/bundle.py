@@ -5,6 +5,7 @@
     data.json, X/data.json data, mounted at `data` and `data.X`
     rule_meta/data.json    what the `# METADATA` comments say
     bite/base.json         facts that must be allowed; bite/CODE.json patches them so that the rule CODE must fail
+    bite/CODE.WORD.json    more of the same for tests; where WORD starts with `calm`, the rule CODE must pass
 
 The digest is SHA-256 over the sorted (path, SHA-256 of the file), so it does not depend on how a bundle travels.
 """
@@ -44,7 +45,7 @@ MAX_FILE_BYTES = 1024 * 1024
 MAX_BYTES = 8 * 1024 * 1024
 
 _PATH = re.compile(r"data(\.[A-Za-z_][A-Za-z0-9_]*)+")
-_BITE_NAME = re.compile(r"bite/[A-Za-z][A-Za-z0-9_-]{1,63}\.json")
+_BITE_NAME = re.compile(r"bite/[A-Za-z][A-Za-z0-9_-]{1,63}(\.[a-z0-9-]{1,40})?\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Bundle:
         tests: the same of every module that tests.
         data: everything under `data`.
         base: facts that must be allowed.
-        bites: rule code to JSON Patch operations that must make that rule fail.
+        bites: fixture (`CODE` or `CODE.WORD`) to JSON Patch operations on `base`.
         files: path to SHA-256.
     """
 
@@ -96,13 +97,14 @@ def baseline() -> Bundle:
         EnvironmentProblem: LF4005 to LF4007 the installation is damaged.
     """
     top = resources.files("lockflight.policy").joinpath("packs", "baseline")
-    return read_bundle(dict(_resources(top, "")))
+    return read_bundle(dict(resource_files(top)))
 
 
-def _resources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+def resource_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """Path and content of every file of the installation below a folder."""
     for item in folder.iterdir():
         if item.is_dir():
-            yield from _resources(item, f"{prefix}{item.name}/")
+            yield from resource_files(item, f"{prefix}{item.name}/")
         else:
             yield prefix + item.name, item.read_bytes()
 

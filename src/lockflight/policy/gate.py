@@ -6,22 +6,25 @@ that rule fail. A rule that can no longer fail, because somebody mistyped a path
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.ruling import Ruling, parse_ruling
-from lockflight.core.shape import array, obj, text
 from lockflight.errors import EnvironmentProblem
+from lockflight.policy.patch import patched
 from lockflight.policy.regorus import RegorusEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Mapping
 
-    from lockflight.core.canonical import JsonObject, JsonValue
+    from lockflight.core.canonical import JsonObject
     from lockflight.core.gate import PolicyRef
     from lockflight.policy.bundle import Bundle
+
+#: The fixture of facts that every rule must let pass, and how the name of one begins that a single rule must.
+BASE_NAME = "base"
+CALM = "calm"
 
 
 class PolicyGate:
@@ -61,7 +64,7 @@ class PolicyGate:
         """
         if self._proven:
             return
-        failures = [f"{code}: {why}" for code, why in self.bites().items() if why]
+        failures = [f"{name}: {why}" for name, why in self.bites(every=False).items() if why]
         if failures:
             raise EnvironmentProblem(
                 "LF4008",
@@ -71,88 +74,59 @@ class PolicyGate:
             )
         self._proven = True
 
-    def bites(self) -> dict[str, str]:
-        """Rule code to why it has not bitten, empty if it has; `base` stands for the facts that are fine.
+    def bites(self, *, every: bool = True) -> dict[str, str]:
+        """Fixture to why it has not bitten, empty if it has; `base` stands for the facts that are fine.
+
+        Args:
+            every: also the fixtures `CODE.WORD`, which tests run; one of each rule is enough before a verdict.
 
         Raises:
             EnvironmentProblem, PolicyDenied: as `prove`, but for LF4008.
         """
         bundle = self.bundle
         result = dict.fromkeys(sorted(bundle.rules), "it has no fixture bite/CODE.json")
-        documents = {"base": bundle.base}
-        for code, operations in bundle.bites.items():
+        documents = {BASE_NAME: bundle.base}
+        for name, operations in bundle.bites.items():
+            if not every and "." in name:
+                continue
             try:
-                documents[code] = patched(bundle.base, operations)
+                documents[name] = patched(bundle.base, operations)
             except (KeyError, IndexError, TypeError, ValueError) as error:
-                result[code] = f"its fixture cannot be applied to bite/base.json: {error!s}"
-        for code, facts in list(documents.items()):
+                result[name] = f"its fixture cannot be applied to bite/base.json: {error!s}"
+        for name, facts in list(documents.items()):
             try:
                 check_facts(facts)
             except ValueError as error:
-                result[code] = f"its fixture is not facts v1: {error}"
-                del documents[code]
+                result[name] = f"its fixture is not facts v1: {error}"
+                del documents[name]
         outputs = self._engine.evaluate_all(
             bundle.modules, bundle.data, bundle.entrypoint, [dumps(facts) for facts in documents.values()]
         )
-        for code, output in zip(documents, outputs, strict=True):
+        for name, output in zip(documents, outputs, strict=True):
             try:
-                result[code] = _bitten(code, parse_ruling(output))
+                result[name] = _fault(name, parse_ruling(output), bundle.rules)
             except (KeyError, TypeError, ValueError) as error:
-                result[code] = f"the output is not a decision: {error!s}"
+                result[name] = f"the output is not a decision: {error!s}"
         return result
 
 
-def _bitten(code: str, ruling: Ruling) -> str:
-    if code == "base":
+def _fault(name: str, ruling: Ruling, rules: Container[str]) -> str:
+    code, _, word = name.partition(".")
+    if code == BASE_NAME:
         failed = sorted({rule.code for rule in ruling.rules if not rule.passed})
         return (
             ""
             if ruling.allow and not failed
             else f"facts that are fine are refused by {', '.join(failed) or 'it'}"
         )
+    if code not in rules:
+        return "there is no rule of that code"
+    passed = {rule.passed for rule in ruling.rules if rule.code == code}
+    if word.startswith(CALM):
+        return "" if passed == {True} else "it does not pass on its known-good facts"
     told = {v.code for v in (*ruling.violations, *ruling.warnings)}
-    if code not in told or all(rule.passed for rule in ruling.rules if rule.code == code):
+    if code not in told or False not in passed:
         return "it does not fail on its known-bad facts"
     if ruling.allow and code in {v.code for v in ruling.violations}:
         return "it fails, and the output allows all the same"
     return ""
-
-
-def patched(document: JsonObject, operations: Iterable[JsonValue]) -> JsonObject:
-    """A copy with JSON Patch operations (RFC 6902: add, replace, remove) applied.
-
-    Raises:
-        KeyError, IndexError, TypeError, ValueError: an operation does not fit.
-    """
-    result = copy.deepcopy(document)
-    for item in operations:
-        operation = obj(item)
-        pointer = text(operation["path"])
-        if not pointer.startswith("/"):
-            raise ValueError(f"{pointer!r} is not a JSON pointer into the facts")
-        *parents, last = (p.replace("~1", "/").replace("~0", "~") for p in pointer[1:].split("/"))
-        place: JsonValue = result
-        for part in parents:
-            place = obj(place)[part] if isinstance(place, dict) else array(place)[int(part)]
-        _change(place, last, text(operation["op"]), copy.deepcopy(operation.get("value")))
-    return result
-
-
-def _change(place: JsonValue, last: str, op: str, value: JsonValue) -> None:
-    if op not in {"add", "replace", "remove"}:
-        raise ValueError(f"the operation {op!r} is not one of add, replace, remove")
-    if isinstance(place, dict):
-        if op != "add" and last not in place:
-            raise KeyError(last)
-        if op == "remove":
-            del place[last]
-        else:
-            place[last] = value
-        return
-    rows = array(place)
-    if op == "add":
-        rows.insert(len(rows) if last == "-" else int(last), value)
-    elif op == "remove":
-        del rows[int(last)]
-    else:
-        rows[int(last)] = value

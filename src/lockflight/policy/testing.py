@@ -23,7 +23,7 @@ class BundleTest:
     """One test of a bundle.
 
     Attributes:
-        name: `bite:CODE`, or the path of a Rego rule such as `data.example.test_refuses`.
+        name: `bite:FIXTURE`, or the path of a Rego rule such as `data.example.test_refuses`.
         passed: whether it passed; None when it is marked `todo_`.
         detail: why it did not pass.
     """
@@ -40,7 +40,7 @@ def run_tests(bundle: Bundle, gate: PolicyGate, engine: RegorusEngine) -> tuple[
         EnvironmentProblem: LF4001 to LF4003 the engine or the policy does not load.
         PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures.
     """
-    bites = [BundleTest(f"bite:{code}", not why, why) for code, why in gate.bites().items()]
+    bites = [BundleTest(f"bite:{name}", not why, why) for name, why in gate.bites().items()]
     return (*bites, *_rego_tests(bundle, engine))
 
 

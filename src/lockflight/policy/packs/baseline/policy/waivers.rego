@@ -14,6 +14,7 @@ is_later(code) if data.rule_meta[code].effective_on > input.now
 # Whether a waiver speaks of a failed result here and now. Nothing else in the policy reads waivers.
 fits(waiver, result) if {
 	data.rule_meta[result.code].waivable == true
+	not warns(result.code)
 	waiver.status == "active"
 	waiver.expires > input.now
 	names(waiver, result)
