@@ -61,6 +61,7 @@ ARGUMENTS = {
     "log show": "",
     "log verify": "",
     "log rebuild": "",
+    "policy explain": "15",
     "tools list": "",
     "tools install": "bandit",
     "config show": "",

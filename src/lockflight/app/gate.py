@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.canonical import JsonObject
     from lockflight.core.check import CheckInfo
-    from lockflight.core.gate import Decision
+    from lockflight.core.gate import Decision, StoredDecision
     from lockflight.core.release import Release
     from lockflight.core.state import State
     from lockflight.policy.bundle import Bundle
@@ -53,13 +53,22 @@ class Judgement:
     @property
     def exit_code(self) -> int:
         """0 allowed, 11 if only evidence is missing, else 10."""
-        if self.decision.allow:
-            return 0
-        evidence = self.facts["evidence"]
-        rows = evidence if isinstance(evidence, dict) else {}
-        lacking = set(EVIDENCE_CODES)
-        lacking |= {code for code, check in FOLLOWS.items() if not _judged(rows.get(f"scan/{check}"))}
-        return 11 if {v.code for v in self.decision.violations} <= lacking else 10
+        return exit_code(self.decision, self.facts["evidence"])
+
+
+def exit_code(decision: Decision | StoredDecision, evidence: object) -> int:
+    """0 allowed, 11 if only evidence is missing, else 10.
+
+    Args:
+        decision: what was decided.
+        evidence: the evidence of its facts, by type and check.
+    """
+    if decision.allow:
+        return 0
+    rows = evidence if isinstance(evidence, dict) else {}
+    lacking = set(EVIDENCE_CODES)
+    lacking |= {code for code, check in FOLLOWS.items() if not _judged(rows.get(f"scan/{check}"))}
+    return 11 if {v.code for v in decision.violations} <= lacking else 10
 
 
 def _judged(rows: object) -> bool:

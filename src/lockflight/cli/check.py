@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import environment
+from lockflight.cli.checkreports import refuse_clashes, report_arguments, write_reports
 from lockflight.cli.common import folder_of, quoted
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean
@@ -54,6 +55,7 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-record", dest="record", action="store_const", const=False, help="keep them local"
     )
+    report_arguments(parser)
 
 
 def check(args: argparse.Namespace, run: Run) -> Reply:
@@ -66,6 +68,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
 
     if args.plan and args.no_run:
         raise UsageError("LF0107", "--plan and --no-run exclude each other.", hint="lockflight check --help")
+    refuse_clashes(args)
     folder = folder_of(args.folder)
     only = tuple(name.strip() for name in args.only.split(",") if name.strip())
     options = CheckOptions(
@@ -86,6 +89,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         run.say(
             f"made your personal realm in {clean(str(run.home))}; its decisions count for development only"
         )
+    write_reports(args, outcome, run)
     code = _exit_code(outcome, args.plan)
     error = _error(outcome, args.folder, code)
 

@@ -12,10 +12,11 @@ from lockflight.core.times import rfc3339
 from lockflight.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from lockflight.app.people import Said
     from lockflight.cli.style import Style
+    from lockflight.core.admit import Admission, Obstacle
     from lockflight.core.release import Release
 
 
@@ -77,6 +78,26 @@ def release_line(release: Release, style: Style) -> str:
     return (
         f"{name}  {release.kind.value}, {release.tier.value} risk, {assets}  sha256:{short(release.digest)}"
     )
+
+
+#: The gate's own denial among the obstacles of an admission: no person can remove it.
+_GATE_DENIES = "LF4501"
+#: What people do before anything else: sign.
+_FIRST = frozenset({"LF4502"})
+
+
+def left_to_people(admission: Admission) -> list[Obstacle]:
+    """What people still have to do, first things first."""
+    left = (o for o in admission.obstacles if o.code != _GATE_DENIES)
+    return sorted(left, key=lambda o: o.code not in _FIRST)
+
+
+_PSEUDONYM = re.compile(r"\bp-[0-9a-f]{16}\b")
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """A text with the pseudonyms of people replaced by their names, where these are still held."""
+    return _PSEUDONYM.sub(lambda m: names.get(m[0], m[0]), text)
 
 
 def said_json(said: Said) -> dict[str, object]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from lockflight.app.gate import Judgement
     from lockflight.cli.style import Style
+    from lockflight.core.canonical import JsonObject
     from lockflight.core.findings import Finding
+    from lockflight.core.gate import Decision, StoredDecision
     from lockflight.core.ruling import Violation
 
 MOST = 10
@@ -27,12 +29,18 @@ _COUNTED = frozenset({"LF4106"})
 
 def behind(judgement: Judgement) -> dict[tuple[str, str], list[Finding]]:
     """Code and term of each failed rule to the findings in the evidence that it read, worst first, each once."""
+    return behind_rules(obj(judgement.facts["evidence"]), judgement.decision)
+
+
+def behind_rules(
+    evidence: JsonObject, decision: Decision | StoredDecision
+) -> dict[tuple[str, str], list[Finding]]:
+    """As `behind`, out of the evidence of facts and what was decided on it."""
     by_envelope: dict[str, list[Finding]] = {}
-    for rows in obj(judgement.facts["evidence"]).values():
+    for rows in evidence.values():
         for row in map(obj, array(rows)):
             findings = [finding_from_json(obj(f)) for f in array(row.get("findings", []))]
             by_envelope.setdefault(str(row.get("digest", "")), []).extend(findings)
-    decision = judgement.decision
     return {
         (failed.code, failed.term): _of(failed, by_envelope)
         for failed in (*decision.violations, *decision.warnings)

@@ -77,15 +77,21 @@ def _term(term: str) -> str:
 
 
 def _measured(row: RuleResult | Violation) -> str:
+    value, threshold = measured(row)
+    return f"{clean(value)} (demanded: {clean(threshold)})"
+
+
+def measured(row: RuleResult | Violation) -> tuple[str, str]:
+    """What was measured and what is demanded, for people; the text may come from files."""
     value, threshold = row.value, row.threshold
     if row.code == _TIMED and isinstance(value, int) and isinstance(threshold, int):
-        return f"{duration(value)} (demanded: at most {duration(threshold)})"
-    return f"{_measure(value)} (demanded: {_measure(threshold)})"
+        return duration(value), f"at most {duration(threshold)}"
+    return _measure(value), _measure(threshold)
 
 
 def _measure(value: int | str) -> str:
     """A value or threshold; a digest as people compare it."""
-    text = clean(str(value))
+    text = str(value)
     return short(text) if len(text) == _DIGEST else text
 
 

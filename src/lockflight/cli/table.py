@@ -81,6 +81,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         {
             "show": ("policy:show", "rules and required evidence of a policy", (0, 2, 3, 4)),
             "test": ("policy:test", "run the tests of a policy bundle", (0, 2, 3, 4, 10)),
+            "explain": ("decision:explain", "why a recorded decision is what it is", (0, 2, 3, 4, 12)),
         },
     ),
     "tools": (
@@ -97,7 +98,18 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
 }
 
 #: Reading commands: they can answer as at an earlier time.
-AS_OF = frozenset({"check", "verify", "status", "realm show", "evidence list", "evidence show", "log show"})
+AS_OF = frozenset(
+    {
+        "check",
+        "verify",
+        "status",
+        "realm show",
+        "evidence list",
+        "evidence show",
+        "log show",
+        "policy explain",
+    }
+)
 
 EXIT_CODES = (
     (0, "ok, allowed"),

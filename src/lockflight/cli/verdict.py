@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import quoted, release_line, typeable
+from lockflight.cli.common import left_to_people, quoted, release_line, typeable, with_names
 from lockflight.cli.findings import MOST, behind, finding_lines
 from lockflight.cli.rules import rule_lines
 from lockflight.cli.style import clean, count, short, table
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from lockflight.cli.style import Style
 
 _MOST_NAMES = 5
-_PSEUDONYM = re.compile(r"\bp-[0-9a-f]{16}\b")
-#: What people do before anything else: sign.
-_FIRST = frozenset({"LF4502"})
 
 
 def outcome_lines(
@@ -62,7 +58,7 @@ def outcome_lines(
         (environment, judgement), *_ = outcome.judgements.items()
         yield ""
         for line in _one(environment, judgement, folder, style, verbose=verbose):
-            yield _PSEUDONYM.sub(lambda m: clean(outcome.names.get(m[0], m[0])), line)
+            yield with_names(line, {k: clean(v) for k, v in outcome.names.items()})
     else:
         yield ""
         yield from _ladder(outcome, folder, style, failed=failed)
@@ -132,9 +128,7 @@ def _people(environment: str, judgement: Judgement, folder: str, style: Style) -
         yield f"{style.yes} people have done their part"
         yield f"  next: lockflight promote PACKAGE --to {environment}"
     else:
-        rest = sorted(
-            (o for o in admission.obstacles if o.code != "LF4501"), key=lambda o: o.code not in _FIRST
-        )
+        rest = left_to_people(admission)
         if not judgement.decision.allow:
             yield "The failed rules above remain; nobody can approve them away."
         if rest:
@@ -151,9 +145,7 @@ def _ladder(outcome: CheckOutcome, folder: str, style: Style, *, failed: bool) -
     for environment, judgement in outcome.judgements.items():
         decision, admission = judgement.decision, judgement.admission
         codes = sorted({v.code for v in decision.violations})
-        people = sorted(
-            (o for o in admission.obstacles if o.code != "LF4501"), key=lambda o: o.code not in _FIRST
-        )
+        people = left_to_people(admission)
         parts = []
         if codes:
             parts.append(f"{count(len(decision.violations), 'rule')} failed: {', '.join(codes)}")

@@ -59,7 +59,7 @@ def build_facts(
         },
         "project": project,
         "environment": environment,
-        "release": _release(release, asset_labels(state, release)),
+        "release": release_fact(release, asset_labels(state, release)),
         "expected": {
             f"scan/{name}": [{"grain": s.grain.value, "name": s.name, "subject": s.digest} for s in found]
             for name, found in wanted.items()
@@ -73,7 +73,8 @@ def build_facts(
     }
 
 
-def _release(release: Release, provenance: Mapping[str, str]) -> JsonObject:
+def release_fact(release: Release, provenance: Mapping[str, str]) -> JsonObject:
+    """How facts show a release: with the origin of each asset."""
     return {
         "digest": release.digest,
         "name": release.name,
@@ -151,7 +152,7 @@ def _evidence(
                 for r in outdated
             )
         rows: list[JsonValue] = [
-            _row(state, record, now) for each in by_digest.values() for record in _of_all(each)
+            evidence_row(state, record, now) for each in by_digest.values() for record in _of_all(each)
         ]
         if rows:
             evidence[f"scan/{name}"] = rows
@@ -195,7 +196,8 @@ def newest_scans(state: State, info: CheckInfo, subject: Subject) -> tuple[list[
     return list(newest.values()), [r for s, r in outdated.items() if s not in newest]
 
 
-def _row(state: State, record: Record, now: int) -> JsonObject:
+def evidence_row(state: State, record: Record, now: int) -> JsonObject:
+    """How facts show one effective record of type `scan`."""
     fact = scan_of(record)
     result = fact.result
     key = record.key

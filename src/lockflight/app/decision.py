@@ -1,0 +1,132 @@
+"""A decision that the log holds, with what it rested on and what people have said since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.app.resolve import entry_of
+from lockflight.core.acts import Approval
+from lockflight.core.admit import Admission, admit, registration_of
+from lockflight.core.facts import evidence_row, release_fact
+from lockflight.core.gate import StoredDecision
+from lockflight.core.release import parse_release
+from lockflight.core.scanfact import ScanFact
+from lockflight.core.times import unix
+from lockflight.errors import LockflightError, NotFound
+
+if TYPE_CHECKING:
+    from lockflight.app.view import RealmView
+    from lockflight.core.canonical import JsonObject, JsonValue
+    from lockflight.core.release import Release
+    from lockflight.core.state import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision in the log.
+
+    Attributes:
+        record: its entry.
+        stored: what it says.
+        version: version of the release, as it was registered; empty if it never was.
+        release: the release as facts show it; without roles and sizes where it was never signed here.
+        evidence: what the decision rested on, as facts show it, aged to the time of the decision.
+        unread: digests of evidence that the decision names and this log does not hold any more.
+        approvals: what people said for this release and environment, with the record of each.
+        admission: what people still have to do now.
+    """
+
+    record: Record
+    stored: StoredDecision
+    version: str
+    release: JsonObject
+    evidence: JsonObject
+    unread: tuple[str, ...]
+    approvals: tuple[tuple[Record, Approval], ...]
+    admission: Admission
+
+
+def recorded(view: RealmView, word: str, now: int) -> Recorded:
+    """Read a decision of a realm.
+
+    Args:
+        view: the verified realm.
+        word: its index in the log, or the start of its envelope's digest.
+        now: Unix seconds, for what people still have to do.
+
+    Raises:
+        NotFound: LF4524 there is no such entry, LF4567 the entry is no decision that counts.
+    """
+    record = entry_of(word, view.state)
+    stored = record.fact
+    if not isinstance(stored, StoredDecision) or not record.effective:
+        what = record.type or "something unreadable"
+        why = f"it does not count: {record.reason}" if record.type == "decision" else f"it is: {what}"
+        raise NotFound(
+            "LF4567",
+            f"The entry {record.index} is no decision of the gate; {why}.",
+            hint="lockflight evidence list --all --type decision",
+        )
+    evidence, unread = _evidence(view, stored)
+    release = _signed(view, stored.release)
+    registration = registration_of(view.state, stored.release)
+    version = registration.version if registration is not None else release.version if release else ""
+    said = view.state.approvals.get((stored.release, stored.environment), [])
+    return Recorded(
+        record=record,
+        stored=stored,
+        version=version,
+        release=_described(release) if release is not None else _unsigned(stored),
+        evidence=evidence,
+        unread=unread,
+        approvals=tuple((r, r.fact) for r in said if isinstance(r.fact, Approval)),
+        admission=admit(
+            state=view.state,
+            release=stored.release,
+            name=stored.name,
+            version=version,
+            environment=stored.environment,
+            allowed=stored.allow,
+            basis=stored.basis,
+            requester="",
+            now=now,
+        ),
+    )
+
+
+def _evidence(view: RealmView, stored: StoredDecision) -> tuple[JsonObject, tuple[str, ...]]:
+    rows: dict[str, list[JsonValue]] = {}
+    unread = []
+    for digest in stored.attestations:
+        record = view.state.by_digest.get(digest)
+        if record is None or not isinstance(record.fact, ScanFact):
+            unread.append(digest)
+            continue
+        row = evidence_row(view.state, record, unix(stored.time_verified))
+        rows.setdefault(f"scan/{record.fact.check}", []).append(row)
+    return dict(rows), tuple(unread)
+
+
+def _signed(view: RealmView, digest: str) -> Release | None:
+    """The release as its signed statement describes it, if this log holds one."""
+    for record in view.state.signatures.get(digest, []):
+        if record.statement is not None:
+            try:
+                return parse_release(record.statement.payload())
+            except LockflightError:
+                continue  # another tool's statement: it names files, but no roles
+    return None
+
+
+def _described(release: Release) -> JsonObject:
+    # What is recorded about an asset's origin today need not have been known when the gate decided.
+    return release_fact(release, dict.fromkeys((a.sha256 for a in release.assets), ""))
+
+
+def _unsigned(stored: StoredDecision) -> JsonObject:
+    return {
+        "digest": stored.release,
+        "name": stored.name,
+        "assets": [{"name": name, "digest": digest} for name, digest in stored.assets],
+    }
