@@ -8,7 +8,17 @@ from lockflight.app import clock
 from lockflight.app.doctor import Health, doctor
 from lockflight.errors import EnvironmentProblem
 
-PARTS = ["python", "settings", "home", "realms", "policy", "checks", "tool bandit", "network"]
+PARTS = [
+    "python",
+    "settings",
+    "home",
+    "realms",
+    "policy",
+    "policy on opa",
+    "checks",
+    "tool bandit",
+    "network",
+]
 
 
 def parts(home, **changes):
@@ -27,6 +37,14 @@ def test_a_new_home(tmp_path):
 
 def test_offline(tmp_path):
     assert parts(tmp_path, settings=lambda: True)["network"].said == "offline: no socket is opened"
+
+
+def test_without_opa_one_engine_judges(home, monkeypatch):
+    monkeypatch.setattr("lockflight.policy.engines.opa.installed", lambda: False)
+    monkeypatch.setattr("lockflight.policy.engines.pool.find_program", lambda: None)
+    part = parts(home)["policy on opa"]
+    assert (part.health, part.code) == (Health.NOTE, "LF4021")
+    assert "opa-golib-python-bindings" in part.fix
 
 
 def test_a_sound_realm(realm):

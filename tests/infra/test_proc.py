@@ -225,6 +225,18 @@ def test_a_worker_goes_on_in_a_new_child_after_a_death():
     assert one == two != three
 
 
+def test_a_child_outlives_the_thread_that_asked_first():
+    answers = []
+    with Worker("children:item", import_paths=[HERE]) as worker:
+        for _ in range(3):
+            thread = threading.Thread(target=lambda: answers.append(worker.call(b"a")))
+            thread.start()
+            thread.join(timeout=60)
+        answers.append(worker.call(b"a"))
+    assert all(answer.ok for answer in answers)
+    assert len({answer.result for answer in answers}) == 1
+
+
 def test_the_cpu_budget_is_per_call_not_per_child():
     with Worker("children:item", limits=Limits(cpu_s=1), import_paths=[HERE]) as worker:
         pids = {worker.call(b"x").result for _ in range(300)}

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from lockflight.policy.bundle import baseline
+from lockflight.policy.engines import opa as opa_module
+from lockflight.policy.engines.dual import DualEngine
+from lockflight.policy.engines.regorus import RegorusEngine
 from lockflight.policy.gate import PolicyGate
-from lockflight.policy.regorus import RegorusEngine
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +14,20 @@ def engine():
     engine = RegorusEngine()
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def opa():
+    if not opa_module.installed():
+        pytest.skip("OPA as a library is not installed here")
+    engine = opa_module.OpaEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def dual(engine, opa):
+    return DualEngine(engine, opa)
 
 
 @pytest.fixture(scope="session")

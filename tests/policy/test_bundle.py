@@ -13,6 +13,7 @@ from lockflight.errors import EnvironmentProblem, NotFound
 from lockflight.policy import bundle as bundle_module
 from lockflight.policy.annotations import rule_metadata_file
 from lockflight.policy.bundle import baseline, bundle_digest, read_bundle, read_folder
+from lockflight.policy.engines.mode import Mode
 from tests.policy import factories as f
 from tests.policy.small import small_bundle
 
@@ -41,6 +42,14 @@ def test_a_bundle_reads():
     assert bundle.data["limits"] == {"size": 9}
     assert bundle.rules["XX0001"]["rule"] == "name-is-short"
     assert bundle.base == f.facts()
+
+
+def test_a_bundle_says_how_many_engines_must_judge():
+    files = small_bundle() | {".manifest": manifest(metadata={"engines": {"production": "dual"}})}
+    assert read_bundle(files).mode("production") is Mode.DUAL
+    assert read_bundle(small_bundle()).mode("production") is Mode.ANY
+    for engines in (["dual"], {"production": "two"}, {"production": None}):
+        refused(small_bundle() | {".manifest": manifest(metadata={"engines": engines})})
 
 
 def test_the_digest_is_that_of_sorted_paths_and_contents():

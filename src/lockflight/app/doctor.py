@@ -68,7 +68,7 @@ def doctor(home: Path, *, settings: Callable[[], bool], now: int) -> list[Part]:
         read,
         *_home(home),
         *_realms(home, now),
-        _engine(),
+        *_engines(),
         *_checks(),
         *_tools(home),
         Part(
@@ -146,19 +146,31 @@ def _realms(home: Path, now: int) -> Iterator[Part]:
         yield Part("realms", Health.NOTE, "none yet; the first `lockflight check` makes a personal one")
 
 
-def _engine() -> Part:
+def _engines() -> Iterator[Part]:
     from lockflight.policy.bundle import baseline
+    from lockflight.policy.engines.opa import INSTALL
+    from lockflight.policy.engines.pool import Engines
     from lockflight.policy.gate import PolicyGate
 
+    engines = Engines()
     try:
-        bundle = baseline()
-        gate = PolicyGate(bundle)
-        gate.prove()
-        engine = gate.engines[0]
-    except LockflightError as error:
-        return Part("policy", Health.FAULT, error.message, error.code, error.hint)
-    said = f"{bundle.name} {bundle.version} bites on {engine['name']} {engine['version']}"
-    return Part("policy", Health.OK, said)
+        for name, engine in (("policy", engines.regorus), ("policy on opa", engines.opa)):
+            if engine is None:
+                said = "OPA is not installed: one engine judges where two could have to agree (optional)"
+                yield Part(name, Health.NOTE, said, "LF4021", INSTALL)
+                continue
+            try:
+                bundle = baseline()
+                gate = PolicyGate(bundle, engine)
+                gate.prove()
+                known = gate.engines[0]
+            except LockflightError as error:
+                yield Part(name, Health.FAULT, error.message, error.code, error.hint)
+                continue
+            said = f"{bundle.name} {bundle.version} bites on {known['name']} {known['version']}"
+            yield Part(name, Health.OK, said)
+    finally:
+        engines.close()
 
 
 def _checks() -> Iterator[Part]:

@@ -12,6 +12,7 @@ from lockflight.core.gate import decide, required, to_vsa
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
 from lockflight.policy.bundle import baseline
+from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.scan.table import infos
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
     from lockflight.core.check import CheckInfo
     from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.ports import PolicyEngine
     from lockflight.core.release import Release
     from lockflight.core.state import State
     from lockflight.policy.bundle import Bundle
@@ -84,19 +86,22 @@ def _speaks(summary: Mapping[str, object]) -> bool:
 
 
 class Gate:
-    """The policy in force with its engine; one per run, so that the engine's canary runs once."""
+    """The policy in force with its engines; one per run, so that each engine's canary runs once."""
 
     def __init__(self, bundle: Bundle | None = None) -> None:
         self.bundle = bundle or baseline()
         self.infos: Mapping[str, CheckInfo] = {info.name: info for info in infos()}
-        self._policy: PolicyGate | None = None
+        self._engines = Engines()
+        self._policies: dict[PolicyEngine, PolicyGate] = {}
 
-    @property
-    def policy(self) -> PolicyGate:
-        """The engine with the bundle loaded."""
-        if self._policy is None:
-            self._policy = PolicyGate(self.bundle)
-        return self._policy
+    def policy(self, environment: str) -> PolicyGate:
+        """The bundle with what must judge in an environment: one engine, or two that agree.
+
+        Raises:
+            EnvironmentProblem: LF4021 the bundle demands two engines there, and OPA is not installed.
+        """
+        engine = self._engines.for_mode(self.bundle.mode(environment))
+        return self._policies.setdefault(engine, PolicyGate(self.bundle, engine))
 
     def required(self, release: Release, environment: str) -> dict[str, int]:
         """Checks that the policy demands for this release there: name to maximal age in seconds."""
@@ -123,7 +128,8 @@ class Gate:
             infos=self.infos.values(),
             now=now,
         )
-        decision = decide(facts, self.policy.ref, self.policy.evaluate, engines=self.policy.engines)
+        policy = self.policy(environment)
+        decision = decide(facts, policy.ref, policy.evaluate, engines=policy.engines)
         admission = admit(
             state=state,
             release=release.digest,
@@ -156,7 +162,7 @@ class Gate:
             verifier=f"https://lockflight.dev/verifier/{realm.state.trust.origin}",
             versions={
                 "lockflight": lockflight.__version__,
-                **{e["name"]: e["version"] for e in self.policy.engines},
+                **{e["name"]: e["version"] for e in judgement.decision.engines},
             },
             time_verified=rfc3339(now),
             resource_uri=f"lockflight:{release.name}@sha256:{release.digest}",

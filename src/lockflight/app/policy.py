@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.core.words import ENVIRONMENTS
 from lockflight.policy.bundle import Bundle, baseline, read_folder
+from lockflight.policy.engines.mode import Mode
+from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
-from lockflight.policy.regorus import RegorusEngine
 from lockflight.policy.testing import run_tests
 
 if TYPE_CHECKING:
@@ -104,14 +105,15 @@ def _demands(environment: str, kinds: JsonValue) -> Iterator[Demand]:
 
 
 def test(bundle: Bundle) -> tuple[BundleTest, ...]:
-    """Run the fixtures and the Rego tests of a bundle.
+    """Run the fixtures and the Rego tests of a bundle, on both engines where OPA is installed.
 
     Raises:
-        EnvironmentProblem: LF4001 to LF4004 the engine or the policy does not load.
-        PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures.
+        EnvironmentProblem: LF4001 to LF4004 an engine or the policy does not load.
+        PolicyDenied: LF4010 to LF4020 the bundle cannot judge its own fixtures.
     """
-    engine = RegorusEngine()
+    engines = Engines()
+    engine = engines.for_mode(Mode.DUAL_WHERE_PRESENT)
     try:
         return run_tests(bundle, PolicyGate(bundle, engine), engine)
     finally:
-        engine.close()
+        engines.close()

@@ -249,11 +249,15 @@ class Pins(Protocol):
 
 
 class PolicyEngine(Protocol):
-    """A Rego engine; every call runs in a child process under CPU, memory and wall limits."""
+    """A Rego engine, or two that must agree; every call runs in child processes under CPU, memory and wall limits."""
 
     @property
-    def identity(self) -> Mapping[str, str]:
-        """name, version and sha256 of the engine's library."""
+    def identities(self) -> tuple[Mapping[str, str], ...]:
+        """name, version and sha256 of each engine's library, and what else tells them apart.
+
+        Raises:
+            EnvironmentProblem: LF4001, LF4002 an engine is missing or refused.
+        """
         ...
 
     def evaluate(
@@ -263,6 +267,30 @@ class PolicyEngine(Protocol):
 
         Raises:
             EnvironmentProblem: LF4001 to LF4009: engine missing or refused, policy does not load.
-            PolicyDenied: LF4010 to LF4019: undefined or malformed output, time or memory limit.
+            PolicyDenied: LF4010 to LF4020: undefined or malformed output, time or memory limit, disagreement.
         """
+        ...
+
+    def evaluate_all(
+        self, modules: Mapping[str, str], data: JsonObject, entrypoint: str, documents: Sequence[bytes]
+    ) -> list[JsonObject]:
+        """`evaluate` for several documents, which know nothing of each other; none may fail.
+
+        Raises:
+            EnvironmentProblem, PolicyDenied: as `evaluate`.
+        """
+        ...
+
+    def rules(
+        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b"{}"
+    ) -> dict[str, str]:
+        """The JSON texts of several rules; for the tests of a bundle.
+
+        Raises:
+            EnvironmentProblem, PolicyDenied: as `evaluate`.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the child processes; the next call starts new ones."""
         ...

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +29,7 @@ from lockflight.errors import EnvironmentProblem
 from lockflight.infra import _child
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -48,6 +49,9 @@ _BOOT = (
 # Where the interpreter and its libraries are found, if the operator had to say so.
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 
+
+_spawners: dict[int, ThreadPoolExecutor] = {}
+_spawner_lock = threading.Lock()
 
 #: What is left to send: bytes, and the descriptors that travel with them.
 Segments: TypeAlias = deque[tuple[memoryview, tuple[int, ...]]]
@@ -203,7 +207,9 @@ class Worker:
         }
         try:
             with theirs:
-                process = spawn(spec, self._paths, keep=(theirs.fileno(),), merge=True, env=self._env)
+                process = _from_lasting_thread(
+                    lambda: spawn(spec, self._paths, keep=(theirs.fileno(),), merge=True, env=self._env)
+                )
         except BaseException:
             ours.close()
             raise
@@ -289,6 +295,21 @@ class Worker:
                 pass
             process.stdout.close()
         return code
+
+
+def _from_lasting_thread(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Start a process that may outlive the calling thread.
+
+    Linux kills a child of ours when the thread that started it ends, not when this process does.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return start()
+    with _spawner_lock:
+        # A fork copies the pool but not its thread.
+        if os.getpid() not in _spawners:
+            _spawners.clear()
+            _spawners[os.getpid()] = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+        return _spawners[os.getpid()].submit(start).result()
 
 
 def run(

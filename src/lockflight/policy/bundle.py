@@ -1,6 +1,7 @@
 """Policy bundles in OPA's layout: `.manifest`, `policy/**.rego`, `data.json`, read strictly.
 
-    .manifest              {revision, roots, rego_version: 1, metadata{name, version, entrypoint, required_rules}}
+    .manifest              {revision, roots, rego_version: 1, metadata{name, version, entrypoint, required_rules,
+                           and engines{environment: any | dual-where-present | dual} if it says so}}
     policy/**.rego         modules; `*_test.rego` hold tests and never judge
     data.json, X/data.json data, mounted at `data` and `data.X`
     rule_meta/data.json    what the `# METADATA` comments say
@@ -26,6 +27,7 @@ from lockflight.core.shape import array, obj, text, texts
 from lockflight.errors import EnvironmentProblem, LockflightError
 from lockflight.infra.files import FileKind, Folder
 from lockflight.policy.annotations import rule_metadata
+from lockflight.policy.engines.mode import mode_for, parse_modes
 from lockflight.policy.lint import TEST_SUFFIX, lint
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.core.canonical import JsonObject, JsonValue
+    from lockflight.policy.engines.mode import Mode
 
 MANIFEST = ".manifest"
 RULE_META = "rule_meta"
@@ -57,6 +60,7 @@ class Bundle:
         digest: SHA-256 over all files, 64 hex digits.
         entrypoint: such as `data.lockflight.gate.decision`.
         required_rules: codes without whose result nothing is allowed.
+        engines: environment to how many engines must judge there.
         modules: path to text of every module that judges.
         tests: the same of every module that tests.
         data: everything under `data`.
@@ -70,6 +74,7 @@ class Bundle:
     digest: str
     entrypoint: str
     required_rules: frozenset[str]
+    engines: Mapping[str, Mode]
     modules: Mapping[str, str] = field(repr=False)
     tests: Mapping[str, str] = field(repr=False)
     data: JsonObject = field(repr=False)
@@ -87,6 +92,10 @@ class Bundle:
     def rules(self) -> JsonObject:
         """Rule code to metadata."""
         return obj(self.data[RULE_META])
+
+    def mode(self, environment: str) -> Mode:
+        """How many engines must judge in an environment."""
+        return mode_for(self.engines, environment)
 
 
 @cache
@@ -151,6 +160,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         roots, meta = _manifest(manifest)
         name, version, entrypoint = (text(meta[key]) for key in ("name", "version", "entrypoint"))
         required = frozenset(texts(meta["required_rules"]))
+        engines = parse_modes(meta.get("engines", {}))
     except (KeyError, TypeError, ValueError) as error:
         _problem(f"its {MANIFEST} lacks or misspells something: {error!s}")
     if not name or not version or not _PATH.fullmatch(entrypoint):
@@ -175,6 +185,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         digest=bundle_digest(digests),
         entrypoint=entrypoint,
         required_rules=required,
+        engines=engines,
         modules=judging,
         tests={path: source for path, source in sources.items() if path.endswith(TEST_SUFFIX)},
         data=data,
@@ -215,7 +226,7 @@ def _manifest(manifest: JsonObject) -> tuple[tuple[str, ...], JsonObject]:
     if manifest["rego_version"] != 1:
         raise ValueError("rego_version is not 1")
     meta = obj(manifest["metadata"])
-    unknown = set(meta).difference({"name", "version", "entrypoint", "required_rules"})
+    unknown = set(meta).difference({"name", "version", "entrypoint", "required_rules", "engines"})
     if unknown:
         raise ValueError(f"unknown field {min(unknown)!r}")
     return texts(manifest["roots"]), meta

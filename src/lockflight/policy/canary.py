@@ -57,6 +57,9 @@ else := "second" if { not input.nothing }
 negated if { not input.nothing.at.all }
 """
 
+#: Path of the rule of each of `VALUES`.
+RULES = tuple(f"data.{PACKAGE}.v{i}" for i in range(len(VALUES)))
+
 #: Rules that must raise: an error in a built-in function is an error, never "undefined".
 ERRORS = ('to_number("a")', "1 / 0")
 
@@ -76,9 +79,9 @@ def refusal(evaluate: Callable[[str], object]) -> str:
     Args:
         evaluate: rule path to value, with an empty object as input; raises for an error.
     """
-    for i, (text, wanted) in enumerate(VALUES):
+    for rule, (text, wanted) in zip(RULES, VALUES, strict=True):
         try:
-            value = evaluate(f"data.{PACKAGE}.v{i}")
+            value = evaluate(rule)
         except Exception as error:  # noqa: BLE001 - engines raise what they like; each is a refusal
             return f"{text} fails with {str(error).strip().splitlines()[0][:200]}"
         if value != wanted or isinstance(value, bool) != isinstance(wanted, bool):

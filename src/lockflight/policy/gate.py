@@ -13,13 +13,13 @@ from lockflight.core.factshape import check_facts
 from lockflight.core.ruling import Ruling, parse_ruling
 from lockflight.errors import EnvironmentProblem
 from lockflight.policy.patch import patched
-from lockflight.policy.regorus import RegorusEngine
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from lockflight.core.canonical import JsonObject
     from lockflight.core.gate import PolicyRef
+    from lockflight.core.ports import PolicyEngine
     from lockflight.policy.bundle import Bundle
 
 #: The fixture of facts that every rule must let pass, and how the name of one begins that a single rule must.
@@ -30,9 +30,9 @@ CALM = "calm"
 class PolicyGate:
     """Holds a bundle and an engine; the bundle is proven once, before its first verdict."""
 
-    def __init__(self, bundle: Bundle, engine: RegorusEngine | None = None) -> None:
+    def __init__(self, bundle: Bundle, engine: PolicyEngine) -> None:
         self.bundle = bundle
-        self._engine = engine or RegorusEngine()
+        self._engine = engine
         self._proven = False
 
     @property
@@ -42,15 +42,15 @@ class PolicyGate:
 
     @property
     def engines(self) -> tuple[Mapping[str, str], ...]:
-        """Which engines judge: name, version and sha256 of each."""
-        return (self._engine.identity,)
+        """Which engines judge: name, version and sha256 of each; two where both must agree."""
+        return self._engine.identities
 
     def evaluate(self, document: bytes) -> JsonObject:
         """The bundle's output for canonical facts.
 
         Raises:
             EnvironmentProblem: LF4001 to LF4008.
-            PolicyDenied: LF4010 to LF4019.
+            PolicyDenied: LF4010 to LF4020.
         """
         self.prove()
         return self._engine.evaluate(self.bundle.modules, self.bundle.data, self.bundle.entrypoint, document)
@@ -60,7 +60,7 @@ class PolicyGate:
 
         Raises:
             EnvironmentProblem: LF4008 a rule has no fixture, or does not fail on it; LF4001 to LF4004.
-            PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures.
+            PolicyDenied: LF4010 to LF4020 the bundle cannot judge its own fixtures.
         """
         if self._proven:
             return

@@ -11,9 +11,9 @@ from lockflight.policy.tokens import tokens
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lockflight.core.ports import PolicyEngine
     from lockflight.policy.bundle import Bundle
     from lockflight.policy.gate import PolicyGate
-    from lockflight.policy.regorus import RegorusEngine
 
 SKIPPED = "todo_test_"
 
@@ -33,18 +33,18 @@ class BundleTest:
     detail: str = ""
 
 
-def run_tests(bundle: Bundle, gate: PolicyGate, engine: RegorusEngine) -> tuple[BundleTest, ...]:
+def run_tests(bundle: Bundle, gate: PolicyGate, engine: PolicyEngine) -> tuple[BundleTest, ...]:
     """Run every test of a bundle.
 
     Raises:
         EnvironmentProblem: LF4001 to LF4003 the engine or the policy does not load.
-        PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures.
+        PolicyDenied: LF4010 to LF4020 the bundle cannot judge its own fixtures.
     """
     bites = [BundleTest(f"bite:{name}", not why, why) for name, why in gate.bites().items()]
     return (*bites, *_rego_tests(bundle, engine))
 
 
-def _rego_tests(bundle: Bundle, engine: RegorusEngine) -> Iterator[BundleTest]:
+def _rego_tests(bundle: Bundle, engine: PolicyEngine) -> Iterator[BundleTest]:
     modules = {**bundle.modules, **bundle.tests}
     for path, source in sorted(bundle.tests.items()):
         package = ""
@@ -65,7 +65,7 @@ def _rego_tests(bundle: Bundle, engine: RegorusEngine) -> Iterator[BundleTest]:
             yield _rego_test(engine, modules, bundle, rule)
 
 
-def _rego_test(engine: RegorusEngine, modules: dict[str, str], bundle: Bundle, rule: str) -> BundleTest:
+def _rego_test(engine: PolicyEngine, modules: dict[str, str], bundle: Bundle, rule: str) -> BundleTest:
     try:
         value = engine.rules(modules, bundle.data, [rule])[rule]
     except LockflightError as error:

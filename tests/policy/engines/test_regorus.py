@@ -11,9 +11,10 @@ import pytest
 from lockflight.core.ports import PolicyEngine
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.infra.proc import MIB, FailureKind, Limits, Outcome, RemoteError
-from lockflight.policy import _regorus
-from lockflight.policy import regorus as engine_module
-from lockflight.policy.regorus import RegorusEngine
+from lockflight.policy.engines import _regorus
+from lockflight.policy.engines import regorus as engine_module
+from lockflight.policy.engines.library import raise_failure, raise_outcome
+from lockflight.policy.engines.regorus import LIBRARY, RegorusEngine
 
 FACTS = b'{"z": "a", "n": [3, 1, 2]}'
 
@@ -168,7 +169,7 @@ def test_a_damaged_installation_is_refused(monkeypatch):
 
 def test_an_engine_that_fails_the_canary_is_refused():
     with pytest.raises(EnvironmentProblem) as caught:
-        engine_module._raise_failure("refused", "min([3, 1, 2]) is None instead of 1")
+        raise_failure("refused", "min([3, 1, 2]) is None instead of 1", LIBRARY)
     assert caught.value.code == "LF4002"
     assert caught.value.exit_code == 4
 
@@ -185,7 +186,7 @@ def test_an_engine_that_fails_the_canary_is_refused():
 )
 def test_a_child_that_dies_is_never_a_yes(outcome, code):
     with pytest.raises((EnvironmentProblem, PolicyDenied)) as caught:
-        engine_module._raise_outcome(outcome, "data.t.x")
+        raise_outcome(outcome, "data.t.x", LIBRARY)
     assert caught.value.code == code
 
 

@@ -1,0 +1,91 @@
+"""OPA itself as a library, in a child process: the second engine, which must agree with the first where it counts.
+
+The library is optional. Its distribution names Python 3.14 as the lowest version; it works on 3.11, and is installed
+there without the check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import mmap
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockflight.errors import EnvironmentProblem
+from lockflight.infra.proc import MIB, Limits
+from lockflight.policy.engines.library import MAX_OUTPUT, Library, LibraryEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DISTRIBUTION = "opa-golib-python-bindings"
+VERSION = "0.4.4"
+
+#: Budgets of one decision. Go reserves 1.7 GiB of addresses before it does anything; what it uses is far less.
+LIMITS = Limits(cpu_s=40, memory_bytes=3072 * MIB, wall_s=60.0, output_bytes=MAX_OUTPUT, file_bytes=MIB)
+
+INSTALL = f"python3 -m pip install --no-deps --ignore-requires-python {DISTRIBUTION}=={VERSION}"
+if sys.version_info >= (3, 14):
+    INSTALL = f"python3 -m pip install {DISTRIBUTION}=={VERSION}"
+
+#: What Go writes into every library about the modules that it was built from.
+_BUILT_FROM = re.compile(rb"\tgithub\.com/open-policy-agent/opa\tv([0-9A-Za-z.+-]+)[\t\n]")
+
+
+class OpaEngine(LibraryEngine):
+    """Rego by OPA (PyPI: opa-golib-python-bindings)."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        super().__init__(LIBRARY, limits)
+
+
+def installed() -> bool:
+    """Whether the library is here; nothing is loaded to find out."""
+    try:
+        metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _identity() -> Mapping[str, str]:
+    try:
+        version = metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        raise EnvironmentProblem(
+            "LF4001", f"The policy engine OPA is not installed: there is no {DISTRIBUTION}.", hint=INSTALL
+        ) from None
+    spec = importlib.util.find_spec("opa_bindings")
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    found = sorted(p for f in folders for p in Path(f).glob("libopabridge.*"))
+    built = _built(found[0]) if len(found) == 1 else None
+    if built is None:
+        raise EnvironmentProblem(
+            "LF4001",
+            f"The policy engine {DISTRIBUTION} {version} is damaged: its library is missing or says not what it is.",
+            hint=f"{INSTALL} --force-reinstall",
+        )
+    return {"version": built[0], "library": f"{DISTRIBUTION} {version}", "sha256": built[1]}
+
+
+def _built(path: Path) -> tuple[str, str] | None:
+    """Version of OPA in a library, and the library's SHA-256."""
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            return None
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            match = _BUILT_FROM.search(content)
+            return (match[1].decode("ascii"), hashlib.sha256(content).hexdigest()) if match else None
+
+
+LIBRARY = Library(
+    name="opa",
+    target="lockflight.policy.engines._opa:evaluate",
+    install=INSTALL,
+    limits=LIMITS,
+    find=_identity,
+)
