@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import environment
-from lockflight.cli.checkreports import refuse_clashes, report_arguments, write_reports
+from lockflight.cli.checkreports import refuse_clashes, report_arguments, reports
 from lockflight.cli.common import folder_of, quoted
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean
@@ -89,7 +89,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         run.say(
             f"made your personal realm in {clean(str(run.home))}; its decisions count for development only"
         )
-    write_reports(args, outcome, run)
+    marks = reports(args, outcome, run)
     code = _exit_code(outcome, args.plan)
     error = _error(outcome, args.folder, code)
 
@@ -106,7 +106,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
             failed=error is not None,
         )
 
-    return Reply("check/v1", check_json(outcome), human, code, error)
+    return Reply("check/v1", check_json(outcome), human, code, error, marks=marks)
 
 
 def _record(args: argparse.Namespace, run: Run) -> bool:

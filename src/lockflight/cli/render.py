@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,12 @@ def answer(reply: Reply, run: Run) -> int:
             sys.stdout.flush()
             sys.stdout.buffer.write(reply.raw)
         else:
-            from lockflight.cli.style import Style
+            from lockflight.cli.style import Style, defused
 
             for line in reply.human(Style.for_stream(sys.stdout)):
-                sys.stdout.write(line + "\n")
+                sys.stdout.write(defused(line) + "\n")
+        for line in reply.marks:
+            (sys.stderr if run.json or reply.raw is not None else sys.stdout).write(line + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         forget_stdout()
@@ -59,6 +60,7 @@ def fail(error: LockflightError, *, as_json: bool) -> int:
 
 
 def _envelope(ok: bool, schema: str, result: object, error: LockflightError | None, now: int) -> None:  # noqa: FBT001 - named as in the envelope
+    from lockflight.cli.style import json_text
     from lockflight.core.times import rfc3339
 
     body = {
@@ -68,7 +70,7 @@ def _envelope(ok: bool, schema: str, result: object, error: LockflightError | No
         "error": None if error is None else error_json(error),
         "as_of": rfc3339(now),
     }
-    sys.stdout.write(json.dumps(body, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json_text(body))
 
 
 def error_json(error: LockflightError) -> dict[str, object]:
@@ -85,14 +87,15 @@ def error_json(error: LockflightError) -> dict[str, object]:
 
 def error_lines(error: LockflightError) -> None:
     """An error for people."""
-    from lockflight.cli.style import Style, clean
+    from lockflight.cli.style import Style, clean, defused
 
     style = Style.for_stream(sys.stderr)
     usage = error.details.get("usage")
     if isinstance(usage, str):
-        sys.stderr.write(usage)
-    sys.stderr.write(f"{style.bad('error')} {style.bold(error.code)}: {clean(error.message)}\n")
+        sys.stderr.write(defused(usage))
+    message = f"{style.bad('error')} {style.bold(error.code)}: {clean(error.message)}"
+    sys.stderr.write(defused(message) + "\n")
     for line in filter(None, error.hint.split("\n")):
-        sys.stderr.write(f"  {style.dim('next:')} {clean(line)}\n")
+        sys.stderr.write(defused(f"  {style.dim('next:')} {clean(line)}") + "\n")
     if error.exit_code != 2:
         sys.stderr.write(f"  {style.dim(f'more: lockflight explain {error.code}')}\n")

@@ -28,6 +28,7 @@ class Reply:
         exit_code: one that the command declares.
         error: the error that explains a non-zero exit code, if the result alone does not.
         raw: bytes for standard output instead of the human lines (a document that was asked for).
+        marks: lines for the CI system that reads what the step prints, written as they are.
     """
 
     schema: str
@@ -36,6 +37,7 @@ class Reply:
     exit_code: int = 0
     error: LockflightError | None = None
     raw: bytes | None = None
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -96,7 +98,9 @@ class Run:
     def say(self, line: str) -> None:
         """Narrate on standard error; silent with --quiet."""
         if not self.quiet:
-            sys.stderr.write(line + "\n")
+            from lockflight.cli.style import defused
+
+            sys.stderr.write(defused(line) + "\n")
 
     def progress(self) -> Progress:
         """A progress line on a terminal, else silence."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.scanlines import badness, scan_lines, serious, severity_rank
-from lockflight.cli.style import count
+from lockflight.cli.style import count, json_text
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError
 
 if TYPE_CHECKING:
@@ -139,4 +138,4 @@ def _sarif(outcome: ScanOutcome) -> bytes:
         rules=rules,
         unread=[Unread(f.name, f.reason) for f in outcome.files if f.reason],
     )
-    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+    return json_text(document).encode()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
 from typing import IO
 
+#: What CI systems take for commands in the output of a step: at the start of a line, or anywhere in it.
+_COMMAND = re.compile(r"(?:^|(?<=\r))(?P<space>[^\S\r\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE)
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -77,6 +80,16 @@ def count(number: int, word: str, plural: str = "") -> str:
 def clean(text: str) -> str:
     """Text from files made safe for a terminal: control characters become visible escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def defused(text: str) -> str:
+    """Text for standard output or error in which no CI system finds a command: its first character is spelt out."""
+    return _COMMAND.sub(lambda m: "\\x23" if m["space"] is None else m["space"] + "\\x3a", text)
+
+
+def json_text(value: object) -> str:
+    """JSON for people and machines, in which no CI system finds a command; equal to any other spelling of the value."""
+    return _COMMAND.sub("\\\\u0023", json.dumps(value, ensure_ascii=False, indent=2)) + "\n"
 
 
 def table(rows: list[list[str]], *, gap: int = 2) -> list[str]:
