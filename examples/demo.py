@@ -231,7 +231,7 @@ def main() -> int:
         )
         demo.lockflight(
             "A realm is one log with its keys, people and policies.",
-            *("realm", "init", "acme", "--member", "alice=developer", "--member", "bob=approver"),
+            *("realm", "init", "acme", "--member", "alice=author", "--member", "bob=approver"),
         )
         chosen = [one for one in EXAMPLES if not options.example or one.name in options.example]
         for example in chosen:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass, field
 
 from lockflight.core.acts import Action, Approval, Promotion, Registration, Revocation, Scope
+from lockflight.core.changes import Review, Verdict
 from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
 from lockflight.core.findings import Severity
-from lockflight.core.fold import fold
+from lockflight.core.fold.run import fold
 from lockflight.core.gate import StoredDecision, basis
 from lockflight.core.release import Asset, Release, make_release
 from lockflight.core.ruling import Violation
@@ -128,8 +130,26 @@ class Ledger:
         principal = f"p-{name}"
         self.keys[name] = generate(P256)
         key = RealmKey(self.keys[name].public_der, duty, principal, tuple(roles))
-        self.heads[principal] = self.add(Grant(key, prev=self.heads.get(principal, "")).statement(), "root")
+        self.grant(key)
         return principal
+
+    def grant(self, key: RealmKey, *, withdrawn: bool = False, by: str = "root", consent: str = "") -> str:
+        """A grant, with the consent of somebody else where the realm asks for one; returns its digest."""
+        prev = self.heads.get(key.principal, "")
+        digest = self.add(Grant(key, withdrawn=withdrawn, prev=prev, realm=self.root).statement(), by)
+        self.heads[key.principal] = digest
+        if not self.state().founding and self.kind is not RealmKind.PERSONAL:
+            self.review(digest, consent or self._other(key.principal, by))
+        return digest
+
+    def _other(self, *principals: str) -> str:
+        people = self.state().people()
+        named = {f"p-{name}": name for name in self.keys}
+        return next(named[p] for p in sorted(people) if p not in principals and p in named)
+
+    def review(self, digest: str, signer: str, verdict: Verdict = Verdict.CONSENT) -> str:
+        """A second person's word."""
+        return self.add(Review(digest, "proposal", verdict, "", self.root).statement(), signer)
 
     def register(self, what: Release, signer: str) -> str:
         """Sign a release and register it; returns the registration's digest."""
@@ -204,7 +224,8 @@ class Ledger:
             environment=environment,
             basis=basis,
             verdict=changes.get("verdict", "approve"),
-            nonce="0" * 32,
+            nonce=changes.get("nonce", secrets.token_hex(16)),
+            factor=changes.get("factor", "key"),
             expires=changes.get("expires", rfc3339(NOW + 86_400)),
             realm=self.root,
         )

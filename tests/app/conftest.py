@@ -48,6 +48,6 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def realm(home: Path) -> Realm:
-    """The team realm `acme` with alice (developer) and bob (approver)."""
-    members = [Member("alice", ("developer",)), Member("bob", ("approver",))]
+    """The team realm `acme` with alice (author) and bob (approver)."""
+    members = [Member("alice", ("author",)), Member("bob", ("approver",))]
     return create_realm(home, "acme", RealmKind.TEAM, members)

@@ -20,7 +20,7 @@ from tests.factories import INFO, NOW, Ledger
 @pytest.fixture
 def ledger():
     book = Ledger()
-    book.person("alice", "developer")
+    book.person("alice", "author")
     book.person("bob", "approver")
     return book
 

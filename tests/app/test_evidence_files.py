@@ -31,7 +31,7 @@ def fact(digit="a"):
 @pytest.fixture
 def source(tmp_path):
     """Another home with two results of checks."""
-    realm = create_realm(tmp_path / "other", "source", RealmKind.PERSONAL, [Member("dora", ("developer",))])
+    realm = create_realm(tmp_path / "other", "source", RealmKind.PERSONAL, [Member("dora", ("author",))])
     producer = realm.signer(Duty.PRODUCER)
     realm.append([(fact("a"), producer), (fact("b"), producer)])
     return realm

@@ -48,7 +48,7 @@ def test_unknown():
 @pytest.fixture(scope="module")
 def state():
     ledger = Ledger()
-    ledger.person("alice", "developer")
+    ledger.person("alice", "author")
     ledger.register(factories.release(), "alice")
     return ledger.state()
 

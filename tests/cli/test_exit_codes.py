@@ -51,7 +51,7 @@ ARGUMENTS = {
     "retire": "--project berth-classifier --env development --as alice",
     "revoke": "package --reason harmful --as bob",
     "doctor": "",
-    "realm init": "other --member a=approver --member b=developer",
+    "realm init": "other --member a=approver --member b=author",
     "realm show": "",
     "evidence add": "statement.json",
     "evidence list": "",

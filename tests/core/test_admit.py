@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.core.admit import Admission, admit, authors
+from lockflight.core.admit import Admission, admit
+from lockflight.core.authors import authors
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty, Grant, RealmKind
+from lockflight.core.trust import Duty, RealmKind
 from tests.factories import NOW, Ledger, basis_of, release
 
 RELEASE = release()
@@ -16,9 +17,9 @@ RELEASE = release()
 def ledger() -> Ledger:
     """A team realm in which alice registered the release and promoted it to development."""
     realm = Ledger()
-    realm.person("alice", "developer", "approver")
+    realm.person("alice", "author", "approver")
     realm.person("bob", "approver")
-    realm.person("dora", "developer")
+    realm.person("dora", "author")
     realm.register(RELEASE, "alice")
     realm.promote(RELEASE, decision=realm.decide(RELEASE, "development"))
     return realm
@@ -61,8 +62,16 @@ def test_the_author_does_not_approve_even_with_the_role(ledger: Ledger) -> None:
 
 
 def test_the_requester_does_not_approve(ledger: Ledger) -> None:
+    ledger.person("rob", "approver", "releaser")
+    ledger.approve(RELEASE, "rob", basis=basis_of())
+    assert _codes(_admit(ledger, requester="p-rob")) == {"LF4506"}
+
+
+def test_who_asks_needs_the_role(ledger: Ledger) -> None:
     ledger.approve(RELEASE, "bob", basis=basis_of())
-    assert _codes(_admit(ledger, requester="p-bob")) == {"LF4506"}
+    ledger.person("rob", "auditor")
+    assert _codes(_admit(ledger, requester="p-rob")) == {"LF4545"}
+    assert _codes(_admit(ledger, requester="p-nobody")) == {"LF4545"}
 
 
 def test_the_role_is_needed_now(ledger: Ledger) -> None:
@@ -72,10 +81,7 @@ def test_the_role_is_needed_now(ledger: Ledger) -> None:
 
 def test_a_withdrawn_approver_no_longer_counts(ledger: Ledger) -> None:
     ledger.approve(RELEASE, "bob", basis=basis_of())
-    state = ledger.state()
-    ledger.add(
-        Grant(state.people()["p-bob"], withdrawn=True, prev=state.grant_heads["p-bob"]).statement(), "root"
-    )
+    ledger.grant(ledger.state().people()["p-bob"], withdrawn=True)
     assert _codes(_admit(ledger)) == {"LF4506"}
 
 
@@ -95,11 +101,19 @@ def test_an_approval_counts_only_for_what_it_names(
     assert _codes(_admit(ledger)) == {"LF4506"}
 
 
-def test_a_denial_stands_until_the_basis_changes(ledger: Ledger) -> None:
+def test_a_denial_sticks_until_who_denied_says_otherwise(ledger: Ledger) -> None:
     ledger.approve(RELEASE, "bob", basis=basis_of())
     ledger.approve(RELEASE, "bob", basis=basis_of(), verdict="deny")
     assert _codes(_admit(ledger)) == {"LF4506", "LF4509"}
-    assert _codes(_admit(ledger, basis="ff" * 32)) == {"LF4506"}
+    assert _codes(_admit(ledger, basis="ff" * 32)) == {"LF4506", "LF4509"}
+    ledger.approve(RELEASE, "bob", basis=basis_of())
+    assert _admit(ledger).admitted
+
+
+def test_a_denial_by_somebody_without_the_role_stops_nothing(ledger: Ledger) -> None:
+    ledger.approve(RELEASE, "bob", basis=basis_of())
+    ledger.approve(RELEASE, "dora", basis=basis_of(), verdict="deny")
+    assert _admit(ledger).admitted
 
 
 def test_a_denial_by_somebody_else_blocks_too(ledger: Ledger) -> None:
@@ -122,7 +136,7 @@ def test_no_step_is_left_out(ledger: Ledger) -> None:
 
 def test_an_unregistered_release_is_not_admitted() -> None:
     realm = Ledger()
-    realm.person("alice", "developer")
+    realm.person("alice", "author")
     assert _codes(_admit(realm, "development")) == {"LF4502"}
 
 
@@ -137,7 +151,7 @@ def test_a_version_is_used_once(ledger: Ledger) -> None:
 
 def test_a_personal_realm_counts_for_development_only() -> None:
     realm = Ledger(kind=RealmKind.PERSONAL)
-    realm.person("alice", "developer")
+    realm.person("alice", "author")
     realm.register(RELEASE, "alice")
     realm.promote(RELEASE, decision=realm.decide(RELEASE, "development"))
     assert _admit(realm, "development").separation == "none"

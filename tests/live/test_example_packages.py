@@ -42,7 +42,7 @@ def test_stock_verifier_accepts_our_package(
         stdout=subprocess.DEVNULL,
     )
     realm = create_realm(
-        home, "acme", RealmKind.TEAM, [Member("alice", ("developer",)), Member("bob", ("approver",))]
+        home, "acme", RealmKind.TEAM, [Member("alice", ("author",)), Member("bob", ("approver",))]
     )
     package = sign(home, "acme", folder, tmp_path / "package", actor="alice").package
     public = tmp_path / "alice.pub"

@@ -35,7 +35,7 @@ BAD = result(summary={"safe": 0, "review": 0, "unknown": 0, "malicious": 1})
 def ledger() -> Ledger:
     """A team realm; alice made the release and brought it to development; bob and carol may approve."""
     realm = Ledger()
-    realm.person("alice", "developer", "approver")
+    realm.person("alice", "author", "approver")
     realm.person("bob", "approver")
     realm.person("carol", "approver")
     realm.register(RELEASE, "alice")
@@ -110,7 +110,7 @@ def test_a_denial_is_not_taken_back_by_repeating_the_approval(ledger: Ledger, tw
 def test_the_realms_own_keys_survive_whatever_a_revocation_calls_them(ledger: Ledger, scope: Scope) -> None:
     for duty in ("root", "gate", "producer"):
         ledger.revoke(ledger.keys[duty].keyid, "bob", scope=scope)
-    ledger.person("dora", "developer")
+    ledger.person("dora", "author")
     ledger.promote(RELEASE, decision=ledger.decide(RELEASE, "development"))
     assert "p-dora" in ledger.state().people()
     assert ledger.state().records[-1].effective
@@ -272,7 +272,7 @@ def test_a_revoked_reference_takes_the_release_with_it(which: str) -> None:
         references=[reference],
     )
     realm = Ledger()
-    realm.person("alice", "developer")
+    realm.person("alice", "author")
     realm.person("bob", "approver")
     realm.register(what, "alice")
     realm.promote(what, decision=realm.decide(what, "development"))

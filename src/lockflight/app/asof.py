@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.view import open_view
-from lockflight.core.fold import fold
+from lockflight.core.fold.run import fold
 from lockflight.core.merkle import leaf_hash, root
 from lockflight.core.times import rfc3339
 from lockflight.errors import NotFound

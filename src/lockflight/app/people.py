@@ -10,8 +10,8 @@ from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
 from lockflight.core.acts import Approval, Revocation, Scope
-from lockflight.core.admit import authors
-from lockflight.core.state import REVOKER_ROLES
+from lockflight.core.authors import authors
+from lockflight.core.state import REVOKERS
 from lockflight.core.times import rfc3339
 from lockflight.errors import InternalError, NotFound, PolicyDenied, UsageError
 
@@ -59,11 +59,11 @@ def approve(
     verified = verify_package(home, realm_name, package)
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
-    if environment not in realm.state.trust.environments:
+    if environment not in realm.state.environments:
         raise UsageError(
             "LF0121",
             f"There is no environment {environment!r}.",
-            hint=f"Environments: {', '.join(realm.state.trust.environments)}.",
+            hint=f"Environments: {', '.join(realm.state.environments)}.",
         )
     judgement = Gate().judge(
         release=verified.release,
@@ -126,11 +126,11 @@ def revoke(
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
-    if not realm.personal and not REVOKER_ROLES.intersection(person.roles):
+    if not realm.personal and not REVOKERS.intersection(person.roles):
         raise PolicyDenied(
             "LF4522",
             f"{person.name} may not revoke here (roles: {', '.join(person.roles) or 'none'}).",
-            hint=f"Revoking needs one of the roles {', '.join(sorted(REVOKER_ROLES))}.",
+            hint=f"Revoking needs one of the roles {', '.join(sorted(REVOKERS))}.",
         )
     if scope is Scope.KEY and digest not in realm.state.keys:
         raise NotFound(

@@ -69,7 +69,7 @@ def promote(home: Path, realm_name: str, package: Path, *, environment: str, act
     verified = verify_package(home, realm_name, package)
     release = verified.release
     realm = open_realm(home, realm_name)
-    if environment not in realm.state.trust.environments:
+    if environment not in realm.state.environments:
         raise _no_environment(environment, realm)
     person = realm.actor(actor)
     held = realm.state.slot(release.name, environment)
@@ -219,7 +219,7 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
 
 
 def _slot(view: RealmView, project: str, environment: str) -> Slot:
-    if environment not in view.state.trust.environments:
+    if environment not in view.state.environments:
         raise _no_environment(environment, view)
     if not any(key[0] == project for key in view.state.slots):
         known = sorted({key[0] for key in view.state.slots})
@@ -232,7 +232,7 @@ def _slot(view: RealmView, project: str, environment: str) -> Slot:
 
 
 def _no_environment(environment: str, realm: Realm | RealmView) -> UsageError:
-    names = realm.state.trust.environments
+    names = realm.state.environments
     return UsageError(
         "LF0121", f"There is no environment {environment!r}.", hint=f"Environments: {', '.join(names)}."
     )
@@ -262,8 +262,8 @@ def status(
     """
     view = view_at(home, realm_name, as_of)
     if project:
-        _slot(view, project, view.state.trust.environments[0])
-    order = {name: i for i, name in enumerate(view.state.trust.environments)}
+        _slot(view, project, view.state.environments[0])
+    order = {name: i for i, name in enumerate(view.state.environments)}
     rows = []
     for (owner, environment, name), slot in view.state.slots.items():
         if (project and owner != project) or slot.current is None:

@@ -22,6 +22,7 @@ from lockflight.core.canonical import dumps
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.verify.keys import ED25519, P256
+from lockflight.core.words import PERSON_ROLES
 from lockflight.errors import ConflictError, EnvironmentProblem, UsageError
 from lockflight.signing.keys import FileSigner, generate, load, save
 from lockflight.signing.oms import sign_statement
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from lockflight.core.state import State
     from lockflight.core.statement import Statement
     from lockflight.log.writer import LogWriter
-
-ROLES = ("developer", "approver", "security", "admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ def open_realm(home: Path, name: str, *, person: str = "you") -> Realm:
     realm = Realm(home, name)
     if name == PERSONAL and not (realm.folder / "log.db").is_file():
         with contextlib.suppress(ConflictError):  # another process made it between the look and the lock
-            create_realm(home, name, RealmKind.PERSONAL, [Member(person, ("developer",))])
+            create_realm(home, name, RealmKind.PERSONAL, [Member(person, ("author",))])
     return realm
 
 
@@ -240,14 +239,16 @@ def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
         )
     for member in members:
         for role in member.roles:
-            if role not in ROLES:
-                raise UsageError("LF0113", f"{role!r} is no role.", hint=f"Use one of {', '.join(ROLES)}.")
+            if role not in PERSON_ROLES:
+                raise UsageError(
+                    "LF0113", f"{role!r} is no role.", hint=f"Use one of {', '.join(PERSON_ROLES)}."
+                )
     approvers = {m.name for m in members if "approver" in m.roles}
     if kind is RealmKind.TEAM and not any(approvers - {m.name} for m in members):
         raise UsageError(
             "LF0115",
             "Nobody could approve what another person made: a team realm needs two people, one of them an approver.",
-            hint="lockflight realm init NAME --member alice=developer --member bob=approver",
+            hint="lockflight realm init NAME --member alice=author --member bob=approver",
         )
 
 
@@ -272,7 +273,10 @@ def _build(folder: Path, name: str, kind: RealmKind, members: Sequence[Member]) 
         principal = f"p-{secrets.token_hex(8)}"
         signer = _new_key(keys / f"{principal}.pem", P256)
         profile = blobs.put(dumps({"name": member.name, "salt": secrets.token_hex(16)}))
-        grant = Grant(RealmKey(signer.public_der, Duty.PERSON, principal, member.roles, profile))
+        grant = Grant(
+            RealmKey(signer.public_der, Duty.PERSON, principal, member.roles, profile),
+            realm=root_digest(trust.statement().payload()),
+        )
         items.append((sign_statement(grant.statement(), root).encode(), root.public_der))
     log = open_log(
         folder,

@@ -234,7 +234,7 @@ def _held(view: RealmView, release: Release) -> tuple[str, ...]:
         for slot in view.state.slots.values()
         if slot.current is not None and slot.current.release == release.digest
     }
-    return tuple(e for e in view.state.trust.environments if e in held)
+    return tuple(e for e in view.state.environments if e in held)
 
 
 def verify_with_key(

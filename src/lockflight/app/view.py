@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lockflight.core.fold import fold
+from lockflight.core.fold.run import fold
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty

@@ -26,7 +26,7 @@ def init_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="NAME=ROLE[,ROLE]",
-        help="a person and their roles (developer, approver, security, admin); repeat it for each",
+        help="a person and their roles (author, approver, releaser, risk-owner, realm-admin …); repeat it for each",
     )
 
 
@@ -55,7 +55,7 @@ def _member(word: str) -> Member:
         raise UsageError(
             "LF0116",
             f"--member {word!r} does not name a person with roles.",
-            hint="--member alice=developer --member bob=approver,security",
+            hint="--member alice=author --member bob=approver,security",
         )
     return Member(name.strip(), tuple(role.strip() for role in roles.split(",")))
 
@@ -81,7 +81,7 @@ def _result(view: RealmView) -> dict[str, object]:
         "folder": str(view.folder),
         "origin": state.trust.origin,
         "root": f"sha256:{state.root}",
-        "environments": list(state.trust.environments),
+        "environments": list(state.environments),
         "checkpoint": {"size": view.size, "root": view.root_hash, "time": time_json(view.timestamp)},
         "people": [
             {"name": view.name_of(p), "principal": p, "roles": list(key.roles), "keyid": key.keyid}
@@ -102,7 +102,7 @@ def _lines(view: RealmView, style: Style) -> Iterable[str]:
             ["realm", f"{view.name} ({state.trust.kind.value})"],
             ["root", style.bold(f"sha256:{state.root}")],
             ["log", f"{state.trust.origin}, {view.size} entries, {time_json(view.timestamp)}"],
-            ["environments", " -> ".join(state.trust.environments)],
+            ["environments", " -> ".join(state.environments)],
         ]
     )
     yield ""

@@ -6,6 +6,7 @@ Each record writes its own predicate and reads it back strictly; formats in the 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lockflight.core import statement as st
 from lockflight.core.shape import hex64, natural, text, texts
 from lockflight.core.times import unix
+from lockflight.core.trust import FACTORS
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
@@ -29,6 +31,8 @@ class Action(StrEnum):
     """What a promotion statement does to a slot."""
 
     PROMOTE = "promote"
+    EXPOSE = "expose"
+    HOLD = "hold"
     ROLLBACK = "rollback"
     RETIRE = "retire"
 
@@ -39,6 +43,12 @@ class Scope(StrEnum):
     RELEASE = "release"
     ASSET = "asset"
     KEY = "key"
+    IDENTITY = "identity"
+
+
+def identity_digest(principal: str) -> str:
+    """What the revocation of a person or machine is about: SHA-256 (hex) of the pseudonym."""
+    return hashlib.sha256(f"lockflight-identity/v1 {principal}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,7 @@ class Approval:
         nonce: 32 random hex digits.
         expires: RFC 3339 Z.
         note: SHA-256 of the erasable blob with the reason; empty without one.
+        factor: how the person proved to be there; one of `trust.FACTORS`.
     """
 
     release: str
@@ -120,6 +131,7 @@ class Approval:
     expires: str
     note: str = ""
     realm: str = ""
+    factor: str = FACTORS[0]
 
     def statement(self) -> st.Statement:
         """The statement to sign with the person's key."""
@@ -130,6 +142,7 @@ class Approval:
             "nonce": self.nonce,
             "expires": self.expires,
             "note": self.note,
+            "factor": self.factor,
             "realm": self.realm,
         }
         return st.Statement(st.APPROVAL, (st.SubjectRef(self.name, self.release),), predicate)
@@ -152,7 +165,10 @@ def parse_approval(statement: st.Statement) -> Approval:
         expires=text(raw["expires"]),
         note=text(raw["note"]),
         realm=hex64(raw["realm"]),
+        factor=text(raw["factor"]),
     )
+    if result.factor not in FACTORS:
+        raise ValueError(f"factor {result.factor!r}")
     if result.verdict not in {"approve", "deny"}:
         raise ValueError(f"verdict {result.verdict!r}")
     if not _NONCE.fullmatch(result.nonce):
@@ -166,17 +182,20 @@ class Promotion:
     """The gate changes a slot.
 
     Attributes:
-        action: promote, rollback or retire.
-        release: digest of the release that the slot holds afterwards (retire: held before).
+        action: promote, expose, hold, rollback or retire.
+        release: digest of the release that the slot holds afterwards (retire: held before; expose and hold: the
+            candidate).
         name, version: of that release.
         project: whose slot; the release's name unless configured otherwise.
         environment: whose slot.
         slot: name of the slot; `main` unless configured otherwise.
-        exposure: basis points of the traffic.
+        exposure: basis points of the traffic that this release gets; less than all makes it a candidate beside
+            the current release.
         prev: envelope digest of the promotion that this one replaces; empty for a slot's first.
         decision: envelope digest of the decision that allowed it; empty for retire and rollback.
         approvals: envelope digests of the approvals that were used.
         requester: pseudonym of the person who asked.
+        break_glass: envelope digest of the break-glass that stands for the quorum; empty without one.
     """
 
     action: Action
@@ -192,6 +211,7 @@ class Promotion:
     slot: str = "main"
     exposure: int = FULL_EXPOSURE
     realm: str = ""
+    break_glass: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the gate key."""
@@ -206,6 +226,7 @@ class Promotion:
             "decision": self.decision,
             "approvals": list(self.approvals),
             "requester": self.requester,
+            "breakGlass": self.break_glass,
             "realm": self.realm,
         }
         return st.Statement(st.PROMOTION, (st.SubjectRef(self.name, self.release),), predicate)
@@ -232,6 +253,7 @@ def parse_promotion(statement: st.Statement) -> Promotion:
         approvals=texts(raw["approvals"]),
         requester=text(raw["requester"]),
         realm=hex64(raw["realm"]),
+        break_glass=text(raw["breakGlass"]),
     )
     if result.exposure > FULL_EXPOSURE:
         raise ValueError(f"exposure {result.exposure} is over {FULL_EXPOSURE} basis points")

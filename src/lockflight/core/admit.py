@@ -1,7 +1,7 @@
 """Admission: may this allowed release move now? The only guard of a promotion. Pure.
 
-The decision judges evidence and never sees approvals; the admission judges people: quorum, separation of duties,
-expiry, order of environments, revocation. It counts principals, never keys or names.
+The decision judges evidence and never sees approvals; the admission judges people: roles, quorum, separation of
+duties, expiry, order of environments, freezes, revocation. It counts humans, never keys, accounts or names.
 """
 
 from __future__ import annotations
@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.acts import Approval, Registration
+from lockflight.core.authors import authors, biased
+from lockflight.core.changes import DAY, Waiver, WaiverKind
+from lockflight.core.quorum import filled, needed, open_seats, spell
 from lockflight.core.times import rfc3339, unix
-from lockflight.core.trust import Duty, RealmKind
+from lockflight.core.trust import FACTORS, Duty, Environment, Mode, RealmKind
+from lockflight.core.words import PERSONAL_ENVIRONMENTS
 
 if TYPE_CHECKING:
     from lockflight.core.state import Record, State
+
+#: How long an author's own approval has to lie before it counts, where the realm allows it at all, in seconds.
+COOL_OFF_S = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,10 @@ class Admission:
         admitted: no obstacle.
         obstacles: what people still have to do.
         approvals: envelope digests of the approvals that fill the quorum.
-        counted: envelope digests of all approvals that count.
         needed: how many approvals the environment needs.
-        separation: `none` in a personal realm, else `people`.
+        separation: see `separation`.
+        counted: envelope digests of all approvals that count.
+        ignored: envelope digest to why an approval for this basis does not count.
     """
 
     admitted: bool
@@ -45,15 +53,35 @@ class Admission:
     needed: int
     separation: str
     counted: tuple[str, ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
 
 
-def authors(state: State, release: str) -> frozenset[str]:
-    """Principals who put the release together; they do not approve it, and nobody is exempt."""
-    found = set()
-    for record in (*state.signatures.get(release, []), *state.registrations.get(release, [])):
-        if record.key is not None:
-            found.add(record.key.principal)
-    return frozenset(found)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The question, as `admit` got it."""
+
+    state: State
+    release: str
+    name: str
+    environment: str
+    basis: str
+    requester: str
+    now: int
+    project: str
+    waivers: tuple[str, ...]
+    break_glass: str
+    named: frozenset[str] | None
+    exposing: bool
+
+
+def separation(state: State, environment: str) -> str:
+    """How duties are separated there: `none` (one person), `simulated`, `degraded` (small team) or `people`."""
+    if state.alone:
+        return "none"
+    if state.trust.kind is RealmKind.SIMULATOR:
+        return "simulated"
+    step = state.environment(environment)
+    return "degraded" if step is not None and step.mode is Mode.SMALL_TEAM else "people"
 
 
 def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inputs
@@ -68,6 +96,10 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
     requester: str,
     now: int,
     project: str = "",
+    waivers: tuple[str, ...] = (),
+    break_glass: str = "",
+    named: frozenset[str] | None = None,
+    exposing: bool = False,
 ) -> Admission:
     """Judge a promotion.
 
@@ -79,13 +111,31 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
         environment: where to.
         allowed: the decision's verdict, evaluated now.
         basis: the decision's basis; approvals for any other basis are void.
-        requester: pseudonym of who asks; the requester counts as an author.
+        requester: pseudonym of who asks, who counts as an author; empty for "whoever it will be".
         now: Unix seconds.
         project: whose slots; the release's name by default.
+        waivers: envelope digests of the waivers that the decision uses.
+        break_glass: envelope digest of a break-glass that stands for the quorum.
+        named: the approvals that the promotion names; None for all that there are.
+        exposing: a candidate gets more; the approvals that let it in count again.
     """
-    project = project or name
+    asked = _Asked(
+        state,
+        release,
+        name,
+        environment,
+        basis,
+        requester,
+        now,
+        project or name,
+        waivers,
+        break_glass,
+        named,
+        exposing,
+    )
     obstacles: list[Obstacle] = []
-    _order(state, release, project, environment, obstacles)
+    step = state.environment(environment)
+    _order(asked, step, obstacles)
     if not allowed:
         obstacles.append(
             Obstacle(
@@ -116,98 +166,233 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
                 "Raise `version` in lockflight.toml.",
             )
         )
-    step = state.trust.environment(environment)
-    needed, roles = (step.approvals, frozenset(step.roles)) if step is not None else (1, frozenset())
-    used = _approvals(state, release, environment, basis, requester, roles, now, obstacles)
-    personal = state.trust.kind is RealmKind.PERSONAL
-    if personal and environment != state.trust.ladder[0].name:
-        obstacles.append(
-            Obstacle(
-                "LF4505",
-                f"A personal realm has one person; its decisions count for development, not for {environment}.",
-                "lockflight realm init NAME --member you=developer --member colleague=approver",
-            )
+    _stops(asked, obstacles)
+    if step is None:
+        return Admission(
+            admitted=False,
+            obstacles=tuple(obstacles),
+            approvals=(),
+            needed=1,
+            separation=separation(state, environment),
         )
-    elif len(used) < needed:
-        who = "an approver who did not make the release"
-        obstacles.append(
-            Obstacle(
-                "LF4506",
-                f"{environment} needs {needed} approval{'s' if needed > 1 else ''} by {who}; {len(used)} count.",
-                f"lockflight approve PACKAGE --env {environment} --as NAME",
-            )
-        )
+    _requester(asked, step, obstacles)
+    counted, ignored = _approvals(asked, step, obstacles)
+    used = _quorum(asked, step, counted, ignored, obstacles)
     return Admission(
         admitted=not obstacles,
         obstacles=tuple(obstacles),
-        approvals=tuple(used[:needed]),
-        needed=needed,
-        separation="none" if personal else "people",
-        counted=tuple(used),
+        approvals=used,
+        needed=needed(step.quorum),
+        separation=separation(state, environment),
+        counted=tuple(record.digest for record in counted.values()),
+        ignored=tuple(sorted(ignored.items())),
     )
 
 
-def _order(state: State, release: str, project: str, environment: str, obstacles: list[Obstacle]) -> None:
-    ladder = state.trust.environments
-    if environment not in ladder:
+def _order(asked: _Asked, step: Environment | None, obstacles: list[Obstacle]) -> None:
+    state = asked.state
+    if step is None:
+        names = ", ".join(state.environments)
         obstacles.append(
-            Obstacle(
-                "LF4507", f"The realm has no environment {environment!r}.", f"Use one of {', '.join(ladder)}."
-            )
+            Obstacle("LF4507", f"The realm has no environment {asked.environment!r}.", f"Use one of {names}.")
         )
         return
-    position = ladder.index(environment)
-    if position == 0:
-        return
-    before = ladder[position - 1]
-    if release not in {p.release for _, p in state.slot(project, before).history}:
+    if state.alone and asked.environment not in PERSONAL_ENVIRONMENTS:
+        obstacles.append(
+            Obstacle(
+                "LF4505",
+                "A personal realm has one person; its decisions count for development, "
+                f"not for {asked.environment}.",
+                "lockflight realm init NAME --member you=author --member colleague=approver",
+            )
+        )
+    if step.after and asked.release not in {
+        p.release for _, p in state.slot(asked.project, step.after).history
+    }:
         obstacles.append(
             Obstacle(
                 "LF4508",
-                f"The release was never in {before}, the step below {environment}.",
-                f"lockflight promote PACKAGE --to {before}",
+                f"The release was never in {step.after}, the step below {asked.environment}.",
+                f"lockflight promote PACKAGE --to {step.after}",
+            )
+        )
+
+
+def _stops(asked: _Asked, obstacles: list[Obstacle]) -> None:
+    """Freezes, and break-glasses that nobody has reviewed yet."""
+    state = asked.state
+    frozen = state.frozen(asked.project, asked.environment, asked.now)
+    if frozen is not None:
+        until = f" until {frozen.fact.expires}" if frozen.fact.expires else ""
+        obstacles.append(
+            Obstacle(
+                "LF4546",
+                f"{asked.project} in {asked.environment} is frozen{until}.",
+                "lockflight freeze --lift, by whoever froze it or by two people",
+            )
+        )
+    for digest, emergency in state.emergencies.items():
+        if emergency.project == asked.project and not emergency.closed:
+            obstacles.append(
+                Obstacle(
+                    "LF4547",
+                    f"The break-glass {digest[:16]} for {asked.project} was used and waits for its review.",
+                    f"lockflight review {digest[:16]} --close, by a person who took no part",
+                )
+            )
+
+
+def _requester(asked: _Asked, step: Environment, obstacles: list[Obstacle]) -> None:
+    state = asked.state
+    if not asked.requester or state.alone or not step.requesters:
+        return
+    key = state.people().get(asked.requester)
+    roles = key.roles if key is not None and not key.expired(asked.now) else ()
+    if not set(step.requesters).intersection(roles):
+        wanted = " or ".join(step.requesters)
+        obstacles.append(
+            Obstacle(
+                "LF4545",
+                f"Moving releases into {step.name} needs the role {wanted}; who asks has {', '.join(roles) or 'none'}.",
+                "lockflight realm show lists who has which role",
             )
         )
 
 
 def _approvals(
-    state: State,
-    release: str,
-    environment: str,
-    basis: str,
-    requester: str,
-    roles: frozenset[str],
-    now: int,
-    obstacles: list[Obstacle],
-) -> list[str]:
-    not_allowed = authors(state, release) | {requester}
-    by_person: dict[str, Record] = {}
-    for record in state.approvals.get((release, environment), []):
-        fact = record.fact
-        if isinstance(fact, Approval) and record.key is not None and fact.basis == basis:
-            by_person[record.key.principal] = record
-    used: list[str] = []
+    asked: _Asked, step: Environment, obstacles: list[Obstacle]
+) -> tuple[dict[str, Record], dict[str, str]]:
+    """Human to the approval that counts, and digest to why another one does not; denials become obstacles."""
+    state = asked.state
+    makers = authors(
+        state,
+        asked.release,
+        environment=asked.environment,
+        project=asked.project,
+        waivers=asked.waivers,
+    )
     people = state.people()
-    for principal, record in by_person.items():
+    requester = people.get(asked.requester)
+    if requester is not None:
+        makers |= {requester.human}
+    newest: dict[str, Record] = {}
+    for record in state.approvals.get((asked.release, asked.environment), []):
+        if record.key is not None:
+            newest[record.key.principal] = record
+    counted: dict[str, Record] = {}
+    ignored: dict[str, str] = {}
+    for principal, record in newest.items():
         fact = record.fact
-        if not isinstance(fact, Approval):
+        key = people.get(principal)
+        if not isinstance(fact, Approval) or record.key is None:
             continue
         if fact.verdict == "deny":
-            obstacles.append(
-                Obstacle(
-                    "LF4509",
-                    f"{principal} denied this release for {environment}.",
-                    "Change the release; a new basis asks again.",
+            # A denial holds whatever is decided later, until who denied says otherwise or holds no grant any more.
+            if key is not None and {"approver", "risk-owner"}.intersection(record.key.roles, key.roles):
+                obstacles.append(
+                    Obstacle(
+                        "LF4509",
+                        f"{principal} denied this release for {asked.environment}.",
+                        "Make another release, or ask that person to approve after all.",
+                    )
                 )
+            continue
+        if fact.basis != asked.basis or (asked.named is not None and record.digest not in asked.named):
+            continue
+        why = _why_not(asked, step, record, makers)
+        if why:
+            ignored[record.digest] = why
+        elif key is not None and key.human not in counted:
+            counted[key.human] = record
+    return counted, ignored
+
+
+def _why_not(asked: _Asked, step: Environment, record: Record, makers: frozenset[str]) -> str:
+    """Why an approval for this basis does not count; empty when it does."""
+    state, fact, then = asked.state, record.fact, record.key
+    if not isinstance(fact, Approval) or then is None:
+        return "it does not read"
+    now_key = state.people().get(then.principal)
+    if now_key is None or now_key.expired(asked.now) or record.signer in state.revoked_keys:
+        return "who gave it holds no grant any more"
+    if now_key.duty is not Duty.PERSON:
+        return "a machine gave it"
+    if unix(fact.expires) <= asked.now:
+        return f"it expired at {fact.expires}"
+    if record.digest in state.used_approvals and not (asked.exposing and _let_in(asked, record.digest)):
+        return "it was used before"
+    if FACTORS.index(fact.factor) < FACTORS.index(step.factor):
+        return f"{step.name} asks for the factor {step.factor}, and it was given with {fact.factor}"
+    if not _roles(asked, record).intersection(seat.role for seat in step.quorum):
+        return "who gave it does not hold a role of the quorum, then and now"
+    if now_key.human in makers:
+        if step.mode is not Mode.SMALL_TEAM:
+            return "who gave it is an author of the release or of what judges it"
+        if asked.now < record.logged_at + COOL_OFF_S:
+            return f"an author gave it; it counts from {rfc3339(record.logged_at + COOL_OFF_S)} on"
+    elif biased(state, then.principal, makers, asked.now):
+        return "an author gave this person the role only lately"
+    return ""
+
+
+def _let_in(asked: _Asked, digest: str) -> bool:
+    candidate = asked.state.slot(asked.project, asked.environment).candidate
+    return candidate is not None and candidate.release == asked.release and digest in candidate.approvals
+
+
+def _roles(asked: _Asked, record: Record) -> frozenset[str]:
+    """Roles that count: held when the approval was given, and still."""
+    key = record.key
+    current = asked.state.people().get(key.principal) if key is not None else None
+    if key is None or current is None:
+        return frozenset()
+    return frozenset(key.roles) & frozenset(current.roles)
+
+
+def _quorum(
+    asked: _Asked,
+    step: Environment,
+    counted: dict[str, Record],
+    ignored: dict[str, str],
+    obstacles: list[Obstacle],
+) -> tuple[str, ...]:
+    """The approvals that fill the seats; an obstacle where seats stay empty."""
+    if asked.break_glass:
+        why = _broken(asked)
+        if why:
+            obstacles.append(
+                Obstacle("LF4548", f"The break-glass does not stand: {why}.", "lockflight status")
             )
-            continue
-        holder = people.get(principal)
-        current = holder is not None and roles.intersection(holder.roles) and holder.duty is Duty.PERSON
-        if record.signer in state.revoked_keys or record.digest in state.used_approvals:
-            continue
-        if current and principal not in not_allowed and unix(fact.expires) > now:
-            used.append(record.digest)
-    return used
+        return ()
+    matching = filled(step.quorum, {human: _roles(asked, record) for human, record in counted.items()})
+    missing = open_seats(step.quorum, matching)
+    if missing and not (asked.state.alone and asked.environment not in PERSONAL_ENVIRONMENTS):
+        aside = f" Not counted: {'; '.join(sorted(set(ignored.values())))}." if ignored else ""
+        obstacles.append(
+            Obstacle(
+                "LF4506",
+                f"{asked.environment} still needs {spell(missing)} who did not make the release.{aside}",
+                f"lockflight approve PACKAGE --env {asked.environment} --as NAME",
+            )
+        )
+    return tuple(sorted(counted[human].digest for human in matching))
+
+
+def _broken(asked: _Asked) -> str:
+    """Why a break-glass does not stand for the quorum; empty when it does."""
+    found = asked.state.proposals.get(asked.break_glass)
+    fact = found.fact if found is not None else None
+    if found is None or not isinstance(fact, Waiver) or fact.kind is not WaiverKind.BREAK_GLASS:
+        return "there is none of that digest"
+    if not found.consented:
+        return "no second person consented"
+    if fact.scope.digest != asked.release or fact.scope.environment != asked.environment:
+        return "it is about something else"
+    if not unix(fact.not_before) <= asked.now < unix(fact.expires):
+        return f"it holds from {fact.not_before} to {fact.expires}"
+    if asked.break_glass in asked.state.emergencies:
+        return "it was used before"
+    return ""
 
 
 def describe_approval(record: Record, now: int) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.core.admit import separation
 from lockflight.core.check import Grain, Status, base_name, subjects
 from lockflight.core.factprov import asset_labels, provenance_rows
 from lockflight.core.state import Record, State, scan_of
 from lockflight.core.times import rfc3339, unix
+from lockflight.core.waivers import waiver_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +57,7 @@ def build_facts(
             "checkpoint": checkpoint,
             "kind": state.trust.kind.value,
             "name": state.trust.name,
-            "separation": "none" if state.trust.kind.value == "personal" else "people",
+            "separation": separation(state, environment),
         },
         "project": project,
         "environment": environment,
@@ -68,8 +70,8 @@ def build_facts(
         "rejected": rejected,
         "provenance": provenance_rows(state, release),
         "dependencies": [],
-        "waivers": [],
-        "state": _state(state, release, project),
+        "waivers": waiver_facts(state, now),
+        "state": _state(state, release, project, environment, now),
     }
 
 
@@ -97,7 +99,7 @@ def release_fact(release: Release, provenance: Mapping[str, str]) -> JsonObject:
     }
 
 
-def _state(state: State, release: Release, project: str) -> JsonObject:
+def _state(state: State, release: Release, project: str, environment: str, now: int) -> JsonObject:
     revoked: list[JsonValue] = [
         {"digest": d, "scope": state.revoked[d][0].scope.value, "reason": state.revoked[d][0].reason}
         for d in (release.digest, *release.contents)
@@ -108,7 +110,7 @@ def _state(state: State, release: Release, project: str) -> JsonObject:
             "environment": slot.environment,
             "slot": slot.name,
             "release": slot.current.release,
-            "exposure": slot.current.exposure,
+            "exposure": slot.exposures[slot.current.release],
         }
         for slot in state.slots.values()
         if slot.project == project and slot.current is not None
@@ -116,7 +118,7 @@ def _state(state: State, release: Release, project: str) -> JsonObject:
     return {
         "slots": slots,
         "revoked": revoked,
-        "frozen": False,
+        "frozen": state.frozen(project, environment, now) is not None,
         "version_owner": state.owner(release.name, release.version),
     }
 

@@ -6,22 +6,27 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lockflight.core.acts import FULL_EXPOSURE
 from lockflight.core.canonical import dumps
 from lockflight.core.shape import array, hex64, obj, text
-from lockflight.core.trust import Duty, RealmKey, Trust
+from lockflight.core.times import unix
+from lockflight.core.trust import Duty, Environment, RealmKey, RealmKind, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lockflight.core import statement as st
     from lockflight.core.acts import Promotion, Revocation
+    from lockflight.core.changes import Adoption, Freeze
     from lockflight.core.scanfact import ScanFact
 
 #: The version of builds that are not released: it belongs to no digest.
 UNVERSIONED = "dev"
 
-#: Roles that may revoke in a team realm.
-REVOKER_ROLES = frozenset({"approver", "admin", "security"})
+#: Roles that may revoke and freeze.
+REVOKERS = frozenset({"approver", "risk-owner", "realm-admin"})
+#: Roles that may propose grants, environments and policies.
+ADMINS = frozenset({"realm-admin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +99,114 @@ class Signed:
 
 @dataclass(slots=True)
 class Slot:
-    """What a slot of an environment holds, and what it held."""
+    """What a slot of an environment holds, and what it held.
+
+    Attributes:
+        project, environment, name: which slot.
+        head: envelope digest of the newest effective change.
+        current: the promotion whose release it holds; None for none.
+        candidate: the promotion of the release that gets a part of the traffic; None for none.
+        since: Unix seconds from which `current` holds it.
+        moved: Unix seconds of the newest change, exposures too.
+        history: (Unix seconds, promotion) of every release that held it, oldest first.
+        left: release digest to the Unix seconds at which it last stopped holding the slot.
+    """
 
     project: str
     environment: str
     name: str
     head: str = ""
     current: Promotion | None = None
+    candidate: Promotion | None = None
     since: int = -1
+    moved: int = -1
     history: list[tuple[int, Promotion]] = field(default_factory=list)
+    left: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def exposures(self) -> dict[str, int]:
+        """Release digest to basis points of the traffic; they add up to 10000, or nothing is held."""
+        if self.current is None:
+            return {}
+        part = self.candidate.exposure if self.candidate is not None else 0
+        rows = {self.current.release: FULL_EXPOSURE - part}
+        return rows if self.candidate is None else {**rows, self.candidate.release: part}
+
+    def hold(self, fact: Promotion | None, now: int) -> None:
+        """From `now` (Unix seconds) on it holds this release alone; None empties it."""
+        if self.current is not None:
+            self.left[self.current.release] = now
+        self.current, self.candidate, self.since = fact, None, now
+        if fact is not None:
+            self.history.append((now, fact))
+
+    def held_within(self, release: str, now: int, window_s: int) -> bool:
+        """Whether it holds the release, or held it less than `window_s` seconds ago."""
+        if self.current is not None and self.current.release == release:
+            return True
+        return release in self.left and now - self.left[release] <= window_s
+
+
+@dataclass(slots=True)
+class Proposal:
+    """A change that waits for a second person, or did.
+
+    Attributes:
+        digest, index, logged_at: of its statement.
+        kind: short name of its type.
+        proposer, human: pseudonym of who signed it, and of the human behind; empty for the root key.
+        fact: what it says.
+        decided_at: Unix seconds; -1 while it waits.
+        decided_by: the human who decided.
+        consented: whether it took effect.
+    """
+
+    digest: str
+    kind: str
+    index: int
+    logged_at: int
+    proposer: str
+    human: str
+    fact: object
+    decided_at: int = -1
+    decided_by: str = ""
+    consented: bool = False
+
+    def decide(self, key: RealmKey, now: int, *, consented: bool) -> None:
+        """Record the second person's word."""
+        self.decided_at, self.decided_by, self.consented = now, key.human, consented
+
+
+@dataclass(frozen=True, slots=True)
+class GrantOrigin:
+    """Who proposed and who consented to a principal's grant (empty for a founding one), and when."""
+
+    proposer: str
+    seconder: str
+    logged_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeState:
+    """The newest statement about a scope: what it says, its envelope digest, and who froze."""
+
+    fact: Freeze
+    head: str
+    human: str
+
+    def stands(self, now: int) -> bool:
+        """Whether it freezes at a time in Unix seconds."""
+        return not self.fact.lift and (not self.fact.expires or unix(self.fact.expires) > now)
+
+
+@dataclass(slots=True)
+class Emergency:
+    """A break-glass that was used: it blocks its project until a human who took no part has reviewed it."""
+
+    project: str
+    release: str
+    participants: frozenset[str]
+    closed: bool = False
 
 
 @dataclass(slots=True)
@@ -127,6 +231,51 @@ class State:
     by_digest: dict[str, Record] = field(default_factory=dict)
     used_approvals: set[str] = field(default_factory=set)
     others: dict[str, list[Record]] = field(default_factory=dict)
+    ladder: tuple[Environment, ...] = ()
+    ladder_head: str = ""
+    adoptions: list[tuple[Adoption, str]] = field(default_factory=list)
+    policy_head: str = ""
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    grant_origins: dict[str, GrantOrigin] = field(default_factory=dict)
+    freezes: dict[tuple[str, str], FreezeState] = field(default_factory=dict)
+    emergencies: dict[str, Emergency] = field(default_factory=dict)
+    revoked_people: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
+    nonces: set[tuple[str, str]] = field(default_factory=set)
+    founding: bool = True
+
+    @property
+    def alone(self) -> bool:
+        """Whether one person holds every role: a personal realm."""
+        return self.trust.kind is RealmKind.PERSONAL
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Names of the environments, each after those that it follows."""
+        return tuple(step.name for step in self.ladder)
+
+    def environment(self, name: str) -> Environment | None:
+        """The environment of that name."""
+        return next((step for step in self.ladder if step.name == name), None)
+
+    def policy(self, environment: str) -> Adoption | None:
+        """The adopted policy that judges there; None for the one that ships with Lockflight."""
+        for adoption, _ in reversed(self.adoptions):
+            if not adoption.environments or environment in adoption.environments:
+                return adoption
+        return None
+
+    @property
+    def waivers(self) -> dict[str, Proposal]:
+        """Every waiver and break-glass, by envelope digest."""
+        return {digest: p for digest, p in self.proposals.items() if p.kind == "waiver"}
+
+    def frozen(self, project: str, environment: str, now: int) -> FreezeState | None:
+        """The freeze that stops a project in an environment at a time in Unix seconds."""
+        for scope in ((project, environment), (project, ""), ("", environment), ("", "")):
+            held = self.freezes.get(scope)
+            if held is not None and held.stands(now):
+                return held
+        return None
 
     @property
     def ineffective(self) -> list[Record]:

@@ -29,6 +29,11 @@ REVOCATION = BASE + "revocation/v1"
 TRUST = BASE + "trust/v1"
 GRANT = BASE + "grant/v1"
 REGISTRATION = BASE + "registration/v1"
+ENVIRONMENT = BASE + "environment/v1"
+POLICY = BASE + "policy/v1"
+WAIVER = BASE + "waiver/v1"
+FREEZE = BASE + "freeze/v1"
+REVIEW = BASE + "review/v1"
 
 #: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else.
 _URI = re.compile(r"[!-~]+", re.ASCII)
@@ -45,6 +50,11 @@ SHORT_NAMES = {
     TRUST: "trust",
     GRANT: "grant",
     REGISTRATION: "registration",
+    ENVIRONMENT: "environment",
+    POLICY: "policy",
+    WAIVER: "waiver",
+    FREEZE: "freeze",
+    REVIEW: "review",
 }
 
 

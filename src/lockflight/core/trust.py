@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.dsse import b64
-from lockflight.core.shape import array, natural, obj, text, texts
+from lockflight.core.quorum import Seat, parse_seats
+from lockflight.core.shape import array, hex64, natural, obj, text, texts
+from lockflight.core.times import unix
+from lockflight.core.words import INTAKE, PERSON_ROLES
 
 if TYPE_CHECKING:
-    from lockflight.core.canonical import JsonObject
+    from lockflight.core.canonical import JsonObject, JsonValue
 
+_PSEUDONYM = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 #: The clock signs checkpoints as `<origin>/clock`.
 CLOCK_SUFFIX = "/clock"
@@ -37,16 +42,16 @@ class Duty(StrEnum):
 
 
 class RealmKind(StrEnum):
-    """Decisions of a personal realm count for `development` only."""
+    """Decisions of a personal realm count for `development` only, those of a simulator nowhere."""
 
     PERSONAL = "personal"
     TEAM = "team"
+    SIMULATOR = "simulator"
 
 
-#: Which duty may sign which predicate type.
+#: Which duty may sign which predicate type. Grants may come from the root key too: the first ones must.
 DUTY_OF = {
     st.TRUST: Duty.ROOT,
-    st.GRANT: Duty.ROOT,
     st.SCAN: Duty.PRODUCER,
     st.PROVENANCE: Duty.PRODUCER,
     st.VSA: Duty.GATE,
@@ -55,6 +60,12 @@ DUTY_OF = {
     st.REGISTRATION: Duty.PERSON,
     st.APPROVAL: Duty.PERSON,
     st.REVOCATION: Duty.PERSON,
+    st.GRANT: Duty.PERSON,
+    st.ENVIRONMENT: Duty.PERSON,
+    st.POLICY: Duty.PERSON,
+    st.WAIVER: Duty.PERSON,
+    st.FREEZE: Duty.PERSON,
+    st.REVIEW: Duty.PERSON,
 }
 
 
@@ -68,6 +79,8 @@ class RealmKey:
         principal: pseudonym of the person or producer; empty for the realm's own keys.
         roles: roles of the person.
         profile: SHA-256 of the erasable blob with the name; empty if there is none.
+        owner: pseudonym of the human behind a machine or a second account; empty for a person's own.
+        expires: RFC 3339 Z from which the key counts no more; empty for never.
     """
 
     der: bytes
@@ -75,6 +88,17 @@ class RealmKey:
     principal: str = ""
     roles: tuple[str, ...] = ()
     profile: str = ""
+    owner: str = ""
+    expires: str = ""
+
+    @property
+    def human(self) -> str:
+        """Who acts in the end: separation of duties counts humans, not accounts."""
+        return self.owner or self.principal
+
+    def expired(self, at: int) -> bool:
+        """Whether it counts no more at a time in Unix seconds."""
+        return bool(self.expires) and unix(self.expires) <= at
 
     @property
     def keyid(self) -> str:
@@ -82,21 +106,98 @@ class RealmKey:
         return hashlib.sha256(self.der).hexdigest()
 
 
+class Mode(StrEnum):
+    """How an environment separates duties."""
+
+    PEOPLE = "people"
+    SMALL_TEAM = "small-team"
+
+
+#: Ways to prove who approves, weakest first. `key` is possession of the person's key alone.
+FACTORS = ("key", "key+totp", "webauthn")
+
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,38}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A step of the ladder: its name, how many approvals a promotion into it needs, and which roles may give them."""
+    """Where releases go, and whose yes that takes.
+
+    Attributes:
+        name: such as `staging`.
+        after: the environment that a release must have been in before; empty for none.
+        quorum: whose approvals a promotion needs.
+        requesters: roles that may move releases here; empty for any person.
+        factor: the weakest of `FACTORS` with which an approval counts.
+        mode: `small-team` lets an author approve after a day; every decision then says so.
+        rollback_s: how long after it held a slot a release may come back without fresh evidence, seconds.
+    """
 
     name: str
-    approvals: int = 0
-    roles: tuple[str, ...] = ()
+    after: str = ""
+    quorum: tuple[Seat, ...] = ()
+    requesters: tuple[str, ...] = ()
+    factor: str = FACTORS[0]
+    mode: Mode = Mode.PEOPLE
+    rollback_s: int = 90 * 86_400
 
+    def to_json(self) -> JsonObject:
+        """The form in statements."""
+        return {
+            "name": self.name,
+            "after": self.after,
+            "quorum": [seat.to_json() for seat in self.quorum],
+            "requesters": list(self.requesters),
+            "factor": self.factor,
+            "mode": self.mode.value,
+            "rollbackSeconds": self.rollback_s,
+        }
+
+
+_APPROVER = (Seat("approver"),)
+_MOVERS = ("author", "releaser")
 
 #: What a new realm demands: nobody for development, one other person from staging on.
 LADDER = (
-    Environment("development"),
-    Environment("staging", 1, ("approver",)),
-    Environment("production", 1, ("approver",)),
+    Environment("development", requesters=_MOVERS),
+    Environment("staging", "development", _APPROVER, _MOVERS),
+    Environment("production", "staging", _APPROVER, _MOVERS),
+    Environment(INTAKE, requesters=_MOVERS),
 )
+
+
+def parse_ladder(value: JsonValue) -> tuple[Environment, ...]:
+    """Read environments: each after one that is named before it, so the order has no circle.
+
+    Raises:
+        KeyError, TypeError, ValueError: another shape.
+    """
+    ladder: list[Environment] = []
+    for item in array(value):
+        raw = obj(item)
+        one = Environment(
+            name=text(raw["name"]),
+            after=text(raw["after"]),
+            quorum=parse_seats(raw["quorum"]),
+            requesters=texts(raw["requesters"]),
+            factor=text(raw["factor"]),
+            mode=Mode(text(raw["mode"])),
+            rollback_s=natural(raw["rollbackSeconds"]),
+        )
+        known = [step.name for step in ladder]
+        if not _ENVIRONMENT.fullmatch(one.name) or one.name in known:
+            raise ValueError(f"{one.name!r} is no name of an environment, or one twice")
+        if one.after and one.after not in known:
+            raise ValueError(f"{one.name} comes after {one.after!r}, which is not named before it")
+        if one.factor not in FACTORS or not set(one.requesters) <= set(PERSON_ROLES):
+            raise ValueError(f"{one.name} names a factor or a role that is unknown")
+        ladder.append(one)
+    if not ladder or len(ladder) > MAX_ENVIRONMENTS:
+        raise ValueError(f"no environment, or more than {MAX_ENVIRONMENTS}")
+    return tuple(ladder)
+
+
+MAX_ENVIRONMENTS = 50
 
 #: What a reader must understand to fold a log; a newer log says so, and an older reader stops instead of guessing.
 READER = 1
@@ -111,7 +212,7 @@ class Trust:
         kind: personal or team.
         origin: the log's origin line.
         keys: the realm's own keys: root, log, clock, gate, producer.
-        ladder: the environments in order of promotion, with their quorums.
+        ladder: the environments that the realm starts with; `environment/v1` statements change them.
         reader: version of the fold that is needed to read the log.
         prev: root digest of the trust statement that this one replaces; empty for the first.
     """
@@ -123,15 +224,6 @@ class Trust:
     ladder: tuple[Environment, ...]
     prev: str = ""
     reader: int = READER
-
-    @property
-    def environments(self) -> tuple[str, ...]:
-        """Names of the environments in order of promotion."""
-        return tuple(step.name for step in self.ladder)
-
-    def environment(self, name: str) -> Environment | None:
-        """The environment of that name."""
-        return next((step for step in self.ladder if step.name == name), None)
 
     def key(self, duty: Duty) -> RealmKey:
         """The first key of a duty.
@@ -151,9 +243,7 @@ class Trust:
             "kind": self.kind.value,
             "origin": self.origin,
             "keys": [{"duty": k.duty.value, "key": base64.b64encode(k.der).decode()} for k in self.keys],
-            "environments": [
-                {"name": e.name, "approvals": e.approvals, "roles": list(e.roles)} for e in self.ladder
-            ],
+            "environments": [step.to_json() for step in self.ladder],
             "reader": self.reader,
             "prev": self.prev,
         }
@@ -174,10 +264,7 @@ def parse_trust(statement: st.Statement) -> Trust:
         kind=RealmKind(text(raw["kind"])),
         origin=text(raw["origin"]),
         keys=keys,
-        ladder=tuple(
-            Environment(text(obj(e)["name"]), natural(obj(e)["approvals"]), texts(obj(e)["roles"]))
-            for e in array(raw["environments"])
-        ),
+        ladder=parse_ladder(raw["environments"]),
         prev=text(raw["prev"]),
         reader=natural(raw["reader"]),
     )
@@ -185,8 +272,6 @@ def parse_trust(statement: st.Statement) -> Trust:
         raise ValueError("unknown fields, or a subject that is not the root key")
     for duty in (Duty.LOG, Duty.CLOCK, Duty.GATE):
         trust.key(duty)
-    if not trust.ladder or len(set(trust.environments)) != len(trust.ladder):
-        raise ValueError("no environment, or one twice")
     if len({k.keyid for k in keys}) != len(keys):
         raise ValueError("one key has two duties")
     return trust
@@ -200,11 +285,13 @@ class Grant:
         key: the key with duty (person or producer), principal, roles and profile.
         withdrawn: the grant takes instead of giving.
         prev: envelope digest of the last effective grant of this principal; empty for the first.
+        realm: root digest of the realm.
     """
 
     key: RealmKey
     withdrawn: bool = False
     prev: str = ""
+    realm: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the root key."""
@@ -215,6 +302,9 @@ class Grant:
             "key": base64.b64encode(self.key.der).decode(),
             "roles": list(self.key.roles),
             "profile": self.key.profile,
+            "owner": self.key.owner,
+            "expires": self.key.expires,
+            "realm": self.realm,
             "prev": self.prev,
         }
         return st.Statement(st.GRANT, (st.SubjectRef(self.key.principal, self.key.keyid),), predicate)
@@ -237,13 +327,19 @@ def parse_grant(statement: st.Statement) -> Grant:
         principal=text(raw["principal"]),
         roles=texts(raw["roles"]),
         profile=text(raw["profile"]),
+        owner=text(raw["owner"]),
+        expires=text(raw["expires"]),
     )
     action = text(raw["action"])
-    grant = Grant(key, withdrawn=action == "withdraw", prev=text(raw["prev"]))
+    grant = Grant(key, withdrawn=action == "withdraw", prev=text(raw["prev"]), realm=hex64(raw["realm"]))
     if grant.statement() != statement:
         raise ValueError("unknown fields or action")
-    if not key.principal:
-        raise ValueError("a grant without a principal")
+    if not _PSEUDONYM.fullmatch(key.principal) or (key.owner and not _PSEUDONYM.fullmatch(key.owner)):
+        raise ValueError("a principal is a pseudonym")
+    if not set(key.roles) <= set(PERSON_ROLES):
+        raise ValueError("a role that no realm knows")
+    if key.expires:
+        unix(key.expires)
     return grant
 
 

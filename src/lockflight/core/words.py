@@ -63,11 +63,26 @@ class Tier(StrEnum):
     HIGH = "high"
 
 
-#: Environments in order of promotion; the fold refuses any other name.
+#: Environments of a new realm in order of promotion.
 ENVIRONMENTS = ("development", "staging", "production")
 
-#: Beside the ladder: what others made comes in through this one, and goes no further.
+#: Where what others made enters; it stands beside the order of promotion.
 INTAKE = "intake"
+
+#: The environments for which the decisions of a personal realm count.
+PERSONAL_ENVIRONMENTS = ("development", INTAKE)
+
+#: Roles of people and machines in a realm.
+PERSON_ROLES = (
+    "author",
+    "builder",
+    "evaluator",
+    "risk-owner",
+    "approver",
+    "releaser",
+    "auditor",
+    "realm-admin",
+)
 
 #: Roles whose asset may be a descriptor of something outside the folder.
 REFERENCE_ROLES = frozenset(

@@ -41,7 +41,7 @@ results contains lib.passed("LF4100", facts, msg) if {
 #   basis: value
 #   waivable: false
 #   failure_msg: The realm is %s; its decisions count for development only, not for %s.
-#   solution: "lockflight realm init NAME --member you=developer --member colleague=approver"
+#   solution: "lockflight realm init NAME --member you=author --member colleague=approver"
 #   collections: [baseline]
 #   controls: ["iso27001:A.5.3", "soc2:CC6.3", "nist-ai-rmf:GOVERN-2.1"]
 results contains lib.failed("LF4101", facts, [input.realm.kind, input.environment]) if {

@@ -8,69 +8,29 @@ head that it changes. Ineffective entries stay visible with their reason.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
-from lockflight.core.acts import (
-    Action,
-    Approval,
-    Promotion,
-    Registration,
-    Revocation,
-    Scope,
-    parse_approval,
-    parse_promotion,
-    parse_registration,
-    parse_revocation,
-)
-from lockflight.core.admit import admit
+from lockflight.core.acts import Approval, Registration, Revocation, Scope
 from lockflight.core.dsse import Envelope, decode
+from lockflight.core.fold import people, slots
+from lockflight.core.fold.item import Ineffective, Item
 from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.provenance import Provenance, parse_provenance
 from lockflight.core.scanfact import parse_scan
-from lockflight.core.state import REVOKER_ROLES, FoldEntry, Record, Signed, Slot, State, contents
-from lockflight.core.trust import (
-    DUTY_OF,
-    READER,
-    Duty,
-    Grant,
-    RealmKey,
-    RealmKind,
-    Trust,
-    parse_grant,
-    parse_trust,
-    root_digest,
-)
+from lockflight.core.state import FoldEntry, Record, Signed, State, contents
+from lockflight.core.trust import DUTY_OF, READER, Duty, RealmKey, Trust, parse_trust, root_digest
 from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lockflight.core.verify.keys import PublicKey
 
 
 #: The one thing in the log that stops the fold: what follows could take back what this reader would still believe.
 _TOO_NEW = "LF7233"
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """What a reader of one predicate type may look at."""
-
-    statement: st.Statement
-    digest: str
-    payload: str
-    logged_at: int
-    key: RealmKey
-
-
-class _Ineffective(Exception):
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
 
 def fold(root: str, entries: Iterable[FoldEntry]) -> State:
@@ -128,7 +88,7 @@ def _genesis(root: str, entry: FoldEntry) -> State:
         ) from error
     if trust.reader > READER:
         raise _too_new(trust)
-    state = State(root=root, trust=trust)
+    state = State(root=root, trust=trust, ladder=trust.ladder)
     state.keys = {k.keyid: k for k in trust.keys}
     record = Record(
         0,
@@ -156,20 +116,20 @@ def _read(state: State, entry: FoldEntry) -> Record:
     opened = _open(state, entry)
     try:
         if opened is None:
-            raise _Ineffective("LF7240", "its envelope is not the logged one, and its signer is a stranger")
+            raise Ineffective("LF7240", "its envelope is not the logged one, and its signer is a stranger")
         envelope, public = opened
         if not public.verify(envelope.signed_bytes, envelope.signature):
-            raise _Ineffective("LF7164", "its signature is not of the key that it names")
+            raise Ineffective("LF7164", "its signature is not of the key that it names")
         check_form(envelope, public)
         signer = public.keyid
         statement = st.parse(envelope.payload)
         kind, subject, name = statement.short_type, statement.subjects[0].sha256, statement.subjects[0].name
         key = state.keys.get(signer)
-        holder = _check_duty(state, statement, key, signer)
+        holder = _check_duty(state, statement, key, signer, entry.logged_at)
         _check_new(state, entry)
         payload = root_digest(envelope.payload)
-        fact = _apply(state, _Item(statement, entry.digest, payload, entry.logged_at, holder))
-    except _Ineffective as stop:
+        fact = _apply(state, Item(statement, entry.digest, payload, entry.index, entry.logged_at, holder))
+    except Ineffective as stop:
         code, reason = stop.code, stop.reason
     except LockflightError as error:
         if error.code == _TOO_NEW:
@@ -237,33 +197,32 @@ def _check_new(state: State, entry: FoldEntry) -> None:
     """An envelope counts once, where it was first logged: a repetition is neither fresh nor a change of mind."""
     first = state.by_digest.get(entry.digest)
     if first is not None and first.effective:
-        raise _Ineffective("LF7257", f"it repeats entry {first.index}")
+        raise Ineffective("LF7257", f"it repeats entry {first.index}")
 
 
-def _check_duty(state: State, statement: st.Statement, key: RealmKey | None, signer: str) -> RealmKey:
+def _check_duty(
+    state: State, statement: st.Statement, key: RealmKey | None, signer: str, logged_at: int
+) -> RealmKey:
     if signer in state.revoked_keys:
-        raise _Ineffective("LF7243", f"its key {signer[:16]} was revoked before")
+        raise Ineffective("LF7243", f"its key {signer[:16]} was revoked before")
     if key is None:
-        raise _Ineffective("LF7244", f"its key {signer[:16]} holds no grant in this realm")
+        raise Ineffective("LF7244", f"its key {signer[:16]} holds no grant in this realm")
+    if key.expired(logged_at):
+        raise Ineffective("LF7267", f"its key {signer[:16]} expired at {key.expires}")
     wanted = DUTY_OF.get(statement.predicate_type, Duty.PRODUCER)
+    if statement.predicate_type == st.GRANT and key.duty is Duty.ROOT:
+        return key
     if key.duty is not wanted:
-        raise _Ineffective(
+        raise Ineffective(
             "LF7245",
             f"a {statement.short_type} needs a key of duty {wanted.value}, but this one has {key.duty.value}",
         )
     return key
 
 
-def _apply(state: State, item: _Item) -> object:
+def _apply(state: State, item: Item) -> object:
     statement = item.statement
-    readers = {
-        st.TRUST: _trust,
-        st.GRANT: _grant,
-        st.REGISTRATION: _registration,
-        st.PROMOTION: _promotion,
-        st.REVOCATION: _revocation,
-    }
-    reader = readers.get(statement.predicate_type)
+    reader = _READERS.get(statement.predicate_type)
     if reader is not None:
         return reader(state, item)
     if statement.predicate_type == st.SCAN:
@@ -272,27 +231,25 @@ def _apply(state: State, item: _Item) -> object:
         return parse_provenance(statement)
     if statement.predicate_type == st.VSA:
         return parse_vsa(statement)
-    if statement.predicate_type == st.APPROVAL:
-        approval = parse_approval(statement)
-        _own(state, approval.realm)
-        return approval
     if statement.predicate_type == st.OMS:
         return Signed(item.payload, contents(statement))
     if statement.predicate_type.startswith(st.BASE):
-        raise _Ineffective(
+        raise Ineffective(
             "LF7258", f"this version does not know statements of the type {statement.predicate_type}"
         )
     return None
 
 
-def _trust(state: State, item: _Item) -> Trust:
+def _trust(state: State, item: Item) -> Trust:
     trust = parse_trust(item.statement)
     if trust.prev != root_digest(state.trust.statement().payload()):
-        raise _Ineffective("LF7246", "it does not follow the realm's current trust statement")
+        raise Ineffective("LF7246", "it does not follow the realm's current trust statement")
     if (trust.name, trust.origin, trust.kind) != (state.trust.name, state.trust.origin, state.trust.kind):
-        raise _Ineffective("LF7246", "it changes the realm's name, origin or kind, which are fixed")
+        raise Ineffective("LF7246", "it changes the realm's name, origin or kind, which are fixed")
     if any(trust.key(duty) != state.trust.key(duty) for duty in (Duty.LOG, Duty.CLOCK)):
-        raise _Ineffective("LF7246", "it changes the log's or the clock's key, which sign every checkpoint")
+        raise Ineffective("LF7246", "it changes the log's or the clock's key, which sign every checkpoint")
+    if trust.ladder != state.trust.ladder:
+        raise Ineffective("LF7246", "it changes the environments, which environment statements do")
     if trust.reader > READER:
         raise _too_new(trust)
     for old in state.trust.keys:
@@ -300,78 +257,6 @@ def _trust(state: State, item: _Item) -> Trust:
     state.keys.update({k.keyid: k for k in trust.keys})
     state.trust = trust
     return trust
-
-
-def _grant(state: State, item: _Item) -> Grant:
-    grant = parse_grant(item.statement)
-    principal, keyid = grant.key.principal, grant.key.keyid
-    if grant.prev != state.grant_heads.get(principal, ""):
-        raise _Ineffective("LF7246", f"it does not follow the newest grant of {principal}")
-    held = state.keys.get(keyid)
-    if held is not None and held.principal != principal:
-        raise _Ineffective("LF7247", f"the key {keyid[:16]} already belongs to another principal or duty")
-    if grant.withdrawn:
-        if held is None:
-            raise _Ineffective("LF7247", f"{principal} does not hold the key {keyid[:16]}")
-        del state.keys[keyid]
-    else:
-        for other in [k for k, v in state.keys.items() if v.principal == principal]:
-            del state.keys[other]
-        state.keys[keyid] = grant.key
-    state.grant_heads[principal] = item.digest
-    return grant
-
-
-def _registration(state: State, item: _Item) -> Registration:
-    fact = parse_registration(item.statement)
-    _own(state, fact.realm)
-    signature = state.by_digest.get(fact.signature)
-    if signature is None or not signature.effective or signature.type != "signature":
-        raise _Ineffective(
-            "LF7248", "the release signature that it names is not in the log, or not effective"
-        )
-    if not isinstance(signature.fact, Signed) or signature.fact.release != fact.release:
-        raise _Ineffective("LF7248", "the release signature that it names is about another release")
-    return fact
-
-
-def _promotion(state: State, item: _Item) -> Promotion:
-    fact = parse_promotion(item.statement)
-    _own(state, fact.realm)
-    if fact.environment not in state.trust.environments:
-        raise _Ineffective("LF7249", f"the realm has no environment {fact.environment!r}")
-    slot = state.slots.setdefault(
-        (fact.project, fact.environment, fact.slot), Slot(fact.project, fact.environment, fact.slot)
-    )
-    if fact.prev != slot.head:
-        raise _Ineffective("LF7246", "another change of the slot came first")
-    if fact.requester not in state.people():
-        raise _Ineffective("LF7255", f"the requester {fact.requester} holds no grant")
-    revoked = state.revocation_of(fact.release)
-    if fact.action is Action.PROMOTE:
-        _promotion_basis(state, fact)
-        owner = state.owner(fact.name, fact.version)
-        if owner not in {"", fact.release}:
-            raise _Ineffective(
-                "LF7250", f"{fact.name} {fact.version} already belongs to the release {owner[:16]}"
-            )
-    elif fact.action is Action.ROLLBACK:
-        if fact.release not in {p.release for _, p in slot.history}:
-            raise _Ineffective("LF7251", "the slot never held that release")
-    elif slot.current is None or slot.current.release != fact.release:
-        raise _Ineffective("LF7251", "the slot does not hold that release")
-    if revoked is not None and fact.action is not Action.RETIRE:
-        raise _Ineffective("LF7252", "the release is revoked")
-    if fact.action is Action.PROMOTE:
-        _admitted(state, fact, item.logged_at)
-        state.used_approvals.update(fact.approvals)
-        state.versions[fact.name, fact.version] = fact.release
-    slot.head = item.digest
-    slot.current = None if fact.action is Action.RETIRE else fact
-    slot.since = item.logged_at
-    if fact.action is not Action.RETIRE:
-        slot.history.append((item.logged_at, fact))
-    return fact
 
 
 def _too_new(trust: Trust) -> VerificationFailed:
@@ -382,66 +267,25 @@ def _too_new(trust: Trust) -> VerificationFailed:
     )
 
 
-def _own(state: State, realm: str) -> None:
-    if realm != state.root:
-        raise _Ineffective("LF7259", "it names another realm")
-
-
-def _promotion_basis(state: State, fact: Promotion) -> None:
-    decision = state.by_digest.get(fact.decision)
-    stored = decision.fact if decision is not None and decision.effective else None
-    if decision is None or decision.type != "decision" or stored is None:
-        raise _Ineffective("LF7253", "the decision that it names is not in the log, or not effective")
-    said: StoredDecision = stored  # type: ignore[assignment]  # type "decision" holds a StoredDecision
-    if not said.allow or said.release != fact.release or said.environment != fact.environment:
-        raise _Ineffective("LF7253", "the decision that it names does not allow this release there")
-    for digest in fact.approvals:
-        record = state.by_digest.get(digest)
-        approval = record.fact if record is not None and record.effective else None
-        if (
-            not isinstance(approval, Approval)
-            or approval.verdict != "approve"
-            or approval.basis != said.basis
-        ):
-            raise _Ineffective("LF7254", f"the approval {digest[:16]} is not effective for that decision")
-        if approval.release != fact.release or approval.environment != fact.environment:
-            raise _Ineffective("LF7254", f"the approval {digest[:16]} is about something else")
-
-
-def _admitted(state: State, fact: Promotion, logged_at: int) -> None:
-    """The gate's key alone moves nothing: people, order and time are judged again, as they were at that entry."""
-    decision = state.by_digest[fact.decision].fact
-    admission = admit(
-        state=state,
-        release=fact.release,
-        name=fact.name,
-        version=fact.version,
-        environment=fact.environment,
-        allowed=True,
-        basis=decision.basis if isinstance(decision, StoredDecision) else "",
-        requester=fact.requester,
-        now=logged_at,
-        project=fact.project,
-    )
-    if not admission.admitted:
-        first = admission.obstacles[0]
-        raise _Ineffective("LF7260", f"its admission does not hold: {first.code} {first.message}")
-    if len(set(fact.approvals) & set(admission.counted)) < admission.needed:
-        raise _Ineffective("LF7260", "the approvals that it names do not fill the quorum")
-
-
-def _revocation(state: State, item: _Item) -> Revocation:
-    fact = parse_revocation(item.statement)
-    _own(state, fact.realm)
-    if state.trust.kind is RealmKind.TEAM and not REVOKER_ROLES.intersection(item.key.roles):
-        raise _Ineffective("LF7256", f"revoking needs one of the roles {', '.join(sorted(REVOKER_ROLES))}")
-    if fact.scope is Scope.KEY and fact.digest in {k.keyid for k in state.trust.keys}:
-        raise _Ineffective("LF7256", "the realm's own keys are replaced by a trust statement, not revoked")
-    return fact
+_READERS: dict[str, Callable[[State, Item], object]] = {
+    st.TRUST: _trust,
+    st.GRANT: people.grant,
+    st.ENVIRONMENT: people.ladder,
+    st.POLICY: people.policy,
+    st.WAIVER: people.waiver,
+    st.FREEZE: people.freeze,
+    st.REVIEW: people.review,
+    st.REGISTRATION: slots.registration,
+    st.APPROVAL: slots.approval,
+    st.PROMOTION: slots.promotion,
+    st.REVOCATION: slots.revocation,
+}
 
 
 def _index(state: State, record: Record) -> None:
     fact = record.fact
+    if record.type not in {"trust", "grant"}:
+        state.founding = False
     if isinstance(fact, Registration):
         state.registrations.setdefault(fact.release, []).append(record)
     elif isinstance(fact, Approval):
@@ -450,6 +294,11 @@ def _index(state: State, record: Record) -> None:
         if fact.scope is Scope.KEY:
             state.revoked_keys.setdefault(fact.digest, (fact, record))
             state.keys.pop(fact.digest, None)
+        elif fact.scope is Scope.IDENTITY:
+            state.revoked_people.setdefault(fact.name, (fact, record))
+            for keyid in [k for k, v in state.keys.items() if fact.name in {v.principal, v.owner}]:
+                state.revoked_keys.setdefault(keyid, (fact, record))
+                del state.keys[keyid]
         else:
             state.revoked.setdefault(fact.digest, (fact, record))
     elif record.type == "scan":

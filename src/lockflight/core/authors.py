@@ -1,0 +1,74 @@
+"""Who made a release: computed from evidence, and never among those who approve it. Pure.
+
+Humans are counted, not accounts: what a machine or a second account did, its owner did.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.core.changes import Adoption, LadderChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockflight.core.state import State
+
+#: How long a grant is too fresh to be used for what its proposer or seconder made, in seconds.
+FRESH_GRANT_S = 7 * 86_400
+
+
+def authors(
+    state: State, release: str, *, environment: str = "", project: str = "", waivers: Iterable[str] = ()
+) -> frozenset[str]:
+    """Humans who do not approve a release for an environment; nobody is exempt.
+
+    They signed or registered it, built it or committed to what it was built from, asked for a waiver that its
+    decision uses, or changed the policy or the environments since the slot last moved.
+
+    Args:
+        state: the fold.
+        release: its digest.
+        environment: where to; empty for only those who made the release.
+        project: whose slot.
+        waivers: envelope digests of the waivers that the decision uses.
+    """
+    found = {
+        record.key.human
+        for record in (*state.signatures.get(release, []), *state.registrations.get(release, []))
+        if record.key is not None
+    }
+    for digest in waivers:
+        asked = state.proposals.get(digest)
+        if asked is not None:
+            found.add(asked.human)
+    if environment:
+        moved = state.slot(project, environment).moved
+        found |= {
+            change.human
+            for change in state.proposals.values()
+            if change.consented
+            and change.decided_at >= moved
+            and isinstance(change.fact, (Adoption, LadderChange))
+            and _concerns(change.fact, environment)
+        }
+    return frozenset(found - {""})
+
+
+def _concerns(fact: Adoption | LadderChange, environment: str) -> bool:
+    return isinstance(fact, LadderChange) or not fact.environments or environment in fact.environments
+
+
+def biased(state: State, principal: str, makers: frozenset[str], now: int) -> bool:
+    """Whether somebody who made the release gave this person their grant only lately.
+
+    Args:
+        state: the fold.
+        principal: who would approve.
+        makers: the authors.
+        now: Unix seconds.
+    """
+    origin = state.grant_origins.get(principal)
+    if origin is None or now - origin.logged_at > FRESH_GRANT_S:
+        return False
+    return bool({origin.proposer, origin.seconder} & makers)

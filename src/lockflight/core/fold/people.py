@@ -1,0 +1,283 @@
+"""What people change in a realm, and the second person without whom a change is only a proposal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.core.changes import (
+    PROPOSAL_S,
+    Adoption,
+    Freeze,
+    LadderChange,
+    Review,
+    Verdict,
+    Waiver,
+    WaiverKind,
+    parse_adoption,
+    parse_freeze,
+    parse_ladder_change,
+    parse_review,
+    parse_waiver,
+)
+from lockflight.core.fold.item import Ineffective, Item, may, own
+from lockflight.core.state import ADMINS, REVOKERS, FreezeState, GrantOrigin, Proposal, State
+from lockflight.core.trust import Duty, Grant, parse_grant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockflight.core.trust import RealmKey
+
+_ASKERS = frozenset({"author", "builder", "evaluator", "risk-owner", "approver", "releaser", "realm-admin"})
+_MOVERS = frozenset({"author", "releaser", "approver", "risk-owner"})
+_REVIEWERS = frozenset({"auditor", "approver", "risk-owner", "realm-admin"})
+
+
+def grant(state: State, item: Item) -> Grant:
+    """A key gets a duty and roles, or loses them. The first grants are the root's; later ones need two people."""
+    fact = parse_grant(item.statement)
+    own(state, fact.realm)
+    if item.key.duty is Duty.PERSON:
+        may(state, item.key, admins(state), "granting")
+    check_grant(state, fact)
+    if state.alone or (item.key.duty is Duty.ROOT and state.founding):
+        give(state, fact, item.digest, GrantOrigin("", "", item.logged_at))
+        return fact
+    propose(state, item, fact)
+    return fact
+
+
+def check_grant(state: State, fact: Grant) -> None:
+    """Refuse a grant that does not fit the state."""
+    principal, keyid = fact.key.principal, fact.key.keyid
+    if fact.prev != state.grant_heads.get(principal, ""):
+        raise Ineffective("LF7246", f"it does not follow the newest grant of {principal}")
+    held = state.keys.get(keyid)
+    if held is not None and held.principal != principal:
+        raise Ineffective("LF7247", f"the key {keyid[:16]} already belongs to another principal or duty")
+    if fact.withdrawn and held is None:
+        raise Ineffective("LF7247", f"{principal} does not hold the key {keyid[:16]}")
+    if not fact.withdrawn and keyid in state.revoked_keys:
+        raise Ineffective("LF7247", f"the key {keyid[:16]} was revoked")
+    if not fact.withdrawn and principal in state.revoked_people:
+        raise Ineffective("LF7247", f"{principal} was revoked")
+    if fact.key.owner and fact.key.owner not in state.people():
+        raise Ineffective("LF7247", f"its owner {fact.key.owner} holds no grant")
+    if fact.key.owner == principal:
+        raise Ineffective("LF7247", f"{principal} owns itself")
+
+
+def give(state: State, fact: Grant, digest: str, origin: GrantOrigin) -> None:
+    """Carry a grant out."""
+    principal = fact.key.principal
+    for other in [k for k, v in state.keys.items() if v.principal == principal]:
+        del state.keys[other]
+    if fact.withdrawn:
+        state.grant_origins.pop(principal, None)
+    else:
+        state.keys[fact.key.keyid] = fact.key
+        state.grant_origins[principal] = origin
+    state.grant_heads[principal] = digest
+
+
+def admins(state: State) -> frozenset[str]:
+    """Roles that may propose grants, environments and policies: realm admins, or approvers where there are none."""
+    held = any("realm-admin" in key.roles for key in state.people().values())
+    return ADMINS if held else frozenset({"approver"})
+
+
+def propose(state: State, item: Item, fact: object) -> None:
+    """Keep a change until a second person consents."""
+    state.proposals[item.digest] = Proposal(
+        digest=item.digest,
+        kind=item.statement.short_type,
+        index=item.index,
+        logged_at=item.logged_at,
+        proposer=item.key.principal,
+        human=item.key.human,
+        fact=fact,
+    )
+
+
+def ladder(state: State, item: Item) -> LadderChange:
+    """Environments and their quorums."""
+    fact = parse_ladder_change(item.statement)
+    own(state, fact.realm)
+    may(state, item.key, admins(state), "changing environments")
+    _check_ladder(state, fact)
+    if state.alone:
+        _set_ladder(state, fact, item.digest)
+    else:
+        propose(state, item, fact)
+    return fact
+
+
+def _check_ladder(state: State, fact: LadderChange) -> None:
+    if fact.prev != state.ladder_head:
+        raise Ineffective("LF7246", "it does not follow the newest change of the environments")
+    gone = {slot.environment for slot in state.slots.values() if slot.current is not None}
+    gone -= {step.name for step in fact.ladder}
+    if gone:
+        raise Ineffective("LF7261", f"it removes {', '.join(sorted(gone))}, which still holds a release")
+
+
+def _set_ladder(state: State, fact: LadderChange, digest: str) -> None:
+    state.ladder = fact.ladder
+    state.ladder_head = digest
+
+
+def policy(state: State, item: Item) -> Adoption:
+    """A policy bundle that judges from now on."""
+    fact = parse_adoption(item.statement)
+    own(state, fact.realm)
+    may(state, item.key, admins(state), "adopting a policy")
+    _check_policy(state, fact)
+    if state.alone:
+        _set_policy(state, fact, item.digest)
+    else:
+        propose(state, item, fact)
+    return fact
+
+
+def _check_policy(state: State, fact: Adoption) -> None:
+    if fact.prev != state.policy_head:
+        raise Ineffective("LF7246", "it does not follow the newest adoption of a policy")
+    unknown = set(fact.environments) - {step.name for step in state.ladder}
+    if unknown:
+        raise Ineffective("LF7249", f"the realm has no environment {min(unknown)!r}")
+
+
+def _set_policy(state: State, fact: Adoption, digest: str) -> None:
+    state.adoptions.append((fact, digest))
+    state.policy_head = digest
+
+
+def waiver(state: State, item: Item) -> Waiver:
+    """Somebody asks to put up with a violation; in a personal realm the asking is the giving."""
+    fact = parse_waiver(item.statement)
+    own(state, fact.realm)
+    may(state, item.key, _ASKERS if fact.kind is WaiverKind.WAIVER else _MOVERS, f"asking for a {fact.kind}")
+    fault = fact.faults(item.logged_at)
+    if fault:
+        raise Ineffective("LF7262", fault)
+    _fresh(state, item, fact.nonce)
+    if fact.renews and fact.renews not in state.waivers:
+        raise Ineffective("LF7262", "the waiver that it renews is not in the log, or not effective")
+    if fact.scope.environment and state.environment(fact.scope.environment) is None:
+        raise Ineffective("LF7249", f"the realm has no environment {fact.scope.environment!r}")
+    propose(state, item, fact)
+    if state.alone:
+        state.proposals[item.digest].decide(item.key, item.logged_at, consented=True)
+    return fact
+
+
+def _fresh(state: State, item: Item, nonce: str) -> None:
+    mark = (item.statement.short_type, nonce)
+    if mark in state.nonces:
+        raise Ineffective("LF7263", "its nonce was used before")
+    state.nonces.add(mark)
+
+
+def fresh_nonce(state: State, item: Item, nonce: str) -> None:
+    """Refuse a nonce that an earlier statement of the same type used."""
+    _fresh(state, item, nonce)
+
+
+def freeze(state: State, item: Item) -> Freeze:
+    """Stop what moves in, alone; let it go again by whoever stopped it, or by two people."""
+    fact = parse_freeze(item.statement)
+    own(state, fact.realm)
+    may(state, item.key, REVOKERS, "freezing")
+    _check_freeze(state, fact)
+    held = state.freezes.get((fact.project, fact.environment))
+    if fact.lift and not state.alone and held is not None and held.human != item.key.human:
+        propose(state, item, fact)
+    else:
+        _set_freeze(state, fact, item.digest, item.key.human)
+    return fact
+
+
+def _check_freeze(state: State, fact: Freeze) -> None:
+    held = state.freezes.get((fact.project, fact.environment))
+    if fact.prev != (held.head if held is not None else ""):
+        raise Ineffective("LF7246", "another freeze or its end came first")
+    if fact.lift and (held is None or held.fact.lift):
+        raise Ineffective("LF7264", "there is no such freeze")
+    if fact.environment and state.environment(fact.environment) is None:
+        raise Ineffective("LF7249", f"the realm has no environment {fact.environment!r}")
+
+
+def _set_freeze(state: State, fact: Freeze, digest: str, human: str) -> None:
+    state.freezes[fact.project, fact.environment] = FreezeState(fact, digest, human)
+
+
+def review(state: State, item: Item) -> Review:
+    """A second person's word."""
+    fact = parse_review(item.statement)
+    own(state, fact.realm)
+    if fact.verdict is Verdict.CLOSE:
+        _close(state, item, fact)
+        return fact
+    target = state.proposals.get(fact.of)
+    if target is None:
+        raise Ineffective("LF7265", "what it is about is no proposal")
+    if target.decided_at >= 0:
+        raise Ineffective("LF7265", f"that {target.kind} was decided before")
+    if fact.verdict is Verdict.REJECT:
+        if item.key.human != target.human:
+            may(state, item.key, _seconders(state, target), "rejecting")
+        target.decide(item.key, item.logged_at, consented=False)
+        return fact
+    if item.logged_at > target.logged_at + PROPOSAL_S:
+        raise Ineffective("LF7265", f"that {target.kind} lapsed: nobody consented in time")
+    _second(state, item.key, target)
+    _carry_out(state, target, item)
+    target.decide(item.key, item.logged_at, consented=True)
+    return fact
+
+
+def _seconders(state: State, target: Proposal) -> frozenset[str]:
+    if isinstance(target.fact, Waiver) and target.fact.kind is WaiverKind.WAIVER:
+        held = any("risk-owner" in key.roles for key in state.people().values())
+        return frozenset({"risk-owner"}) if held else frozenset({"approver"})
+    if isinstance(target.fact, (Waiver, Freeze)):
+        return frozenset({"risk-owner", "approver", "realm-admin"})
+    return _ASKERS
+
+
+def _second(state: State, key: RealmKey, target: Proposal) -> None:
+    if key.human == target.human:
+        raise Ineffective("LF7266", "who proposes a change does not consent to it")
+    may(state, key, _seconders(state, target), f"consenting to this {target.kind}")
+    if isinstance(target.fact, Grant) and key.human in {target.fact.key.principal, target.fact.key.owner}:
+        raise Ineffective("LF7266", "nobody consents to their own grant")
+
+
+def _carry_out(state: State, target: Proposal, item: Item) -> None:
+    fact = target.fact
+    if isinstance(fact, Grant):
+        check_grant(state, fact)
+        origin = GrantOrigin(target.human, item.key.human, item.logged_at)
+        give(state, fact, target.digest, origin)
+        return
+    steps: tuple[tuple[type, Callable[..., None], Callable[..., None]], ...] = (
+        (LadderChange, _check_ladder, _set_ladder),
+        (Adoption, _check_policy, _set_policy),
+    )
+    for kind, check, carry in steps:
+        if isinstance(fact, kind):
+            check(state, fact)
+            carry(state, fact, target.digest)
+    if isinstance(fact, Freeze):
+        _check_freeze(state, fact)
+        _set_freeze(state, fact, target.digest, target.human)
+
+
+def _close(state: State, item: Item, fact: Review) -> None:
+    emergency = state.emergencies.get(fact.of)
+    if emergency is None or emergency.closed:
+        raise Ineffective("LF7265", "it names no break-glass that waits for its review")
+    may(state, item.key, _REVIEWERS, "reviewing a break-glass")
+    if item.key.human in emergency.participants:
+        raise Ineffective("LF7266", "who took part in a break-glass does not review it")
+    emergency.closed = True

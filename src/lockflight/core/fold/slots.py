@@ -1,0 +1,213 @@
+"""What the gate moves, judged again by the fold: registrations, decisions that carry promotions, slots, revocations."""
+
+from __future__ import annotations
+
+from lockflight.core.acts import (
+    FULL_EXPOSURE,
+    Action,
+    Approval,
+    Promotion,
+    Registration,
+    Revocation,
+    Scope,
+    identity_digest,
+    parse_approval,
+    parse_promotion,
+    parse_registration,
+    parse_revocation,
+)
+from lockflight.core.admit import admit
+from lockflight.core.authors import authors
+from lockflight.core.fold.item import Ineffective, Item, may, own
+from lockflight.core.fold.people import fresh_nonce
+from lockflight.core.gate import StoredDecision
+from lockflight.core.state import REVOKERS, Emergency, Signed, Slot, State
+from lockflight.core.times import unix
+
+#: How long a decision may carry a promotion, in seconds: `promote` decides again each time.
+DECISION_S = 3600
+#: Longest life of an approval, in seconds.
+MAX_APPROVAL_S = 30 * 86_400
+
+_AUTHORS = frozenset({"author", "builder"})
+_ENTERING = frozenset({Action.PROMOTE, Action.EXPOSE})
+#: Roles that may take a release out of a slot, beside those that may move one in.
+_RESCUERS = REVOKERS | {"releaser"}
+
+
+def registration(state: State, item: Item) -> Registration:
+    """A signed release is put before the realm."""
+    fact = parse_registration(item.statement)
+    own(state, fact.realm)
+    may(state, item.key, _AUTHORS, "registering a release")
+    signature = state.by_digest.get(fact.signature)
+    if signature is None or not signature.effective or signature.type != "signature":
+        raise Ineffective("LF7248", "the release signature that it names is not in the log, or not effective")
+    if not isinstance(signature.fact, Signed) or signature.fact.release != fact.release:
+        raise Ineffective("LF7248", "the release signature that it names is about another release")
+    return fact
+
+
+def approval(state: State, item: Item) -> Approval:
+    """A person's yes or no."""
+    fact = parse_approval(item.statement)
+    own(state, fact.realm)
+    if unix(fact.expires) > item.logged_at + MAX_APPROVAL_S:
+        raise Ineffective("LF7262", f"it lasts longer than {MAX_APPROVAL_S // 86_400} days")
+    fresh_nonce(state, item, fact.nonce)
+    return fact
+
+
+def promotion(state: State, item: Item) -> Promotion:
+    """The gate changes a slot: the only way in."""
+    fact = parse_promotion(item.statement)
+    own(state, fact.realm)
+    step = state.environment(fact.environment)
+    if step is None:
+        raise Ineffective("LF7249", f"the realm has no environment {fact.environment!r}")
+    key = (fact.project, fact.environment, fact.slot)
+    slot = state.slots.get(key) or Slot(*key)
+    if fact.prev != slot.head:
+        raise Ineffective("LF7246", "another change of the slot came first")
+    requester = state.people().get(fact.requester)
+    if requester is None or requester.expired(item.logged_at):
+        raise Ineffective("LF7255", f"the requester {fact.requester} holds no grant")
+    if fact.action in _ENTERING:
+        _enter(state, fact, slot, item)
+    else:
+        may(state, requester, _RESCUERS | set(step.requesters), f"a {fact.action}")
+        _leave(state, fact, slot, item.logged_at, step.rollback_s)
+    state.slots[key] = slot
+    slot.head = item.digest
+    slot.moved = item.logged_at
+    return fact
+
+
+def _enter(state: State, fact: Promotion, slot: Slot, item: Item) -> None:
+    said = _decision(state, fact, item.logged_at)
+    owner = state.owner(fact.name, fact.version)
+    if owner not in {"", fact.release}:
+        raise Ineffective("LF7250", f"{fact.name} {fact.version} already belongs to the release {owner[:16]}")
+    if state.revocation_of(fact.release) is not None:
+        raise Ineffective("LF7252", "the release is revoked")
+    _fits(fact, slot)
+    _admitted(state, fact, said, item.logged_at)
+    state.used_approvals.update(fact.approvals)
+    state.versions[fact.name, fact.version] = fact.release
+    if fact.break_glass:
+        _emergency(state, fact)
+    if fact.exposure == FULL_EXPOSURE:
+        slot.hold(fact, item.logged_at)
+    else:
+        slot.candidate = fact
+
+
+def _fits(fact: Promotion, slot: Slot) -> None:
+    candidate = slot.candidate.release if slot.candidate is not None else ""
+    if fact.action is Action.EXPOSE:
+        if candidate != fact.release or fact.exposure == 0:
+            raise Ineffective("LF7251", "the slot has no such candidate, or it would get nothing")
+        return
+    if candidate not in {"", fact.release}:
+        raise Ineffective("LF7251", "the slot has another candidate; drop or expose that one first")
+    if fact.exposure == FULL_EXPOSURE:
+        return
+    if fact.exposure == 0 or slot.current is None or slot.current.release == fact.release:
+        raise Ineffective("LF7251", "a candidate shares the slot with another release, and gets some of it")
+
+
+def _leave(state: State, fact: Promotion, slot: Slot, now: int, window_s: int) -> None:
+    if fact.decision or fact.approvals or fact.break_glass:
+        raise Ineffective("LF7253", f"a {fact.action} rests on no decision")
+    current = slot.current.release if slot.current is not None else ""
+    if fact.action is Action.HOLD:
+        candidate = slot.candidate
+        if candidate is None or candidate.release != fact.release or fact.exposure > candidate.exposure:
+            raise Ineffective("LF7251", "the slot has no such candidate, or it would get more")
+        slot.candidate = fact
+    elif fact.action is Action.RETIRE:
+        if current != fact.release:
+            raise Ineffective("LF7251", "the slot does not hold that release")
+        slot.hold(None, now)
+    else:
+        if not slot.held_within(fact.release, now, window_s):
+            raise Ineffective("LF7251", "the slot did not hold that release lately")
+        if fact.exposure != FULL_EXPOSURE:
+            raise Ineffective("LF7251", "a rollback gives the release the whole slot")
+        if state.revocation_of(fact.release) is not None:
+            raise Ineffective("LF7252", "the release is revoked")
+        slot.hold(fact, now)
+
+
+def _decision(state: State, fact: Promotion, logged_at: int) -> StoredDecision:
+    record = state.by_digest.get(fact.decision)
+    said = record.fact if record is not None and record.effective else None
+    if record is None or not isinstance(said, StoredDecision):
+        raise Ineffective("LF7253", "the decision that it names is not in the log, or not effective")
+    if not said.allow or said.release != fact.release or said.environment != fact.environment:
+        raise Ineffective("LF7253", "the decision that it names does not allow this release there")
+    newest = state.decisions[said.release, said.environment][-1]
+    if newest.digest != record.digest:
+        raise Ineffective("LF7253", "the gate has decided again since")
+    if logged_at > record.logged_at + DECISION_S:
+        raise Ineffective("LF7253", "the decision that it names is too old")
+    adopted = state.policy(fact.environment)
+    if adopted is not None and adopted.bundle != said.policy:
+        raise Ineffective(
+            "LF7253", "the decision that it names was made by another policy than the adopted one"
+        )
+    for digest in fact.approvals:
+        _check_approval(state, fact, said, digest)
+    return said
+
+
+def _check_approval(state: State, fact: Promotion, said: StoredDecision, digest: str) -> None:
+    record = state.by_digest.get(digest)
+    found = record.fact if record is not None and record.effective else None
+    if not isinstance(found, Approval) or found.verdict != "approve" or found.basis != said.basis:
+        raise Ineffective("LF7254", f"the approval {digest[:16]} is not effective for that decision")
+    if found.release != fact.release or found.environment != fact.environment:
+        raise Ineffective("LF7254", f"the approval {digest[:16]} is about something else")
+
+
+def _admitted(state: State, fact: Promotion, said: StoredDecision, logged_at: int) -> None:
+    """The gate's key alone moves nothing: people, order and time are judged again, as they were at that entry."""
+    admission = admit(
+        state=state,
+        release=fact.release,
+        name=fact.name,
+        version=fact.version,
+        environment=fact.environment,
+        allowed=True,
+        basis=said.basis,
+        requester=fact.requester,
+        now=logged_at,
+        project=fact.project,
+        waivers=tuple(row.waiver for row in said.waived),
+        break_glass=fact.break_glass,
+        named=frozenset(fact.approvals),
+        exposing=fact.action is Action.EXPOSE,
+    )
+    if not admission.admitted:
+        first = admission.obstacles[0]
+        raise Ineffective("LF7260", f"its admission does not hold: {first.code} {first.message}")
+
+
+def _emergency(state: State, fact: Promotion) -> None:
+    asked = state.proposals[fact.break_glass]
+    makers = authors(state, fact.release, environment=fact.environment, project=fact.project)
+    requester = state.people()[fact.requester]
+    people = makers | {asked.human, asked.decided_by, requester.human}
+    state.emergencies[fact.break_glass] = Emergency(fact.project, fact.release, frozenset(people))
+
+
+def revocation(state: State, item: Item) -> Revocation:
+    """A release, an asset, a key or a person is taken back; effective at once."""
+    fact = parse_revocation(item.statement)
+    own(state, fact.realm)
+    may(state, item.key, REVOKERS, "revoking")
+    if fact.scope is Scope.KEY and fact.digest in {k.keyid for k in state.trust.keys}:
+        raise Ineffective("LF7256", "the realm's own keys are replaced by a trust statement, not revoked")
+    if fact.scope is Scope.IDENTITY and fact.digest != identity_digest(fact.name):
+        raise Ineffective("LF7242", "its digest is not that of the principal that it names")
+    return fact
