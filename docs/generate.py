@@ -29,6 +29,7 @@ from lockflight.core.check import CheckInfo, Grain
 from lockflight.core.gate import required
 from lockflight.core.manifest import LISTS
 from lockflight.core.manifest import SECTIONS as MANIFEST_SECTIONS
+from lockflight.core.quorum import spell
 from lockflight.core.shape import array, obj
 from lockflight.core.times import age
 from lockflight.core.trust import LADDER
@@ -248,8 +249,11 @@ def policy() -> str:
     said = "The realm's trust statement names them, and admission counts them. A new realm has:"
     lines += ["", "## Approvals", "", said, ""]
     lines += table(
-        ["environment", "approvals", "by a person with the role"],
-        ([e.name, str(e.approvals), ", ".join(sorted(e.roles))] for e in LADDER),
+        ["environment", "after", "approvals", "asked for by"],
+        (
+            [e.name, e.after, spell({s.role: s.count for s in e.quorum}), " or ".join(e.requesters)]
+            for e in LADDER
+        ),
     )
     return page("The shipped policy", *lines)
 

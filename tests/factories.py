@@ -125,12 +125,12 @@ class Ledger:
         )
         return envelope.digest
 
-    def person(self, name: str, *roles: str, duty: Duty = Duty.PERSON) -> str:
+    def person(self, name: str, *roles: str, duty: Duty = Duty.PERSON, consent: str = "") -> str:
         """Grant a new key to a person (or producer); returns the pseudonym."""
         principal = f"p-{name}"
         self.keys[name] = generate(P256)
         key = RealmKey(self.keys[name].public_der, duty, principal, tuple(roles))
-        self.grant(key)
+        self.grant(key, consent=consent)
         return principal
 
     def grant(self, key: RealmKey, *, withdrawn: bool = False, by: str = "root", consent: str = "") -> str:

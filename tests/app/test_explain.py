@@ -28,7 +28,7 @@ def test_words_in_any_order_and_titles_first():
     ("word", "hint"),
     [
         ("LF4505x", "Did you mean LF4505?"),
-        ("LF4547", "Did you mean LF4544?"),
+        ("LF4549", "Did you mean LF4548?"),
         ("9999", "lockflight explain WORD"),
         ("", "lockflight"),
     ],

@@ -45,6 +45,7 @@ ARGUMENTS = {
     "verify": "package",
     "approve": "package --env staging --as bob",
     "deny": "package --env staging --as bob",
+    "review": "",
     "promote": "package --to staging --as alice",
     "status": "",
     "rollback": "--project berth-classifier --env development --as alice",
@@ -212,6 +213,30 @@ def approves(world):
 @case(("approve", 10))
 def own_work(world):
     return "approve package --env staging --as alice", {}
+
+
+def foreign_export(world):
+    """Another home's evidence, and the id of its producer's key."""
+    elsewhere = {"LOCKFLIGHT_HOME": str(world.folder / "elsewhere"), "realm": "personal"}
+    world.ok("check work --env development", **elsewhere)
+    world.ok("evidence export --out theirs.jsonl", **elsewhere)
+    key = json.loads(world.ok("realm show --json", **elsewhere).out)["result"]["keys"]
+    return next(row["keyid"] for row in key if row["duty"] == "producer")
+
+
+@case(("evidence import", 10))
+def grant_of_one_person(world):
+    return f"evidence import theirs.jsonl --trust-producer {foreign_export(world)}", {}
+
+
+@case(("review", 10))
+def decided_before(world):
+    producer = foreign_export(world)
+    assert world.run(f"evidence import theirs.jsonl --trust-producer {producer}").code == 10
+    waiting = json.loads(world.ok("review --json").out)["result"]["waiting"]
+    word = f"review {waiting[0]['proposal']} --as bob"
+    world.ok(word)
+    return word, {}
 
 
 @case(("promote", 0))

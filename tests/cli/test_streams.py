@@ -177,7 +177,7 @@ def test_quiet_says_only_the_result(first_world):
         ("statsu", "Did you mean `lockflight status`?"),
         ("evidence lsit", "Did you mean `lockflight evidence list`?"),
         ("status --histroy", "Did you mean --history?"),
-        ("explain LF4547", "Did you mean LF4544?"),
+        ("explain LF4549", "Did you mean LF4548?"),
         ("explain LF9999", "lockflight explain WORD looks for codes by words."),
         ("status --as-of yesterday", "Write it in UTC, like --as-of 2026-01-31T12:00:00Z."),
         ("--quiet scan 'a b'", "lockflight scan 'a b' --quiet"),

@@ -75,7 +75,7 @@ def build(folder: Path) -> World:
     world.home.mkdir(mode=0o700)
     make_workspace(world.work)
     (world.work / PLANTED_NAME).unlink()
-    world.ok("realm init acme --member alice=author --member bob=approver,security --member eve=author")
+    world.ok("realm init acme --member alice=author --member bob=approver,risk-owner --member eve=author")
     world.ok("check work --record --env staging --as alice")
     world.ok("release pack work bare")
     world.ok("sign work --out package --as alice")

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from lockflight.core import statement as st
 from lockflight.core.acts import Action, Registration, Scope
-from lockflight.core.admit import admit, authors
+from lockflight.core.admit import admit
+from lockflight.core.authors import authors
 from lockflight.core.check import Status
 from lockflight.core.dsse import decode
 from lockflight.core.facts import build_facts, missing
@@ -142,7 +143,7 @@ def test_a_release_statement_with_a_fraction_stops_nobody_from_reading_the_log(l
 def test_an_author_stays_one_when_others_sign_and_register_the_same_release() -> None:
     realm = Ledger()
     for name in ("alice", "bob", "carol"):
-        realm.person(name, "approver")
+        realm.person(name, "author", "approver")
     signature = realm.add_envelope(
         sign_release(RELEASE, realm.keys["alice"]).encode(), realm.keys["alice"].public_der
     )
@@ -203,7 +204,7 @@ def test_evidence_of_a_producer_whose_key_was_revoked_is_rejected(ledger: Ledger
 
 def test_one_approver_with_two_keys_or_two_statements_is_one(ledger: Ledger) -> None:
     ledger.approve(RELEASE, "bob", basis=basis_of())
-    ledger.person("bob", "approver")
+    ledger.person("bob", "approver", consent="carol")
     ledger.approve(RELEASE, "bob", basis=basis_of())
     assert len(_admit(ledger).approvals) == 1
     assert not _admit(ledger, requester="p-bob").admitted

@@ -13,13 +13,14 @@ from lockflight.app.gate import Gate, Judgement
 from lockflight.app.overlay import overlay
 from lockflight.app.realm import Realm, open_realm
 from lockflight.app.settings import PERSONAL
+from lockflight.app.view import need_environment
 from lockflight.core.check import Status
 from lockflight.core.facts import missing
 from lockflight.core.scanfact import scan_fact
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
-from lockflight.core.words import ENVIRONMENTS
+from lockflight.core.words import INTAKE
 from lockflight.engine.local import CheckJob, map_checks
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.infra.progress import SILENT
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from lockflight.app.describe import Described
     from lockflight.core.check import CheckInfo, CheckResult, Subject
     from lockflight.core.release import Release
+    from lockflight.core.state import State
     from lockflight.infra.progress import Progress
     from lockflight.policy.bundle import Bundle
 
@@ -131,9 +133,11 @@ def check(
         VerificationFailed: LF72xx the realm's log is not what it must be.
     """
     gate = Gate(options.bundle)
-    _check_options(options, gate)
+    _check_names(options, gate)
     earlier = options.as_of is not None
     asked = Realm(home, realm_name, as_of=options.as_of) if earlier else open_realm(home, realm_name)
+    if options.environment:
+        need_environment(asked.state, options.environment)
     local = not asked.personal and not options.record
     rehearsal = earlier or local or options.bundle is not None
     evidence = open_realm(home, PERSONAL) if local and not earlier else asked
@@ -144,7 +148,7 @@ def check(
         )
         release = described.release
         work = _Work(home, asked, evidence, gate, clock())
-        environments = (options.environment,) if options.environment else ENVIRONMENTS
+        environments = (options.environment,) if options.environment else ladder(asked.state)
         pairs = _pairs(work, release, environments, options)
         planned = tuple((info.name, subject.grain.value, subject.name) for info, subject in pairs)
         if options.run and not options.plan and not earlier and pairs:
@@ -168,18 +172,12 @@ def check(
     )
 
 
-def _check_options(options: CheckOptions, gate: Gate) -> None:
+def _check_names(options: CheckOptions, gate: Gate) -> None:
     for name in options.only:
         if name not in gate.infos:
             known = f"Checks: {', '.join(sorted(gate.infos))}."
             hint = did_you_mean(name, gate.infos, otherwise=known)
             raise UsageError("LF0120", f"There is no check {name!r}.", hint=hint)
-    if options.environment and options.environment not in ENVIRONMENTS:
-        raise UsageError(
-            "LF0121",
-            f"There is no environment {options.environment!r}.",
-            hint=f"Environments: {', '.join(ENVIRONMENTS)}.",
-        )
 
 
 def _pairs(
@@ -251,10 +249,15 @@ def _judge(
             requester=requester,
             now=now,
         )
-        if record and (options.environment or environment == ENVIRONMENTS[0]):
+        if record and (options.environment or environment == ladder(work.asked.state)[0]):
             judgement = work.gate.record(work.asked, release, judgement, now)
         result[environment] = judgement
     return result
+
+
+def ladder(state: State) -> tuple[str, ...]:
+    """The environments that a release climbs, in order; intake stands beside them."""
+    return tuple(name for name in state.environments if name != INTAKE)
 
 
 def incomplete(outcome: CheckOutcome) -> list[Ran]:

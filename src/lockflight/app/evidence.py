@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.app.proposals import second_person
 from lockflight.app.realm import open_realm
 from lockflight.core import statement as st
 from lockflight.core.canonical import loads_object
@@ -195,6 +196,7 @@ def import_(home: Path, realm_name: str, stream: BinaryIO, *, trust: Sequence[st
     Raises:
         InvalidInput: LF4562 not an export, or too long.
         UsageError: LF0119 an id of `trust` is too short, or fits no key or several keys of the export.
+        PolicyDenied: LF4526 the grant of a key waits for a second person.
         VerificationFailed: LF4563 an envelope does not verify, LF4564 its type is not a producer's, LF4565 its key
             is not a producer's here.
     """
@@ -308,9 +310,16 @@ def _not_trusted(line: _Line, why: str, realm: Realm) -> VerificationFailed:
 
 
 def _grant(realm: Realm, key: PublicKey) -> None:
+    """Give a key the duty of a producer; later than at the founding of a team's realm two people do that."""
+    for proposal in realm.state.proposals.values():
+        if isinstance(proposal.fact, Grant) and proposal.fact.key.der == key.der and proposal.decided_at < 0:
+            raise second_person(realm, proposal.digest, f"The grant for the key {key.keyid[:16]}")
     principal = f"p-{secrets.token_hex(8)}"
-    grant = Grant(RealmKey(key.der, Duty.PRODUCER, principal))
-    _must_count(realm, realm.append([(grant.statement(), realm.signer(Duty.ROOT))])[0])
+    grant = Grant(RealmKey(key.der, Duty.PRODUCER, principal), realm=realm.state.root)
+    receipt = realm.append([(grant.statement(), realm.signer(Duty.ROOT))])[0]
+    _must_count(realm, receipt)
+    if receipt.envelope in realm.state.proposals:
+        raise second_person(realm, receipt.envelope, f"The grant for the key {key.keyid[:16]}")
 
 
 def _must_count(realm: Realm, receipt: Receipt) -> None:

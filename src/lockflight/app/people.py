@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
+from lockflight.app.view import need_environment
 from lockflight.core.acts import Approval, Revocation, Scope
 from lockflight.core.authors import authors
 from lockflight.core.state import REVOKERS
@@ -59,12 +60,7 @@ def approve(
     verified = verify_package(home, realm_name, package)
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
-    if environment not in realm.state.environments:
-        raise UsageError(
-            "LF0121",
-            f"There is no environment {environment!r}.",
-            hint=f"Environments: {', '.join(realm.state.environments)}.",
-        )
+    need_environment(realm.state, environment)
     judgement = Gate().judge(
         release=verified.release,
         environment=environment,
@@ -88,7 +84,7 @@ def approve(
         realm=realm.state.root,
     )
     receipt = realm.append([(approval.statement(), person.signer)])[0]
-    _must_be_effective(realm, receipt.envelope)
+    must_be_effective(realm, receipt.envelope)
     return Said(receipt.envelope, receipt.index, person.principal, person.name), verified.release, judgement
 
 
@@ -139,11 +135,16 @@ def revoke(
     blob = realm.put_blob({"note": note}) if note else ""
     statement = Revocation(scope, digest, name or digest[:16], reason, blob, realm.state.root)
     receipt = realm.append([(statement.statement(), person.signer)])[0]
-    _must_be_effective(realm, receipt.envelope)
+    must_be_effective(realm, receipt.envelope)
     return Said(receipt.envelope, receipt.index, person.principal, person.name)
 
 
-def _must_be_effective(realm: Realm, digest: str) -> None:
+def must_be_effective(realm: Realm, digest: str) -> None:
+    """See that a statement that was just recorded counts.
+
+    Raises:
+        InternalError: LF0903 it does not.
+    """
     record = realm.state.by_digest.get(digest)
     if record is None or not record.effective:
         why = record.reason if record is not None else "it is not in the log"

@@ -13,9 +13,10 @@ from lockflight.app.asof import view_at
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
+from lockflight.app.view import need_environment
 from lockflight.core.acts import Action, Promotion
 from lockflight.core.trust import Duty
-from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied, UsageError
+from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,8 +70,7 @@ def promote(home: Path, realm_name: str, package: Path, *, environment: str, act
     verified = verify_package(home, realm_name, package)
     release = verified.release
     realm = open_realm(home, realm_name)
-    if environment not in realm.state.environments:
-        raise _no_environment(environment, realm)
+    need_environment(realm.state, environment)
     person = realm.actor(actor)
     held = realm.state.slot(release.name, environment)
     if held.current is not None and held.current.release == release.digest:
@@ -219,8 +219,7 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
 
 
 def _slot(view: RealmView, project: str, environment: str) -> Slot:
-    if environment not in view.state.environments:
-        raise _no_environment(environment, view)
+    need_environment(view.state, environment)
     if not any(key[0] == project for key in view.state.slots):
         known = sorted({key[0] for key in view.state.slots})
         raise NotFound(
@@ -229,13 +228,6 @@ def _slot(view: RealmView, project: str, environment: str) -> Slot:
             hint=f"Projects: {', '.join(known) or 'none yet'}.",
         )
     return view.state.slot(project, environment)
-
-
-def _no_environment(environment: str, realm: Realm | RealmView) -> UsageError:
-    names = realm.state.environments
-    return UsageError(
-        "LF0121", f"There is no environment {environment!r}.", hint=f"Environments: {', '.join(names)}."
-    )
 
 
 def _write(realm: Realm, promotion: Promotion, judgement: Judgement | None) -> Moved:

@@ -87,6 +87,21 @@ def realm_folder(home: Path, name: str) -> Path:
     return home / "realms" / name
 
 
+def need_environment(state: State, name: str) -> None:
+    """See that the realm has an environment.
+
+    Raises:
+        UsageError: LF0121 it has none of that name.
+    """
+    if state.environment(name) is None:
+        known = f"Environments: {', '.join(state.environments)}."
+        raise UsageError(
+            "LF0121",
+            f"There is no environment {name!r}.",
+            hint=did_you_mean(name, state.environments, otherwise=known),
+        )
+
+
 def no_realm(home: Path, name: str) -> NotFound:
     """LF4510, with the realms that the home does hold."""
     known = sorted(path.parent.name for path in (home / "realms").glob("[!.]*/log.db"))

@@ -53,13 +53,6 @@ def choice(code: str, what: str, known: Iterable[str]) -> Callable[[str], str]:
     return convert
 
 
-def environment(word: str) -> str:
-    """An argument type: the name of an environment."""
-    from lockflight.core.words import ENVIRONMENTS
-
-    return choice("LF0121", "environment", ENVIRONMENTS)(word)
-
-
 def make_parser(name: str, entry: Command, arguments: Callable[[Parser], None]) -> Parser:
     """The parser of a command: its own arguments, then the common options."""
     _, summary, exits = entry

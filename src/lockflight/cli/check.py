@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lockflight.cli.arguments import environment
 from lockflight.cli.checkreports import refuse_clashes, report_arguments, reports
 from lockflight.cli.common import folder_of, quoted
 from lockflight.cli.reply import Reply, Run
@@ -34,9 +33,7 @@ MAX_WORKERS = 64
 def check_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `check`."""
     parser.add_argument("folder", metavar="DIR", help="the workspace")
-    parser.add_argument(
-        "--env", type=environment, metavar="ENVIRONMENT", help="one environment (default: the ladder of all)"
-    )
+    parser.add_argument("--env", metavar="ENVIRONMENT", help="one environment (default: the ladder of all)")
     parser.add_argument("--only", default="", metavar="NAME,NAME", help="run only these checks")
     parser.add_argument("--no-run", action="store_true", help="run no check, only decide on what is known")
     parser.add_argument("--plan", action="store_true", help="only say what would run")

@@ -52,7 +52,7 @@ def _tamper(stage: Stage) -> str:
 STEPS = (
     Step(
         "A team has its own realm: a log with keys of its own. Ada develops, Ben approves.",
-        "realm init harbour --member ada=author --member ben=approver,security",
+        "realm init harbour --member ada=author --member ben=approver,risk-owner",
     ),
     Step(
         "Somebody sent Ada an adapter for her model. A look at the file alone:",

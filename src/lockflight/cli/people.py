@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.arguments import choice, environment
+from lockflight.cli.arguments import choice
 from lockflight.cli.common import folder_of, quoted, release_json, release_line, said_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
@@ -30,7 +30,7 @@ def deny_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("package", metavar="PACKAGE", help="the signed package (a folder)")
-    parser.add_argument("--env", type=environment, required=True, metavar="ENVIRONMENT", help="where to")
+    parser.add_argument("--env", required=True, metavar="ENVIRONMENT", help="where to")
     parser.add_argument("--reason", default="", metavar="TEXT", help="kept beside the log and erasable")
     parser.add_argument("--hours", type=int, default=72, metavar="N", help="how long it counts (default 72)")
 

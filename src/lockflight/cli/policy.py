@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.arguments import environment
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 from lockflight.errors import PolicyDenied
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy show`."""
     _bundle_argument(parser)
-    parser.add_argument(
-        "--env", type=environment, metavar="ENVIRONMENT", help="only what this environment demands"
-    )
+    parser.add_argument("--env", metavar="ENVIRONMENT", help="only what this environment demands")
 
 
 def _bundle_argument(parser: argparse.ArgumentParser) -> None:

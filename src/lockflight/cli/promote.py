@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.arguments import environment
 from lockflight.cli.common import folder_of, quoted, time_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
@@ -24,7 +23,7 @@ _VERBS = {"promote": "now holds", "rollback": "holds again", "retire": "no longe
 def promote_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `promote`."""
     parser.add_argument("package", metavar="PACKAGE", help="the signed package (a folder)")
-    parser.add_argument("--to", type=environment, required=True, metavar="ENVIRONMENT", help="where to")
+    parser.add_argument("--to", required=True, metavar="ENVIRONMENT", help="where to")
 
 
 def promote(args: argparse.Namespace, run: Run) -> Reply:
@@ -74,7 +73,7 @@ def retire(args: argparse.Namespace, run: Run) -> Reply:
 
 def _slot_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", required=True, metavar="NAME", help="whose slot: the release's name")
-    parser.add_argument("--env", type=environment, required=True, metavar="ENVIRONMENT", help="whose slot")
+    parser.add_argument("--env", required=True, metavar="ENVIRONMENT", help="whose slot")
 
 
 def _moved(moved: Moved, run: Run) -> Reply:

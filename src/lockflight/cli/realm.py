@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import time_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
+from lockflight.core.words import INTAKE
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lockflight.app.realm import Member
     from lockflight.app.view import RealmView
     from lockflight.cli.style import Style
+    from lockflight.core.state import State
 
 
 def init_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +97,11 @@ def _result(view: RealmView) -> dict[str, object]:
     }
 
 
+def _ladder(state: State) -> str:
+    steps = [name for name in state.environments if name != INTAKE]
+    return " -> ".join(steps) + (f", {INTAKE}" if INTAKE in state.environments else "")
+
+
 def _lines(view: RealmView, style: Style) -> Iterable[str]:
     state = view.state
     yield from table(
@@ -102,7 +109,7 @@ def _lines(view: RealmView, style: Style) -> Iterable[str]:
             ["realm", f"{view.name} ({state.trust.kind.value})"],
             ["root", style.bold(f"sha256:{state.root}")],
             ["log", f"{state.trust.origin}, {view.size} entries, {time_json(view.timestamp)}"],
-            ["environments", " -> ".join(state.environments)],
+            ["environments", _ladder(state)],
         ]
     )
     yield ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 #: Group of the everyday verbs and of the nouns, as `--help` shows them: title, names.
 SECTIONS = (
     ("Everyday", ("init", "check", "scan", "sign", "verify", "approve", "promote", "status")),
-    ("People and incidents", ("deny", "revoke", "rollback", "retire")),
+    ("People and incidents", ("deny", "review", "revoke", "rollback", "retire")),
     ("Things", ("release", "realm", "evidence", "log", "policy", "tools")),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
 )
@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "verify": ("verify:verify", "check a package: signature, trust, log, every file", (0, 2, 3, 4, 12)),
     "approve": ("people:approve", "say yes to a release for an environment", (0, 2, 3, 4, 10, 12)),
     "deny": ("people:deny", "say no to a release for an environment", (0, 2, 3, 4, 12)),
+    "review": ("review:review", "the second person's word on a proposal", (0, 2, 3, 4, 10, 12)),
     "promote": ("promote:promote", "move a verified package into an environment", (0, 2, 3, 4, 10, 11, 12)),
     "status": ("promote:status", "what every environment holds, folded from the log", (0, 2, 3, 4, 10, 12)),
     "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
@@ -65,7 +66,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "list": ("evidence:list", "evidence in the log, ineffective entries too", (0, 2, 3, 4, 12)),
             "show": ("evidence:show", "one statement, with signer and place in the log", (0, 2, 3, 4, 12)),
             "export": ("evidence:export", "write evidence to a file for another home", (0, 2, 3, 4, 12)),
-            "import": ("evidence:import", "record evidence that another home exported", (0, 2, 3, 4, 12)),
+            "import": ("evidence:import", "record evidence that another home exported", (0, 2, 3, 4, 10, 12)),
         },
     ),
     "log": (
@@ -103,6 +104,7 @@ AS_OF = frozenset(
         "check",
         "verify",
         "status",
+        "review",
         "realm show",
         "evidence list",
         "evidence show",

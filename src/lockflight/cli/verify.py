@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.arguments import environment
 from lockflight.cli.common import folder_of, release_json, release_line, time_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short
@@ -24,9 +23,7 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", metavar="FILE", help="check against this public key (PEM) alone, without a realm or log"
     )
-    parser.add_argument(
-        "--env", type=environment, metavar="ENVIRONMENT", help="the environment must hold it now"
-    )
+    parser.add_argument("--env", metavar="ENVIRONMENT", help="the environment must hold it now")
 
 
 def verify(args: argparse.Namespace, run: Run) -> Reply:

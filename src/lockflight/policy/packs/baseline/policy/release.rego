@@ -55,7 +55,7 @@ results contains lib.passed("LF4101", facts, msg) if {
 	msg := sprintf("A %s realm may decide for %s.", [input.realm.kind, input.environment])
 }
 
-separated if input.realm.kind == "team"
+separated if input.realm.kind in ["team", "simulator"]
 
 separated if {
 	input.realm.kind == "personal"

@@ -1,0 +1,151 @@
+"""Changes that need a second person: finding what waits, and saying the second word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockflight.app.asof import view_at
+from lockflight.app.people import Said, must_be_effective
+from lockflight.app.realm import open_realm
+from lockflight.core.changes import PROPOSAL_S, Adoption, Freeze, LadderChange, Review, Verdict, Waiver
+from lockflight.core.quorum import spell
+from lockflight.core.suggest import did_you_mean
+from lockflight.core.trust import Duty, Grant
+from lockflight.core.waivers import standing
+from lockflight.errors import NotFound, PolicyDenied, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockflight.app.realm import Realm
+    from lockflight.app.view import RealmView
+    from lockflight.core.state import Proposal, State
+
+#: Hex digits by which a proposal may be named.
+SHORTEST = 8
+
+
+def waiting(state: State, now: int) -> list[Proposal]:
+    """Proposals that a second person may still decide, oldest first.
+
+    Args:
+        state: the fold.
+        now: Unix seconds.
+    """
+    return [p for p in state.proposals.values() if _waits(p, now)]
+
+
+def _waits(proposal: Proposal, now: int) -> bool:
+    if isinstance(proposal.fact, Waiver):
+        return standing(proposal, now) == "pending"
+    return proposal.decided_at < 0 and now <= proposal.logged_at + PROPOSAL_S
+
+
+def listed(home: Path, realm_name: str, *, as_of: int | None, now: int) -> tuple[RealmView, list[Proposal]]:
+    """The realm, and what waits in it for a second person.
+
+    Raises:
+        NotFound, EnvironmentProblem, VerificationFailed: as `view_at`.
+    """
+    view = view_at(home, realm_name, as_of)
+    return view, waiting(view.state, now)
+
+
+def describe(view: RealmView, proposal: Proposal) -> str:
+    """What a proposal would change, in one line for people."""
+    fact = proposal.fact
+    if isinstance(fact, Grant):
+        roles = ", ".join(fact.key.roles) or "none"
+        verb = (
+            "withdraw the key of"
+            if fact.withdrawn
+            else f"give the key {fact.key.keyid[:16]} and the roles {roles} to"
+        )
+        who = "a producer" if fact.key.duty is Duty.PRODUCER else view.name_of(fact.key.principal)
+        return f"{verb} {who}"
+    if isinstance(fact, LadderChange):
+        steps = (f"{e.name} ({spell({s.role: s.count for s in e.quorum}) or 'nobody'})" for e in fact.ladder)
+        return "environments: " + ", ".join(steps)
+    if isinstance(fact, Adoption):
+        where = ", ".join(fact.environments) or "everywhere"
+        return f"let the policy {fact.name} {fact.version} ({fact.bundle[:16]}) judge {where}"
+    if isinstance(fact, Freeze):
+        return (
+            f"lift the freeze of {fact.project or 'all projects'} in {fact.environment or 'all environments'}"
+        )
+    if isinstance(fact, Waiver):
+        what = f"{fact.rule} {fact.term}".strip()
+        where = f" in {fact.scope.environment}" if fact.scope.environment else ""
+        return f"{fact.kind}: {what} for {fact.name}{where}, until {fact.expires}, ticket {fact.ticket}"
+    return proposal.kind
+
+
+def find(state: State, word: str) -> str:
+    """The full envelope digest of a proposal or break-glass from its start.
+
+    Raises:
+        UsageError: LF0123 the start is too short or fits several.
+        NotFound: LF4553 there is none.
+    """
+    prefix = word.lower().removeprefix("sha256:")
+    found = [digest for digest in state.proposals if digest.startswith(prefix)]
+    if len(prefix) < SHORTEST or len(found) > 1:
+        raise UsageError(
+            "LF0123",
+            f"{word!r} is not at least {SHORTEST} digits of the digest of one proposal.",
+            hint="lockflight status lists what waits.",
+        )
+    if not found:
+        hint = did_you_mean(prefix, [d[: len(prefix)] for d in state.proposals])
+        raise NotFound(
+            "LF4553",
+            f"The realm has no proposal whose digest starts with {word}.",
+            hint=hint or "lockflight status lists what waits.",
+        )
+    return found[0]
+
+
+def review(
+    home: Path, realm_name: str, word: str, *, verdict: Verdict, note: str, actor: str
+) -> tuple[Said, Proposal]:
+    """Say the second word on a proposal, or close a break-glass that was used.
+
+    Args:
+        home: folder of realms.
+        realm_name: the realm.
+        word: start of the envelope digest.
+        verdict: consent, reject or close.
+        note: free text, kept erasable.
+        actor: who says it.
+
+    Raises:
+        UsageError, NotFound: as `find`.
+        PolicyDenied: LF4525 this person's word does not count here; the reason is in the message.
+    """
+    realm = open_realm(home, realm_name)
+    person = realm.actor(actor)
+    digest = find(realm.state, word)
+    kind = realm.state.proposals[digest].kind
+    said = Review(digest, kind, verdict, realm.put_blob({"note": note}) if note else "", realm.state.root)
+    receipt = realm.append([(said.statement(), person.signer)])[0]
+    record = realm.state.by_digest.get(receipt.envelope)
+    if record is not None and not record.effective:
+        raise PolicyDenied(
+            "LF4525",
+            f"The {verdict.value} of {person.name} on the {kind} {digest[:16]} does not count: {record.reason}.",
+            hint="lockflight realm show lists who has which role",
+            details={"code": record.code, "entry": record.index},
+        )
+    must_be_effective(realm, receipt.envelope)
+    words = Said(receipt.envelope, receipt.index, person.principal, person.name)
+    return words, realm.state.proposals[digest]
+
+
+def second_person(realm: Realm, digest: str, what: str) -> PolicyDenied:
+    """What was asked for waits for another person's consent."""
+    return PolicyDenied(
+        "LF4526",
+        f"{what} waits for a second person, so nothing has changed yet.",
+        hint=f"lockflight review {digest[:16]} --realm {realm.name} --as NAME, by another person; then again",
+        details={"proposal": digest},
+    )
