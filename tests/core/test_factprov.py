@@ -108,7 +108,7 @@ def test_what_others_claim_is_shown_and_not_believed() -> None:
 
 def test_a_record_by_another_duty_or_a_stranger_does_not_count() -> None:
     ledger = Ledger()
-    ledger.person("alice", "developer")
+    ledger.person("alice", "author")
     built(ledger, WEIGHTS, signer="gate")
     built(ledger, WEIGHTS, signer="alice")
     assert labels(ledger)[WEIGHTS] == "unknown"
@@ -125,7 +125,7 @@ def test_a_record_that_does_not_read_has_no_effect() -> None:
 def test_a_key_that_was_revoked_since_does_not_count() -> None:
     ledger = Ledger()
     ledger.person("ci", duty=Duty.PRODUCER)
-    ledger.person("bob", "admin")
+    ledger.person("bob", "realm-admin")
     built(ledger, WEIGHTS, signer="ci", people=["p-carol"])
     assert labels(ledger)[WEIGHTS] == "recorded"
     from lockflight.core.verify.keys import load_der

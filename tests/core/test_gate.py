@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from lockflight.core import statement as statements
 from lockflight.core.canonical import dumps, loads_object
-from lockflight.core.factshape import WAIVER_STATUS
 from lockflight.core.gate import EXTENSION, PolicyRef, basis, decide, parse_vsa, required, to_vsa
 from lockflight.core.ruling import parse_ruling
+from lockflight.core.waivers import STANDINGS
 from lockflight.errors import EnvironmentProblem, PolicyDenied, VerificationFailed
 from tests.core.test_ruling import result, violation
 from tests.policy import factories as f
@@ -130,7 +130,7 @@ def test_a_waiver_takes_a_failure_away():
 UNWAIVED = [
     ("no waiver at all", None),
     ("another waiver", {"digest": "e" * 64}),
-    *((f"a waiver that is {status}", {"status": status}) for status in WAIVER_STATUS if status != "active"),
+    *((f"a waiver that is {status}", {"status": status}) for status in STANDINGS if status != "active"),
     ("a waiver that ends now", {"expires": "2026-10-31T13:00:00Z"}),
     ("another rule", {"rule": "LF4100"}),
     ("every rule", {"rule": "*"}),

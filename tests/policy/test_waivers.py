@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.factshape import WAIVER_SCOPES, WAIVER_STATUS
+from lockflight.core.factshape import WAIVER_SCOPES
 from lockflight.core.gate import decide
+from lockflight.core.waivers import STANDINGS
 from lockflight.policy.bundle import baseline
 from tests.policy import factories as f
 
@@ -75,7 +76,7 @@ def test_a_waiver_that_fits_is_used_and_named(judge, waiver):
 
 
 OTHER = [
-    *((f"it is {status}", {"status": status}) for status in WAIVER_STATUS if status != "active"),
+    *((f"it is {status}", {"status": status}) for status in STANDINGS if status != "active"),
     ("it ends now", {"expires": "2026-10-31T13:00:00Z"}),
     ("it has ended", {"expires": "2026-10-31T12:59:59Z"}),
     ("another rule", {"rule": "LF4103"}),
@@ -224,7 +225,7 @@ any_waiver = st.builds(
     words.filter(bool),
     words,
     st.sampled_from(["waiver", "break-glass"]),
-    st.sampled_from(WAIVER_STATUS),
+    st.sampled_from(STANDINGS),
     st.sampled_from(["2026-10-31T12:59:59Z", "2026-12-01T00:00:00Z"]),
     st.fixed_dictionaries(
         {"kind": st.sampled_from(WAIVER_SCOPES), "digest": digests, "project": words, "environment": words}

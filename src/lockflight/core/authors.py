@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.changes import Adoption, LadderChange
+from lockflight.core.factprov import authors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,7 @@ def authors(
         for record in (*state.signatures.get(release, []), *state.registrations.get(release, []))
         if record.key is not None
     }
+    found |= {state.human(p) for p in authors_of(state, [release, *state.contents(release)])}
     for digest in waivers:
         asked = state.proposals.get(digest)
         if asked is not None:

@@ -12,6 +12,7 @@ from lockflight.core.check import Grain, Status
 from lockflight.core.findings import Severity
 from lockflight.core.shape import array, hex64, integer, natural, obj, text
 from lockflight.core.times import unix
+from lockflight.core.waivers import STANDINGS
 from lockflight.core.words import Kind, Role, Tier
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "https://lockflight.dev/schema/facts/v1"
 WAIVER_KINDS = ("waiver", "break-glass")
-WAIVER_STATUS = ("active", "pending", "expired", "not-yet", "rejected")
 WAIVER_SCOPES = ("asset", "release", "project")
 
 
@@ -239,7 +239,7 @@ def _waiver(value: JsonValue) -> None:
     _at("term", waiver, text)
     _at("scope", waiver, _scope)
     _at("kind", waiver, _one_of(*WAIVER_KINDS))
-    _at("status", waiver, _one_of(*WAIVER_STATUS))
+    _at("status", waiver, _one_of(*STANDINGS))
     _at("expires", waiver, _time)
     _at("requester", waiver, text)
     _at("approver", waiver, text)

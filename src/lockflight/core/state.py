@@ -241,6 +241,7 @@ class State:
     emergencies: dict[str, Emergency] = field(default_factory=dict)
     revoked_people: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
     nonces: set[tuple[str, str]] = field(default_factory=set)
+    humans: dict[str, str] = field(default_factory=dict)
     founding: bool = True
 
     @property
@@ -304,6 +305,10 @@ class State:
         if not self.revoked:
             return None
         return self.revocation([release, *sorted(self.contents(release))])
+
+    def human(self, principal: str) -> str:
+        """The human behind a principal, as the newest grant said; the principal itself where none did."""
+        return self.humans.get(principal, principal)
 
     def people(self) -> dict[str, RealmKey]:
         """People with an active key, by pseudonym."""

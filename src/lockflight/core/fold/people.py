@@ -76,6 +76,7 @@ def give(state: State, fact: Grant, digest: str, origin: GrantOrigin) -> None:
         state.grant_origins.pop(principal, None)
     else:
         state.keys[fact.key.keyid] = fact.key
+        state.humans[principal] = fact.key.human
         state.grant_origins[principal] = origin
     state.grant_heads[principal] = digest
 
