@@ -38,6 +38,8 @@ FINE = [
     "x := data.t.lib.f(1)",
     'x := object.get(input, ["a", "b"], 0)',
     "x := set() | {1}",
+    "x := input.data",
+    'x := {"data": input.a[data.t.lib.f(1)].data}',
 ]
 
 
@@ -70,6 +72,9 @@ BAD = [
     ("data replaced", "x if y with data.required as {}", "`with` replaces"),
     ("unknown function", "x := surprise(1)", "surprise() (in x) is no function"),
     ("foreign import", "import rego.v2\nx := 1", "the import rego.v2 is neither facts nor data"),
+    ("everything", "x := count(data)", "data as a whole holds the policy's own rules"),
+    ("everything by name", 'x := data["t"].y', "data as a whole holds the policy's own rules"),
+    ("everything imported", "import data as d\nx := count(d)", "the import data is neither facts nor data"),
     ("unfinished string", 'x := "a', "a string does not end"),
     ("calls itself", "f(n) := f(n - 1)", "t.f calls itself"),
     ("call each other", "f(n) := g(n)\ng(n) := f(n)", "t.f calls itself"),
@@ -108,3 +113,13 @@ PIECES = [*'abft.()[]{}"`$#/ \n:=|0159', "import ", "data", "with ", "if ", "pac
 def test_any_text_is_linted_without_an_exception(body):
     for issue in lint({"policy/x.rego": body}, ["t"]):
         assert issue.line >= 1
+
+
+@pytest.mark.parametrize(
+    "name", ["graph.reachable_paths", "graph.reachable", "walk", "json.patch", "units.parse"]
+)
+def test_what_engines_or_their_versions_compute_differently_is_refused(name):
+    assert one(f"x := {name}(input.a, input.b)") == [
+        f"policy/m0.rego:2: {name}() (in x) is no function that a gate may call"
+    ]
+    assert one(f"x if {name}(input.a, input.b)", path="policy/m{}_test.rego")

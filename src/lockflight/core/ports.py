@@ -282,9 +282,9 @@ class PolicyEngine(Protocol):
         ...
 
     def rules(
-        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b"{}"
+        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b""
     ) -> dict[str, str]:
-        """The JSON texts of several rules; for the tests of a bundle.
+        """The JSON texts of several rules; for the tests of a bundle. An empty document leaves `input` undefined.
 
         Raises:
             EnvironmentProblem, PolicyDenied: as `evaluate`.

@@ -178,6 +178,8 @@ def _read_path(module: _Module, token: Token, before: Token | None, after: Token
         module.complain(line, "`with` replaces what the rule is judged by")
     if not member and (token.parts[0] in FORBIDDEN or name.startswith(_IMPURE_TIME)):
         module.complain(line, f"{name} reads more than the facts, or engines differ on it")
+    if name == "data" and not member:
+        module.complain(line, "data as a whole holds the policy's own rules, and engines differ on them")
     if len(token.parts) > 1 and KEYWORDS.intersection(token.parts):
         module.complain(line, f"{name} has a keyword in its path, which not every engine reads")
     if (
@@ -191,7 +193,7 @@ def _read_path(module: _Module, token: Token, before: Token | None, after: Token
 
 def _read_import(module: _Module, token: Token, after: Token | None) -> None:
     name = token.text
-    if not any(name == known or name.startswith(known + ".") for known in _IMPORTS):
+    if name == "data" or not any(name == known or name.startswith(known + ".") for known in _IMPORTS):
         module.complain(token.line, f"the import {name} is neither facts nor data")
     if after is not None and after.text == "as" and after.line == token.line:
         following = module.tokens[module.tokens.index(after) + 1 :][:1]

@@ -26,10 +26,11 @@ if sys.argv[1:] == ["version"]:
 command, *options, asked = sys.argv[1:]
 folder = pathlib.Path(options[-1])
 assert command == "eval"
-assert options[:-1] == ["--format", "json", "--strict-builtin-errors", "--stdin-input", "--bundle"]
+given = ["--stdin-input"] if "--stdin-input" in options else []
+assert options[:-1] == ["--format", "json", "--strict-builtin-errors", *given, "--bundle"]
 assert json.loads((folder / ".manifest").read_text()) == {{"rego_version": 1, "roots": [""]}}
 json.loads((folder / "data.json").read_text())
-document = json.load(sys.stdin)
+document = json.load(sys.stdin) if given else None
 rego = {{str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*.rego")}}
 assert rego
 answers = json.loads({answers!r})

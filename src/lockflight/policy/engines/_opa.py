@@ -29,7 +29,7 @@ class _Policy:
         from opa_bindings import OpaError
 
         try:
-            answers = self._engine.eval_query(query(rules), json.loads(document))
+            answers = self._engine.eval_query(query(rules), json.loads(document) if document else None)
         except OpaError as error:
             raise Failure(failure_kind(error.message), plain(error.message)) from error
         found: list[list[object]] = answers[0]["x"] if len(answers) == 1 else [[]]

@@ -32,7 +32,8 @@ class _Policy:
     def values(self, document: str, rules: Sequence[str]) -> list[str]:
         fresh = self._engine.clone()
         try:
-            fresh.set_input_json(document)
+            if document:
+                fresh.set_input_json(document)
         except Exception as error:
             raise Failure("evaluation", plain(error)) from error
         return [_value(fresh, rule) for rule in rules]

@@ -33,6 +33,8 @@ class Loaded(Protocol):
     def values(self, document: str, rules: Sequence[str]) -> list[str]:
         """JSON text of each rule; nothing of the document may be left for the next one.
 
+        An empty document leaves `input` undefined.
+
         Raises:
             Failure: a rule is undefined or fails.
         """

@@ -73,7 +73,7 @@ class DualEngine:
         return one
 
     def rules(
-        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b"{}"
+        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b""
     ) -> dict[str, str]:
         """See `core.ports.PolicyEngine`; the order in arrays counts.
 

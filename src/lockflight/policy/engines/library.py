@@ -85,7 +85,7 @@ class LibraryEngine:
         return [json_object(row[0], entrypoint) for row in rows]
 
     def rules(
-        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b"{}"
+        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b""
     ) -> dict[str, str]:
         """See `core.ports.PolicyEngine`."""
         (row,) = self._ask(modules, data, rules, [document])

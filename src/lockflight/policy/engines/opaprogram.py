@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 LIMITS = Limits(cpu_s=40, memory_bytes=4096 * MIB, wall_s=60.0, output_bytes=MAX_OUTPUT, file_bytes=16 * MIB)
 
 _VERSION = re.compile(r"^Version: ([0-9A-Za-z.+-]+)$", re.MULTILINE)
-_OPTIONS = ("--format", "json", "--strict-builtin-errors", "--stdin-input")
+_OPTIONS = ("--format", "json", "--strict-builtin-errors")
 
 
 class OpaProgram:
@@ -105,7 +105,7 @@ class OpaProgram:
         return [json_object(row[0].encode("utf-8"), entrypoint) for row in rows]
 
     def rules(
-        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b"{}"
+        self, modules: Mapping[str, str], data: JsonObject, rules: Sequence[str], document: bytes = b""
     ) -> dict[str, str]:
         """See `core.ports.PolicyEngine`."""
         self._prove()
@@ -135,7 +135,8 @@ class OpaProgram:
         self._proven = True
 
     def _values(self, folder: Path, rules: Sequence[str], document: bytes) -> list[str]:
-        done = self._run("eval", *_OPTIONS, "--bundle", str(folder), query(rules), stdin=document)
+        given = ("--stdin-input",) if document else ()
+        done = self._run("eval", *_OPTIONS, *given, "--bundle", str(folder), query(rules), stdin=document)
         names = ", ".join(rules)
         if done.kind is not None:
             raise_outcome(Outcome(kind=done.kind, detail=done.detail), names, self._library)
