@@ -205,6 +205,9 @@ def test_each_verdict_says_what_it_means():
         "is not known": report(verdict=Verdict.INCOMPLETE),
         "people have 2 things to do": report(verdict=Verdict.ALLOWED),
         "everybody who had to agree has agreed": report(verdict=Verdict.ALLOWED, people=yes),
+        "is in word since 2026-01-31 12:00:00 UTC": report(
+            verdict=Verdict.ALLOWED, people=replace(yes, held_since="2026-01-31T12:00:00Z")
+        ),
         "nobody else has to agree": report(verdict=Verdict.ALLOWED, people=replace(yes, needed=0)),
     }
     for said, record in ways.items():

@@ -116,7 +116,7 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
         version=recorded.version,
         decided_at=stored.time_verified,
         folder="",
-        people=_people(admission, tuple(said), rfc3339(now), view.names()),
+        people=_held(view, stored, _people(admission, tuple(said), rfc3339(now), view.names())),
         rejected=(),
         unread=recorded.unread,
         proof=Proof(
@@ -183,6 +183,21 @@ def _report(  # noqa: PLR0913 - what the two sources of a report do not share
         proof=proof,
         folder=folder,
     )
+
+
+def _held(view: RealmView, stored: StoredDecision, people: People) -> People:
+    """With nothing left to do where the environment holds the release already."""
+    slot = next(
+        (
+            s
+            for s in view.state.slots.values()
+            if s.environment == stored.environment
+            and s.current is not None
+            and s.current.release == stored.release
+        ),
+        None,
+    )
+    return people if slot is None else replace(people, done=True, todo=(), held_since=rfc3339(slot.since))
 
 
 def _people(admission: Admission, said: tuple[Said, ...], as_of: str, names: Mapping[str, str]) -> People:

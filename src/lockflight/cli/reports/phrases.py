@@ -33,6 +33,8 @@ def sentence(report: Report) -> str:
             f"Whether {what} may enter {where} is not known: evidence about it is missing, stale or unfinished"
             f" ({failed(report)}). What is not known counts as no."
         )
+    if report.people.held_since:
+        return f"{what} is in {where} since {when(report.people.held_since)}; the evidence sufficed."
     if report.people.done:
         agreed = (
             "everybody who had to agree has agreed" if report.people.needed else "nobody else has to agree"

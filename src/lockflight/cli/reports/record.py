@@ -137,6 +137,7 @@ class People:
         todo: what is left; never the gate's own denial.
         separation: `none` where one person is everybody, else `people`.
         as_of: when that was so, RFC 3339 Z.
+        held_since: since when the environment holds the release, RFC 3339 Z; empty where it does not.
     """
 
     done: bool
@@ -146,6 +147,7 @@ class People:
     todo: tuple[Obstacle, ...]
     separation: str
     as_of: str
+    held_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
