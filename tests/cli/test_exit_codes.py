@@ -54,6 +54,10 @@ ARGUMENTS = {
     "doctor": "",
     "realm init": "other --member a=approver --member b=author",
     "realm show": "",
+    "policy adopt": "--pack baseline --as bob",
+    "policy dry-run": "--pack strict",
+    "policy replay": "12",
+    "policy capsule": "12 --out capsule.json",
     "evidence add": "statement.json",
     "evidence list": "",
     "evidence show": "0",
@@ -222,6 +226,11 @@ def foreign_export(world):
     world.ok("evidence export --out theirs.jsonl", **elsewhere)
     key = json.loads(world.ok("realm show --json", **elsewhere).out)["result"]["keys"]
     return next(row["keyid"] for row in key if row["duty"] == "producer")
+
+
+@case(("policy adopt", 10))
+def not_an_admin(world):
+    return "policy adopt --pack baseline --as alice", {}
 
 
 @case(("evidence import", 10))

@@ -132,10 +132,10 @@ def check(
         EnvironmentProblem: LF40xx the policy or its engine does not work.
         VerificationFailed: LF72xx the realm's log is not what it must be.
     """
-    gate = Gate(options.bundle)
-    _check_names(options, gate)
     earlier = options.as_of is not None
     asked = Realm(home, realm_name, as_of=options.as_of) if earlier else open_realm(home, realm_name)
+    gate = Gate(asked, options.bundle)
+    _check_names(options, gate)
     if options.environment:
         need_environment(asked.state, options.environment)
     local = not asked.personal and not options.record

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import lockflight
+from lockflight.app.policies import bundle_in_force, keep
 from lockflight.core.admit import Admission, admit
+from lockflight.core.canonical import dumps
 from lockflight.core.facts import build_facts
-from lockflight.core.gate import decide, required, to_vsa
+from lockflight.core.gate import decide, required, to_vsa, waivers_told
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
-from lockflight.policy.bundle import baseline
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.scan.table import infos
+from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from lockflight.core.ports import PolicyEngine
     from lockflight.core.release import Release
     from lockflight.core.state import State
+    from lockflight.core.statement import Statement
     from lockflight.policy.bundle import Bundle
 
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.
@@ -86,29 +89,53 @@ def _speaks(summary: Mapping[str, object]) -> bool:
 
 
 class Gate:
-    """The policy in force with its engines; one per run, so that each engine's canary runs once."""
+    """The policies in force with their engines; one per run, so that each engine's canary runs once.
 
-    def __init__(self, bundle: Bundle | None = None) -> None:
-        self.bundle = bundle or baseline()
+    Args:
+        realm: whose adopted policies judge.
+        bundle: a policy to try instead of them.
+    """
+
+    def __init__(self, realm: Realm, bundle: Bundle | None = None) -> None:
         self.infos: Mapping[str, CheckInfo] = {info.name: info for info in infos()}
+        self._realm = realm
+        self._tried = bundle
         self._engines = Engines()
-        self._policies: dict[PolicyEngine, PolicyGate] = {}
+        self._policies: dict[tuple[str, PolicyEngine], PolicyGate] = {}
+
+    def bundle(self, environment: str) -> Bundle:
+        """The policy that judges in an environment.
+
+        Raises:
+            EnvironmentProblem: LF4026 the adopted one is not here.
+        """
+        return self._tried or bundle_in_force(self._realm.folder, self._realm.state, environment)
 
     def policy(self, environment: str) -> PolicyGate:
         """The bundle with what must judge in an environment: one engine, or two that agree.
 
         Raises:
-            EnvironmentProblem: LF4021 the bundle demands two engines there, and OPA is not installed.
+            EnvironmentProblem: LF4021 the bundle demands two engines there, and OPA is not installed; LF4026.
         """
-        engine = self._engines.for_mode(self.bundle.mode(environment))
-        return self._policies.setdefault(engine, PolicyGate(self.bundle, engine))
+        bundle = self.bundle(environment)
+        engine = self._engines.for_mode(bundle.mode(environment))
+        return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine))
 
     def required(self, release: Release, environment: str) -> dict[str, int]:
         """Checks that the policy demands for this release there: name to maximal age in seconds."""
-        return required(self.bundle.data, environment, release.kind.value, release.tier.value)
+        return required(self.bundle(environment).data, environment, release.kind.value, release.tier.value)
 
     def judge(
-        self, *, release: Release, environment: str, view: RealmView, state: State, requester: str, now: int
+        self,
+        *,
+        release: Release,
+        environment: str,
+        view: RealmView,
+        state: State,
+        requester: str,
+        now: int,
+        break_glass: str = "",
+        exposing: bool = False,
     ) -> Judgement:
         """Build the facts, decide, and say what people still have to do. Records nothing.
 
@@ -119,6 +146,8 @@ class Gate:
             state: its fold, or a rehearsal's overlay of it.
             requester: pseudonym of who asks.
             now: Unix seconds.
+            break_glass: envelope digest of a break-glass that stands for the quorum.
+            exposing: a candidate gets more of the traffic.
         """
         facts = build_facts(
             release=release,
@@ -140,35 +169,44 @@ class Gate:
             basis=decision.basis,
             requester=requester,
             now=now,
+            waivers=tuple(row.waiver for row in decision.waived),
+            break_glass=break_glass,
+            exposing=exposing,
         )
         return Judgement(facts, decision, admission)
 
-    def record(self, realm: Realm, release: Release, judgement: Judgement, now: int) -> Judgement:
-        """Sign the decision as a SLSA VSA with the gate key and put it into the log, denied or not."""
-        evidence = judgement.facts["evidence"]
-        digests = [
-            str(row["digest"])
-            for rows in (
-                *(evidence.values() if isinstance(evidence, dict) else ()),
-                judgement.facts["provenance"],
-            )
-            if isinstance(rows, list)
-            for row in rows
-            if isinstance(row, dict)
-        ]
-        statement = to_vsa(
-            judgement.decision,
+    def statement(self, realm: Realm, release: Release, judgement: Judgement, now: int) -> Statement:
+        """The decision as a SLSA VSA; what it was made from is kept in the realm's store for replays."""
+        facts, decision = judgement.facts, judgement.decision
+        document = dumps(facts)
+        BlobStore(realm.folder / "blobs").put(document)
+        return to_vsa(
+            decision,
             assets=[(a.name, a.sha256) for a in release.assets],
             verifier=f"https://lockflight.dev/verifier/{realm.state.trust.origin}",
             versions={
                 "lockflight": lockflight.__version__,
-                **{e["name"]: e["version"] for e in judgement.decision.engines},
+                **{e["name"]: e["version"] for e in decision.engines},
             },
             time_verified=rfc3339(now),
             resource_uri=f"lockflight:{release.name}@sha256:{release.digest}",
-            policy_uri=f"lockflight:policy/{self.bundle.name}@{self.bundle.version}",
-            attestations=sorted(set(digests)),
+            policy_uri=f"lockflight:policy/{decision.policy.name}@{decision.policy.version}",
+            attestations=_attestations(facts),
             separation=judgement.admission.separation,
+            bundle=keep(realm.folder, self.bundle(decision.environment)),
+            waivers=waivers_told(facts, decision.waived),
         )
+
+    def record(self, realm: Realm, release: Release, judgement: Judgement, now: int) -> Judgement:
+        """Sign the decision with the gate key and put it into the log, denied or not."""
+        statement = self.statement(realm, release, judgement, now)
         receipt = realm.append([(statement, realm.signer(Duty.GATE))])[0]
-        return Judgement(judgement.facts, judgement.decision, judgement.admission, receipt.envelope)
+        return replace(judgement, recorded=receipt.envelope)
+
+
+def _attestations(facts: JsonObject) -> list[str]:
+    """Envelope digests of all evidence in facts; the specification of VSAs wants every one."""
+    evidence = facts["evidence"]
+    tables = [*(evidence.values() if isinstance(evidence, dict) else ()), facts["provenance"]]
+    rows = [row for rows in tables if isinstance(rows, list) for row in rows if isinstance(row, dict)]
+    return sorted({str(row["digest"]) for row in rows})

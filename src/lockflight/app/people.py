@@ -61,7 +61,7 @@ def approve(
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     need_environment(realm.state, environment)
-    judgement = Gate().judge(
+    judgement = Gate(realm).judge(
         release=verified.release,
         environment=environment,
         view=realm.view,

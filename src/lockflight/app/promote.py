@@ -6,7 +6,7 @@ whether its statement took effect; a slot that moved in between makes it fail, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
@@ -14,20 +14,20 @@ from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment
-from lockflight.core.acts import Action, Promotion
+from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
 from lockflight.core.trust import Duty
 from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied
+from lockflight.signing.oms import sign_statement
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.app.realm import Realm
     from lockflight.app.view import RealmView
+    from lockflight.core.ports import Receipt
     from lockflight.core.release import Release
     from lockflight.core.state import Slot
 
-#: How long after it held a slot a release may come back without fresh evidence, seconds.
-ROLLBACK_WINDOW = 90 * 86_400
 #: Hex digits by which a release may be named.
 SHORTEST_DIGEST = 12
 
@@ -58,8 +58,28 @@ class SlotStatus:
     revoked: str
 
 
-def promote(home: Path, realm_name: str, package: Path, *, environment: str, actor: str, now: int) -> Moved:
+def promote(
+    home: Path,
+    realm_name: str,
+    package: Path,
+    *,
+    environment: str,
+    actor: str,
+    now: int,
+    exposure: int = FULL_EXPOSURE,
+    break_glass: str = "",
+) -> Moved:
     """Move a verified package into an environment.
+
+    Args:
+        home: folder of realms.
+        realm_name: the realm.
+        package: the signed package.
+        environment: where to.
+        actor: who asks.
+        now: Unix seconds.
+        exposure: basis points of the traffic; less than all makes it a candidate beside what the slot holds.
+        break_glass: envelope digest of a break-glass that stands for the quorum.
 
     Raises:
         VerificationFailed: the package or the log does not verify.
@@ -71,12 +91,45 @@ def promote(home: Path, realm_name: str, package: Path, *, environment: str, act
     release = verified.release
     realm = open_realm(home, realm_name)
     need_environment(realm.state, environment)
-    person = realm.actor(actor)
     held = realm.state.slot(release.name, environment)
-    if held.current is not None and held.current.release == release.digest:
+    if held.exposures.get(release.digest) == exposure:
+        promotion = held.current if exposure == FULL_EXPOSURE else held.candidate
         record = realm.state.by_digest[held.head]
-        return Moved(held.current, held.head, record.index, None, again=True)
-    gate = Gate()
+        if promotion is not None:
+            return Moved(promotion, held.head, record.index, None, again=True)
+    return enter(
+        realm,
+        release,
+        action=Action.PROMOTE,
+        environment=environment,
+        actor=actor,
+        now=now,
+        exposure=exposure,
+        break_glass=break_glass,
+    )
+
+
+def enter(
+    realm: Realm,
+    release: Release,
+    *,
+    action: Action,
+    environment: str,
+    actor: str,
+    now: int,
+    exposure: int,
+    break_glass: str = "",
+) -> Moved:
+    """Judge, admit and write: the one way into a slot, for whole releases and for candidates.
+
+    The decision and the promotion that rests on it are one append, so that nothing comes between them; the fold
+    judges the people again as they are at that entry.
+
+    Raises:
+        PolicyDenied, EvidenceMissing, ConflictError: as `promote`.
+    """
+    person = realm.actor(actor)
+    gate = Gate(realm)
     judgement = gate.judge(
         release=release,
         environment=environment,
@@ -84,25 +137,31 @@ def promote(home: Path, realm_name: str, package: Path, *, environment: str, act
         state=realm.state,
         requester=person.principal,
         now=now,
+        break_glass=break_glass,
+        exposing=action is Action.EXPOSE,
     )
-    judgement = gate.record(realm, release, judgement, now)
     if not judgement.admission.admitted:
-        raise _refusal(release, environment, judgement)
-    slot = realm.state.slot(release.name, environment)
+        raise _refusal(release, environment, gate.record(realm, release, judgement, now))
+    signer = realm.signer(Duty.GATE)
+    decision = sign_statement(gate.statement(realm, release, judgement, now), signer)
     promotion = Promotion(
-        action=Action.PROMOTE,
+        action=action,
         release=release.digest,
         name=release.name,
         version=release.version,
         project=release.name,
         environment=environment,
-        prev=slot.head,
-        decision=judgement.recorded,
+        prev=realm.state.slot(release.name, environment).head,
+        decision=decision.digest,
         approvals=judgement.admission.approvals,
         requester=person.principal,
+        exposure=exposure,
         realm=realm.state.root,
+        break_glass=break_glass,
     )
-    return _write(realm, promotion, judgement)
+    envelopes = (decision, sign_statement(promotion.statement(), signer))
+    receipt = realm.append_envelopes([(e.encode(), signer.public_der) for e in envelopes])[-1]
+    return _moved(realm, promotion, receipt, replace(judgement, recorded=decision.digest))
 
 
 def _refusal(release: Release, environment: str, judgement: Judgement) -> PolicyDenied | EvidenceMissing:
@@ -148,7 +207,8 @@ def rollback(
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     slot = _slot(realm.view, project, environment)
-    target = _earlier(slot, to, now)
+    step = realm.state.environment(environment)
+    target = _earlier(slot, to, now, step.rollback_s if step is not None else 0)
     if realm.state.revocation_of(target.release) is not None:
         raise PolicyDenied(
             "LF4541",
@@ -168,12 +228,12 @@ def rollback(
         requester=person.principal,
         realm=realm.state.root,
     )
-    return _write(realm, promotion, None)
+    return _write(realm, promotion)
 
 
-def _earlier(slot: Slot, to: str, now: int) -> Promotion:
+def _earlier(slot: Slot, to: str, now: int, window_s: int) -> Promotion:
     current = slot.current.release if slot.current is not None else ""
-    recent = [p for logged_at, p in reversed(slot.history) if now - logged_at <= ROLLBACK_WINDOW]
+    recent = [p for _, p in reversed(slot.history) if slot.held_within(p.release, now, window_s)]
     # A version goes before a digest, and a digest is long enough to name one release: `--to 2` is never `2f4a…`.
     named = [p for p in recent if p.version == to] or [
         p for p in recent if len(to) >= SHORTEST_DIGEST and p.release.startswith(to)
@@ -184,7 +244,7 @@ def _earlier(slot: Slot, to: str, now: int) -> Promotion:
     what = f"a release {to!r}" if to else "another release"
     raise NotFound(
         "LF4540",
-        f"{slot.project} in {slot.environment} did not hold {what} within the last {ROLLBACK_WINDOW // 86_400} days.",
+        f"{slot.project} in {slot.environment} did not hold {what} within the last {window_s // 86_400} days.",
         hint=f"lockflight status --project {slot.project} --history",
     )
 
@@ -215,7 +275,7 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
         exposure=0,
         realm=realm.state.root,
     )
-    return _write(realm, promotion, None)
+    return _write(realm, promotion)
 
 
 def _slot(view: RealmView, project: str, environment: str) -> Slot:
@@ -230,14 +290,18 @@ def _slot(view: RealmView, project: str, environment: str) -> Slot:
     return view.state.slot(project, environment)
 
 
-def _write(realm: Realm, promotion: Promotion, judgement: Judgement | None) -> Moved:
+def _write(realm: Realm, promotion: Promotion) -> Moved:
     receipt = realm.append([(promotion.statement(), realm.signer(Duty.GATE))])[0]
+    return _moved(realm, promotion, receipt, None)
+
+
+def _moved(realm: Realm, promotion: Promotion, receipt: Receipt, judgement: Judgement | None) -> Moved:
     record = realm.state.by_digest.get(receipt.envelope)
     if record is None or not record.effective:
         why = record.reason if record is not None else "it is not in the log"
         raise ConflictError(
             "LF4532",
-            f"The slot {promotion.project}/{promotion.environment} moved in between: {why}.",
+            f"The slot {promotion.project}/{promotion.environment} did not move: {why}.",
             hint="lockflight status",
         )
     return Moved(promotion, receipt.envelope, receipt.index, judgement)

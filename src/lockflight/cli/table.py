@@ -80,6 +80,14 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "policy": (
         "what the gate demands",
         {
+            "adopt": (
+                "adopt:adopt",
+                "propose that a policy judges from now on",
+                (0, 2, 3, 4, 10, 12),
+            ),
+            "dry-run": ("adopt:dry_run", "what a policy would have said so far", (0, 2, 3, 4, 12)),
+            "replay": ("replay:replay", "check a recorded decision and decide again", (0, 2, 3, 4, 12)),
+            "capsule": ("replay:capsule", "all that a decision was made from, in a file", (0, 2, 3, 4, 12)),
             "show": ("policy:show", "rules and required evidence of a policy", (0, 2, 3, 4)),
             "test": ("policy:test", "run the tests of a policy bundle", (0, 2, 3, 4, 10)),
             "explain": ("decision:explain", "why a recorded decision is what it is", (0, 2, 3, 4, 12)),
@@ -110,6 +118,8 @@ AS_OF = frozenset(
         "evidence show",
         "log show",
         "policy explain",
+        "policy capsule",
+        "policy dry-run",
     }
 )
 

@@ -52,13 +52,7 @@ def build_facts(
     return {
         "schema": SCHEMA,
         "now": rfc3339(now),
-        "realm": {
-            "root": state.root,
-            "checkpoint": checkpoint,
-            "kind": state.trust.kind.value,
-            "name": state.trust.name,
-            "separation": separation(state, environment),
-        },
+        "realm": realm_fact(state, checkpoint, environment),
         "project": project,
         "environment": environment,
         "release": release_fact(release, asset_labels(state, release)),
@@ -71,7 +65,18 @@ def build_facts(
         "provenance": provenance_rows(state, release),
         "dependencies": [],
         "waivers": waiver_facts(state, now),
-        "state": _state(state, release, project, environment, now),
+        "state": state_fact(state, release, release.digest, project, environment, now),
+    }
+
+
+def realm_fact(state: State, checkpoint: str, environment: str) -> JsonObject:
+    """How facts show a realm."""
+    return {
+        "root": state.root,
+        "checkpoint": checkpoint,
+        "kind": state.trust.kind.value,
+        "name": state.trust.name,
+        "separation": separation(state, environment),
     }
 
 
@@ -99,10 +104,13 @@ def release_fact(release: Release, provenance: Mapping[str, str]) -> JsonObject:
     }
 
 
-def _state(state: State, release: Release, project: str, environment: str, now: int) -> JsonObject:
+def state_fact(
+    state: State, release: Release, digest: str, project: str, environment: str, now: int
+) -> JsonObject:
+    """How facts show what the realm's slots, revocations and freezes mean for a release of that digest."""
     revoked: list[JsonValue] = [
         {"digest": d, "scope": state.revoked[d][0].scope.value, "reason": state.revoked[d][0].reason}
-        for d in (release.digest, *release.contents)
+        for d in (digest, *release.contents)
         if d in state.revoked
     ]
     slots: list[JsonValue] = [

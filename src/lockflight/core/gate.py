@@ -262,6 +262,8 @@ class StoredDecision:
             evaluated, skipped, engines: as in `Decision`.
         assets: name and SHA-256 of every asset, as further subjects.
         oms_root: what OMS tools show as the release's digest; empty if unknown.
+        bundle: SHA-256 of the blob with the policy's files; that with the facts is named by `input_digest`.
+        waivers: envelope digests of waivers by standing: used, unused, pending, expired, …
         policy: digest of the policy bundle.
         policy_uri, resource_uri, verifier: URIs.
         versions: versions of what verified.
@@ -294,6 +296,8 @@ class StoredDecision:
     skipped: tuple[str, ...]
     assets: tuple[tuple[str, str], ...] = ()
     oms_root: str = ""
+    bundle: str = ""
+    waivers: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -314,6 +318,8 @@ class StoredDecision:
             "inputDigest": {"sha256": self.input_digest},
             "outputDigest": {"sha256": self.output_digest},
             "engines": [dict(engine) for engine in self.engines],
+            "capsule": {"facts": self.input_digest, "bundle": self.bundle},
+            "waivers": {standing: list(digests) for standing, digests in self.waivers},
             "ruling": ruling.to_json(),
         }
         predicate: JsonObject = {
@@ -348,6 +354,8 @@ def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cann
     attestations: Iterable[str],
     separation: str,
     oms_root: str = "",
+    bundle: str = "",
+    waivers: Mapping[str, Iterable[str]] | None = None,
 ) -> st.Statement:
     """The SLSA VSA v1 statement of a decision; denied ones are recorded too.
 
@@ -362,6 +370,8 @@ def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cann
         attestations: envelope digests of all evidence in the facts; the specification wants every one.
         separation: `none` or `people`.
         oms_root: what OMS tools show as the release's digest.
+        bundle: SHA-256 of the blob with the policy's files.
+        waivers: standing to the envelope digests of the waivers of the facts, as `waivers_told` sorts them.
     """
     return StoredDecision(
         release=decision.release,
@@ -388,6 +398,8 @@ def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cann
         skipped=decision.skipped,
         assets=tuple(assets),
         oms_root=oms_root,
+        bundle=bundle,
+        waivers=tuple((key, tuple(sorted(value))) for key, value in sorted((waivers or {}).items())),
     ).statement()
 
 
@@ -427,6 +439,11 @@ def parse_vsa(statement: st.Statement) -> StoredDecision:
         skipped=ruling.skipped,
         assets=tuple((s.name, s.sha256) for s in assets),
         oms_root=dict(main.others).get("omsRoot", ""),
+        bundle=_digest_or_none(obj(extension["capsule"])["bundle"]),
+        waivers=tuple(
+            (standing, tuple(hex64(digest) for digest in array(rows)))
+            for standing, rows in sorted(obj(extension["waivers"]).items())
+        ),
     )
     unix(result.time_verified)
     if result.allow and (result.violations or texts(raw["verifiedLevels"]) != result.levels):
@@ -436,6 +453,38 @@ def parse_vsa(statement: st.Statement) -> StoredDecision:
     if result.statement() != statement:
         raise ValueError("unknown or altered fields")
     return result
+
+
+def waivers_told(facts: JsonObject, used: Iterable[Waived]) -> dict[str, list[str]]:
+    """Every waiver of the facts that is about this release, by what became of it.
+
+    Args:
+        facts: facts v1.
+        used: what the decision waived.
+
+    Returns:
+        `used`, `unused` (active and not needed), `pending`, `expired` and so on to envelope digests; without those
+        that are about other releases.
+    """
+    taken = {row.waiver for row in used}
+    release = obj(facts["release"])
+    inside = {text(obj(a)["digest"]) for a in array(release["assets"])} | {text(release["digest"])}
+    told: dict[str, list[str]] = {}
+    for item in array(facts["waivers"]):
+        waiver = obj(item)
+        scope, digest = obj(waiver["scope"]), text(waiver["digest"])
+        here = scope["environment"] in {"", facts["environment"]}
+        about = scope["digest"] in inside if scope["digest"] else scope["project"] == facts["project"]
+        if digest in taken:
+            told.setdefault("used", []).append(digest)
+        elif here and about:
+            status = text(waiver["status"])
+            told.setdefault("unused" if status == "active" else status, []).append(digest)
+    return told
+
+
+def _digest_or_none(value: JsonValue) -> str:
+    return hex64(value) if value else ""
 
 
 def _sha256(value: JsonObject) -> str:

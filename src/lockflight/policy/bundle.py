@@ -67,6 +67,7 @@ class Bundle:
         base: facts that must be allowed.
         bites: fixture (`CODE` or `CODE.WORD`) to JSON Patch operations on `base`.
         files: path to SHA-256.
+        bodies: path to content.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Bundle:
     base: JsonObject = field(repr=False)
     bites: Mapping[str, list[JsonValue]] = field(repr=False)
     files: Mapping[str, str] = field(repr=False)
+    bodies: Mapping[str, bytes] = field(repr=False)
 
     @property
     def ref(self) -> PolicyRef:
@@ -192,6 +194,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         base=_json_object(files, BASE),
         bites=_bites(files),
         files=digests,
+        bodies=dict(files),
     )
 
 

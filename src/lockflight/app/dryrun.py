@@ -1,0 +1,75 @@
+"""What another policy would have said of everything that was decided so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.core.canonical import loads_object
+from lockflight.core.capsule import MAX_BYTES, MAX_VALUES
+from lockflight.core.gate import StoredDecision, decide
+from lockflight.policy.engines.pool import Engines
+from lockflight.policy.gate import PolicyGate
+from lockflight.store.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from lockflight.app.view import RealmView
+    from lockflight.core.gate import Decision
+    from lockflight.policy.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One recorded decision, and what the other policy says of the same facts.
+
+    Attributes:
+        index: place of the decision in the log.
+        stored: what was decided; the newest for its release and environment.
+        again: what the other policy says; None where the facts were not kept.
+    """
+
+    index: int
+    stored: StoredDecision
+    again: Decision | None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it would deny what was allowed."""
+        return self.again is not None and self.stored.allow and not self.again.allow
+
+    @property
+    def let_in(self) -> bool:
+        """Whether it would allow what was denied."""
+        return self.again is not None and not self.stored.allow and self.again.allow
+
+
+def dry_run(view: RealmView, bundle: Bundle) -> list[Tried]:
+    """Judge the facts of the newest decision about each release and environment by another policy.
+
+    Args:
+        view: the verified realm.
+        bundle: the policy to try.
+
+    Raises:
+        EnvironmentProblem: LF4001 to LF4008 the policy cannot judge here.
+        PolicyDenied: LF4010 to LF4020 it fails on some facts.
+    """
+    blobs = BlobStore(view.folder / "blobs")
+    engines = Engines()
+    tried: list[Tried] = []
+    try:
+        policy = PolicyGate(bundle, engines.regorus)
+        for records in view.state.decisions.values():
+            record = records[-1]
+            stored = record.fact
+            if not isinstance(stored, StoredDecision):
+                continue
+            body = blobs.get(stored.input_digest)
+            again = None
+            if body is not None:
+                facts = loads_object(body, what="facts", max_bytes=MAX_BYTES, max_values=MAX_VALUES)
+                again = decide(facts, policy.ref, policy.evaluate, engines=policy.engines)
+            tried.append(Tried(record.index, stored, again))
+    finally:
+        engines.close()
+    return sorted(tried, key=lambda t: t.index)

@@ -1,0 +1,198 @@
+"""Replaying a decision: where it comes from, whether its inputs are those of the log, and the same verdict again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockflight.app.resolve import entry_of
+from lockflight.core.capsule import Capsule, Opened, decode_files, facts_fit, open_capsule
+from lockflight.core.dsse import decode
+from lockflight.core.factlog import checkpoint_of, facts_again
+from lockflight.core.fold.run import fold
+from lockflight.core.gate import Decision, StoredDecision, decide
+from lockflight.core.merkle import leaf_hash
+from lockflight.core.merkle import root as merkle_root
+from lockflight.core.trust import Duty, Trust
+from lockflight.core.verify.bundle import TlogEntry
+from lockflight.core.verify.keys import load_der
+from lockflight.core.verify.note import KIND_ED25519, NoteKey
+from lockflight.errors import LockflightError, NotFound, VerificationFailed
+from lockflight.policy.bundle import read_bundle
+from lockflight.policy.engines.pool import Engines
+from lockflight.policy.gate import PolicyGate
+from lockflight.signing.oms import make_bundle
+from lockflight.store.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lockflight.app.view import RealmView
+    from lockflight.core.ports import PolicyEngine
+    from lockflight.core.state import FoldEntry, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What one engine says today.
+
+    Attributes:
+        engine, version, sha256: which engine.
+        judged_then: whether this very library was among those that judged.
+        output: digest of its output; empty where it failed.
+        problem: why it differs; empty where it says the same.
+    """
+
+    engine: str
+    version: str
+    sha256: str
+    judged_then: bool
+    output: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A decision, replayed.
+
+    Attributes:
+        opened: the decision and what it was made from, with its origin checked.
+        reruns: what every engine that is here says today.
+        differences: where the facts differ from what the log says now of that time; None without a log.
+    """
+
+    opened: Opened
+    reruns: tuple[Rerun, ...]
+    differences: tuple[str, ...] | None
+
+    @property
+    def same(self) -> bool:
+        """Whether everything is as it was."""
+        return bool(self.reruns) and not self.differences and not any(r.problem for r in self.reruns)
+
+
+def capsule_of(view: RealmView, word: str) -> Capsule:
+    """Everything that a recorded decision was made from, out of a realm.
+
+    Args:
+        view: the verified realm.
+        word: index of the decision in the log, or the start of its envelope's digest.
+
+    Raises:
+        NotFound: LF4524 no such entry, LF4567 it is no decision that counts, LF4560 its facts or policy were not kept.
+    """
+    record = entry_of(word, view.state)
+    stored = record.fact
+    if not isinstance(stored, StoredDecision) or not record.effective:
+        raise NotFound(
+            "LF4567",
+            f"The entry {record.index} is no decision of the gate that counts.",
+            hint="lockflight evidence list --all --type decision",
+        )
+    blobs = BlobStore(view.folder / "blobs")
+    facts = blobs.get(stored.input_digest)
+    files = blobs.get(stored.bundle) if stored.bundle else None
+    if facts is None or files is None:
+        raise NotFound(
+            "LF4560",
+            f"What the decision {record.index} was made from is not in this realm's store any more.",
+            hint="Ask for its capsule where it was made: lockflight policy capsule DECISION --out FILE",
+        )
+    trust = [
+        body
+        for r in view.state.records[: record.index]
+        if r.effective and isinstance(r.fact, Trust) and (body := view.reader.envelope(r.digest)) is not None
+    ]
+    return Capsule(tuple(trust), _proven(view, record), facts, decode_files(files))
+
+
+def _proven(view: RealmView, record: Record) -> bytes:
+    """The decision's envelope with its proof of inclusion under the newest checkpoint."""
+    body = view.reader.envelope(record.digest)
+    if body is None:
+        raise NotFound(
+            "LF4560", f"The envelope of entry {record.index} is gone.", hint="lockflight log verify"
+        )
+    trust = view.state.trust
+    key = NoteKey(trust.origin, KIND_ED25519, load_der(trust.key(Duty.LOG).der).raw)
+    entry = TlogEntry(
+        index=record.index,
+        log_id=key.full_id,
+        leaf=next(iter(view.reader.entries(record.index, record.index + 1))).leaf,
+        root=bytes.fromhex(view.root_hash),
+        size=view.size,
+        hashes=tuple(view.reader.inclusion(record.index, view.size)),
+        checkpoint=view.reader.checkpoint(),
+    )
+    signer = load_der(record.key.der) if record.key is not None else load_der(trust.key(Duty.GATE).der)
+    return make_bundle(decode(body), signer.pem, entry)
+
+
+def replay(
+    capsule: Capsule,
+    root: str,
+    *,
+    entries: Sequence[FoldEntry] | None = None,
+    engines: Engines | None = None,
+) -> Replay:
+    """Check a capsule and evaluate it again on every engine that is here.
+
+    Args:
+        capsule: what the decision was made from.
+        root: SHA-256 (hex) of the realm's first trust statement, as the verifier knows it.
+        entries: the realm's verified log, to compare the facts with it too.
+        engines: engines to use again; made and closed here if None.
+
+    Raises:
+        VerificationFailed: as `open_capsule`.
+        EnvironmentProblem: LF4005 to LF4007 the policy does not read, LF4001 no engine.
+    """
+    opened = open_capsule(capsule, root)
+    bundle = read_bundle(dict(opened.files))
+    if bundle.digest != opened.stored.policy:
+        raise VerificationFailed("LF7194", "The policy is not the one that the decision names.")
+    differences = None
+    if entries is not None:
+        differences = tuple(_against_log(opened, root, entries))
+    own = engines or Engines()
+    try:
+        reruns = tuple(_rerun(opened, PolicyGate(bundle, engine), engine) for engine in own.installed)
+    finally:
+        if engines is None:
+            own.close()
+    return Replay(opened, reruns, differences)
+
+
+def _against_log(opened: Opened, root: str, entries: Sequence[FoldEntry]) -> list[str]:
+    size, top = checkpoint_of(opened.facts)
+    before = entries[:size]
+    if len(before) != size or merkle_root([leaf_hash(e.leaf) for e in before]).hex() != top:
+        return ["realm.checkpoint"]
+    return facts_fit(opened.facts, facts_again(fold(root, before), opened.facts))
+
+
+def _rerun(opened: Opened, policy: PolicyGate, engine: PolicyEngine) -> Rerun:
+    stored = opened.stored
+    identity = dict(engine.identities[0])
+    then = tuple(sorted(identity.items())) in stored.engines
+    try:
+        again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines)
+    except LockflightError as error:
+        return Rerun(identity["name"], identity["version"], identity["sha256"], then, "", error.message)
+    return Rerun(
+        identity["name"],
+        identity["version"],
+        identity["sha256"],
+        then,
+        again.output_digest,
+        ", ".join(_changes(stored, again)),
+    )
+
+
+def _changes(stored: StoredDecision, again: Decision) -> Iterable[str]:
+    if again.allow != stored.allow:
+        yield "the verdict is another"
+    if again.output_digest != stored.output_digest:
+        yield "the output is another"
+    if again.basis != stored.basis:
+        yield "the basis is another"
