@@ -9,8 +9,9 @@ import pytest
 from lockflight.app import clock
 from lockflight.app.check import CheckOptions, CheckOutcome, check
 from lockflight.app.people import approve
-from lockflight.app.promote import promote, retire, rollback, status
+from lockflight.app.promote import promote, retire, rollback
 from lockflight.app.sign import sign
+from lockflight.app.status import status
 from lockflight.app.verify import verify_package
 from lockflight.errors import PolicyDenied
 
@@ -108,8 +109,8 @@ def test_the_road_to_staging_and_back(home: Path, realm: Realm, folder: Path, tm
         "development",
         "staging",
     )
-    _, rows = status(home, "acme")
-    assert [(r.environment, r.version, r.approvals) for r in rows] == [
+    rows = status(home, "acme", now=clock.now()).slots
+    assert [(r.environment, h.version, h.approvals) for r in rows for h in r.held] == [
         ("development", "1.0.0", ()),
         ("staging", "1.0.0", ("bob",)),
     ]

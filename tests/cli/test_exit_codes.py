@@ -48,6 +48,7 @@ ARGUMENTS = {
     "review": "",
     "promote": "package --to staging --as alice",
     "status": "",
+    "freeze": "--env staging --reason storm --as bob",
     "rollback": "--project berth-classifier --env development --as alice",
     "retire": "--project berth-classifier --env development --as alice",
     "revoke": "package --reason harmful --as bob",
@@ -67,6 +68,11 @@ ARGUMENTS = {
     "log verify": "",
     "log rebuild": "",
     "policy explain": "15",
+    "waiver request": (
+        "--rule LF4110 --project berth-classifier --env staging --days 9 --ticket T-1"
+        " --reason because --control watched --as alice"
+    ),
+    "waiver list": "",
     "tools list": "",
     "tools install": "bandit",
     "config show": "",
@@ -236,6 +242,16 @@ def not_an_admin(world):
 @case(("evidence import", 10))
 def grant_of_one_person(world):
     return f"evidence import theirs.jsonl --trust-producer {foreign_export(world)}", {}
+
+
+@case(("freeze", 10))
+def may_not_freeze(world):
+    return "freeze --reason storm --as eve", {}
+
+
+@case(("waiver request", 10))
+def never_waived(world):
+    return typed("waiver request").replace("LF4110", "LF4101"), {}
 
 
 @case(("review", 10))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.app.resolve import entry_of
+from lockflight.app.resolve import entry_of, signed_as
 from lockflight.core.acts import Approval
 from lockflight.core.admit import Admission, admit, registration_of
 from lockflight.core.facts import evidence_row, release_fact
 from lockflight.core.gate import StoredDecision
-from lockflight.core.release import parse_release
 from lockflight.core.scanfact import ScanFact
 from lockflight.core.times import unix
-from lockflight.errors import LockflightError, NotFound
+from lockflight.errors import NotFound
 
 if TYPE_CHECKING:
     from lockflight.app.view import RealmView
@@ -69,7 +68,7 @@ def recorded(view: RealmView, word: str, now: int) -> Recorded:
             hint="lockflight evidence list --all --type decision",
         )
     evidence, unread = _evidence(view, stored)
-    release = _signed(view, stored.release)
+    release = signed_as(view.state, stored.release)
     registration = registration_of(view.state, stored.release)
     version = registration.version if registration is not None else release.version if release else ""
     said = view.state.approvals.get((stored.release, stored.environment), [])
@@ -106,17 +105,6 @@ def _evidence(view: RealmView, stored: StoredDecision) -> tuple[JsonObject, tupl
         row = evidence_row(view.state, record, unix(stored.time_verified))
         rows.setdefault(f"scan/{record.fact.check}", []).append(row)
     return dict(rows), tuple(unread)
-
-
-def _signed(view: RealmView, digest: str) -> Release | None:
-    """The release as its signed statement describes it, if this log holds one."""
-    for record in view.state.signatures.get(digest, []):
-        if record.statement is not None:
-            try:
-                return parse_release(record.statement.payload())
-            except LockflightError:
-                continue  # another tool's statement: it names files, but no roles
-    return None
 
 
 def _described(release: Release) -> JsonObject:

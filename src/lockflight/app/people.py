@@ -122,12 +122,7 @@ def revoke(
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
-    if not realm.personal and not REVOKERS.intersection(person.roles):
-        raise PolicyDenied(
-            "LF4522",
-            f"{person.name} may not revoke here (roles: {', '.join(person.roles) or 'none'}).",
-            hint=f"Revoking needs one of the roles {', '.join(sorted(REVOKERS))}.",
-        )
+    may_revoke(realm, person)
     if scope is Scope.KEY and digest not in realm.state.keys:
         raise NotFound(
             "LF4523", f"No active key of this realm has the id {digest[:16]}.", hint="lockflight realm show"
@@ -137,6 +132,20 @@ def revoke(
     receipt = realm.append([(statement.statement(), person.signer)])[0]
     must_be_effective(realm, receipt.envelope)
     return Said(receipt.envelope, receipt.index, person.principal, person.name)
+
+
+def may_revoke(realm: Realm, person: Actor) -> None:
+    """See that a person may revoke.
+
+    Raises:
+        PolicyDenied: LF4522 they may not.
+    """
+    if not realm.personal and not REVOKERS.intersection(person.roles):
+        raise PolicyDenied(
+            "LF4522",
+            f"{person.name} may not revoke here (roles: {', '.join(person.roles) or 'none'}).",
+            hint=f"Revoking needs one of the roles {', '.join(sorted(REVOKERS))}.",
+        )
 
 
 def must_be_effective(realm: Realm, digest: str) -> None:

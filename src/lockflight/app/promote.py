@@ -1,4 +1,4 @@
-"""Moving releases: promote, rollback, retire, and the status that the log folds into.
+"""Moving releases: promote, rollback, retire.
 
 `promote` is the only way in. It verifies the package, evaluates the gate again, admits, writes, and reads back
 whether its statement took effect; a slot that moved in between makes it fail, never overwrite.
@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lockflight.app.asof import view_at
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.verify import verify_package
-from lockflight.app.view import need_environment
+from lockflight.app.view import need_environment, need_project
 from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
 from lockflight.core.trust import Duty
 from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied
@@ -41,21 +40,6 @@ class Moved:
     index: int
     judgement: Judgement | None
     again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SlotStatus:
-    """What one slot holds."""
-
-    project: str
-    environment: str
-    slot: str
-    release: str
-    version: str
-    since: int
-    requester: str
-    approvals: tuple[str, ...]
-    revoked: str
 
 
 def promote(
@@ -280,13 +264,7 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
 
 def _slot(view: RealmView, project: str, environment: str) -> Slot:
     need_environment(view.state, environment)
-    if not any(key[0] == project for key in view.state.slots):
-        known = sorted({key[0] for key in view.state.slots})
-        raise NotFound(
-            "LF4543",
-            f"The realm knows no project {project!r}.",
-            hint=f"Projects: {', '.join(known) or 'none yet'}.",
-        )
+    need_project(view.state, project)
     return view.state.slot(project, environment)
 
 
@@ -305,44 +283,3 @@ def _moved(realm: Realm, promotion: Promotion, receipt: Receipt, judgement: Judg
             hint="lockflight status",
         )
     return Moved(promotion, receipt.envelope, receipt.index, judgement)
-
-
-def status(
-    home: Path, realm_name: str, *, project: str = "", as_of: int | None = None
-) -> tuple[RealmView, list[SlotStatus]]:
-    """What every slot holds, folded from the verified log.
-
-    Raises:
-        NotFound: LF4510 no such realm, LF4543 no such project.
-        VerificationFailed: the log is not what it must be.
-    """
-    view = view_at(home, realm_name, as_of)
-    if project:
-        _slot(view, project, view.state.environments[0])
-    order = {name: i for i, name in enumerate(view.state.environments)}
-    rows = []
-    for (owner, environment, name), slot in view.state.slots.items():
-        if (project and owner != project) or slot.current is None:
-            continue
-        hit = view.state.revocation_of(slot.current.release)
-        rows.append(
-            SlotStatus(
-                project=owner,
-                environment=environment,
-                slot=name,
-                release=slot.current.release,
-                version=slot.current.version,
-                since=slot.since,
-                requester=view.name_of(slot.current.requester),
-                approvals=tuple(_approver(view, digest) for digest in slot.current.approvals),
-                revoked=hit[0].reason if hit is not None else "",
-            )
-        )
-    return view, sorted(rows, key=lambda r: (r.project, order[r.environment], r.slot))
-
-
-def _approver(view: RealmView, digest: str) -> str:
-    record = view.state.by_digest.get(digest)
-    return (
-        view.name_of(record.key.principal) if record is not None and record.key is not None else digest[:16]
-    )

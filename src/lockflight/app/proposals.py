@@ -70,9 +70,8 @@ def describe(view: RealmView, proposal: Proposal) -> str:
         where = ", ".join(fact.environments) or "everywhere"
         return f"let the policy {fact.name} {fact.version} ({fact.bundle[:16]}) judge {where}"
     if isinstance(fact, Freeze):
-        return (
-            f"lift the freeze of {fact.project or 'all projects'} in {fact.environment or 'all environments'}"
-        )
+        verb = "lift the freeze of" if fact.lift else f"freeze only until {fact.expires}:"
+        return f"{verb} {fact.project or 'all projects'} in {fact.environment or 'all environments'}"
     if isinstance(fact, Waiver):
         what = f"{fact.rule} {fact.term}".strip()
         where = f" in {fact.scope.environment}" if fact.scope.environment else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.core.acts import Registration, Scope
@@ -12,6 +13,7 @@ from lockflight.errors import LockflightError, NotFound, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockflight.core.release import Release
     from lockflight.core.state import Record, State
 
 SHORTEST = 8
@@ -30,16 +32,27 @@ def known(state: State, scope: Scope) -> dict[str, str]:
                 names[record.fact.release] = f"{record.fact.name} {record.fact.version}"
     if scope is Scope.RELEASE:
         return names
-    assets: dict[str, str] = {}
-    for signature in (records[0] for records in state.signatures.values()):
-        if signature.statement is None:
-            continue
-        try:
-            release = parse_release(signature.statement.payload())
-        except LockflightError:
-            continue  # another tool's statement: its files are known by their full digest only
-        assets.update({asset.sha256: asset.name for asset in release.assets})
-    return assets
+    return {asset.sha256: asset.name for release in signed(state) for asset in release.assets}
+
+
+def signed(state: State) -> list[Release]:
+    """Every release whose signature is in the log, read back from it.
+
+    Another tool's statement is left out: its files are known by their full digest only.
+    """
+    return [release for digest in state.signatures if (release := signed_as(state, digest)) is not None]
+
+
+def signed_as(state: State, digest: str) -> Release | None:
+    """The release of a digest, read back from its logged signature; None where there is none, or it does not read."""
+    record = next(iter(state.signatures.get(digest, [])), None)
+    if record is None or record.statement is None:
+        return None
+    try:
+        release = parse_release(record.statement.payload())
+    except LockflightError:
+        return None
+    return release if release.digest == digest else None
 
 
 def digest_of(word: str, names: Mapping[str, str], what: str) -> tuple[str, str]:
@@ -71,6 +84,22 @@ def digest_of(word: str, names: Mapping[str, str], what: str) -> tuple[str, str]
         f"Nothing in the realm's log is a {what} whose digest starts with {prefix}.",
         hint="lockflight log show prints digests; a full digest of 64 digits need not be known.",
     )
+
+
+def release_of(word: str, state: State) -> tuple[str, str]:
+    """The digest of a release and its name, from a package's folder or from the start of its digest.
+
+    Raises:
+        UsageError, NotFound: as `digest_of`.
+        VerificationFailed: the folder holds no signed release.
+    """
+    folder = Path(word)
+    if folder.is_dir():
+        from lockflight.app.verify import signed_release
+
+        release = signed_release(folder)
+        return release.digest, f"{release.name} {release.version}"
+    return digest_of(word, known(state, Scope.RELEASE), "release")
 
 
 def entry_of(word: str, state: State) -> Record:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lockflight.core.acts import Registration
 from lockflight.core.fold.run import fold
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.suggest import did_you_mean
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from lockflight.core.trust import RealmKey, Trust
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -102,6 +104,32 @@ def need_environment(state: State, name: str) -> None:
         )
 
 
+def projects(state: State) -> frozenset[str]:
+    """Every project that the realm knows: those with slots, and the names of registered releases."""
+    names = {
+        r.fact.name
+        for records in state.registrations.values()
+        for r in records
+        if isinstance(r.fact, Registration)
+    }
+    return frozenset(names | {key[0] for key in state.slots})
+
+
+def need_project(state: State, name: str) -> None:
+    """See that the realm knows a project.
+
+    Raises:
+        NotFound: LF4543 it does not.
+    """
+    known = sorted(projects(state))
+    if name not in known:
+        raise NotFound(
+            "LF4543",
+            f"The realm knows no project {name!r}.",
+            hint=did_you_mean(name, known, otherwise=f"Projects: {', '.join(known) or 'none yet'}."),
+        )
+
+
 def no_realm(home: Path, name: str) -> NotFound:
     """LF4510, with the realms that the home does hold."""
     known = sorted(path.parent.name for path in (home / "realms").glob("[!.]*/log.db"))
@@ -173,10 +201,17 @@ class _LogKeys:
 
 def read_profile(folder: Path, key: RealmKey) -> str | None:
     """The name in a person's profile blob; None when it was erased."""
+    name = read_blob(folder, key.profile).get("name")
+    return name if isinstance(name, str) else None
+
+
+def read_blob(folder: Path, digest: str) -> dict[str, object]:
+    """What an erasable blob of a realm's folder says; empty when it was erased, or is no JSON object of that digest."""
     from lockflight.store.blobs import BlobStore
 
-    body = BlobStore(folder / "blobs").get(key.profile) if key.profile else None
-    if body is None:
-        return None
-    name = json.loads(body).get("name")
-    return name if isinstance(name, str) else None
+    body = BlobStore(folder / "blobs").get(digest) if _DIGEST.fullmatch(digest) else None
+    try:
+        found = json.loads(body) if body is not None else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

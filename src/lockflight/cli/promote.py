@@ -1,20 +1,18 @@
-"""Slots of environments: `promote`, `status`, `rollback`, `retire`."""
+"""Slots of environments: `promote`, `rollback`, `retire`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import folder_of, quoted, time_json
+from lockflight.cli.common import folder_of
 from lockflight.cli.reply import Reply, Run
-from lockflight.cli.style import clean, short, table
-from lockflight.errors import PolicyDenied
+from lockflight.cli.style import clean, short
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from lockflight.app.promote import Moved, SlotStatus
-    from lockflight.app.view import RealmView
+    from lockflight.app.promote import Moved
     from lockflight.cli.style import Style
 
 _VERBS = {"promote": "now holds", "rollback": "holds again", "retire": "no longer holds"}
@@ -109,107 +107,3 @@ def _moved(moved: Moved, run: Run) -> Reply:
             yield f"  {style.look} separation: none (a personal realm; this counts for development only)"
 
     return Reply("promotion/v1", result, human)
-
-
-def status_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `status`."""
-    parser.add_argument("--project", default="", metavar="NAME", help="only this project")
-    parser.add_argument("--history", action="store_true", help="also what each slot held before")
-
-
-def status(args: argparse.Namespace, run: Run) -> Reply:
-    """What every environment holds, folded from the log."""
-    from lockflight.app.promote import status as read
-
-    view, rows = read(run.home, run.realm, project=args.project, as_of=run.as_of)
-    history = _history(view, args.project) if args.history else []
-    revoked = [row for row in rows if row.revoked]
-    result = {
-        "realm": view.name,
-        "kind": view.state.trust.kind.value,
-        "checkpoint": {"size": view.size, "root": view.root_hash, "time": time_json(view.timestamp)},
-        "slots": [_slot(row) for row in rows],
-        "history": history,
-    }
-
-    def human(style: Style) -> Iterable[str]:
-        yield f"realm {style.bold(view.name)}, {view.size} log entries, {time_json(view.timestamp)}"
-        if not rows:
-            yield "No environment holds a release."
-            yield "  next: lockflight promote PACKAGE --to development"
-        yield from table(
-            [
-                [
-                    row.environment,
-                    f"{clean(row.project)} {clean(row.version)}",
-                    short(row.release),
-                    f"since {time_json(row.since)}",
-                    f"by {clean(row.requester)}",
-                    f"approved by {clean(', '.join(row.approvals))}" if row.approvals else "",
-                ]
-                for row in rows
-            ]
-        )
-        for row in revoked:
-            what = f"{clean(row.project)} {clean(row.version)}"
-            yield f"{style.no} {row.environment}: {what} is revoked ({row.revoked})"
-        if args.history:
-            yield ""
-            yield from table(
-                [
-                    [
-                        str(h["time"]),
-                        str(h["environment"]),
-                        str(h["action"]),
-                        clean(f"{h['project']} {h['version']}"),
-                        short(str(h["release"])),
-                        clean(f"by {h['requester']}"),
-                    ]
-                    for h in history
-                ]
-            )
-
-    error = _revoked(revoked[0]) if revoked else None
-    return Reply("status/v1", result, human, 0 if error is None else error.exit_code, error)
-
-
-def _revoked(row: SlotStatus) -> PolicyDenied:
-    return PolicyDenied(
-        "LF4544",
-        f"{row.environment} still holds {row.project} {row.version}, which is revoked ({row.revoked}).",
-        hint=f"lockflight rollback --project {quoted(row.project)} --env {row.environment}",
-    )
-
-
-def _slot(row: SlotStatus) -> dict[str, object]:
-    return {
-        "project": row.project,
-        "environment": row.environment,
-        "slot": row.slot,
-        "release": f"sha256:{row.release}",
-        "version": row.version,
-        "since": time_json(row.since),
-        "requester": row.requester,
-        "approvals": list(row.approvals),
-        "revoked": row.revoked or None,
-    }
-
-
-def _history(view: RealmView, project: str) -> list[dict[str, object]]:
-    from lockflight.core.acts import Promotion
-
-    return [
-        {
-            "index": record.index,
-            "time": time_json(record.logged_at),
-            "action": record.fact.action.value,
-            "project": record.fact.project,
-            "environment": record.fact.environment,
-            "slot": record.fact.slot,
-            "release": f"sha256:{record.fact.release}",
-            "version": record.fact.version,
-            "requester": view.name_of(record.fact.requester),
-        }
-        for record in view.state.records
-        if record.effective and isinstance(record.fact, Promotion) and project in {"", record.fact.project}
-    ]

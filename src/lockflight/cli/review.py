@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from lockflight.app.view import RealmView
     from lockflight.cli.style import Style
+    from lockflight.core.state import Proposal
 
 _WORDS = {"consent": "consented to", "reject": "rejected", "close": "reviewed and closed"}
 
@@ -56,12 +58,12 @@ def review(args: argparse.Namespace, run: Run) -> Reply:
     return Reply("review/v1", result, human)
 
 
-def _waiting(run: Run) -> Reply:
-    from lockflight.app.proposals import describe, listed
+def proposal_rows(view: RealmView, found: Iterable[Proposal]) -> list[dict[str, object]]:
+    """What waits for a second person."""
+    from lockflight.app.proposals import describe
     from lockflight.core.times import rfc3339
 
-    view, found = listed(run.home, run.realm, as_of=run.as_of, now=run.now)
-    rows = [
+    return [
         {
             "proposal": p.digest,
             "kind": p.kind,
@@ -71,6 +73,12 @@ def _waiting(run: Run) -> Reply:
         }
         for p in found
     ]
+
+
+def _waiting(run: Run) -> Reply:
+    from lockflight.app.proposals import listed
+
+    rows = proposal_rows(*listed(run.home, run.realm, as_of=run.as_of, now=run.now))
 
     def human(style: Style) -> Iterable[str]:
         if not rows:

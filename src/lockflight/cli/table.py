@@ -9,8 +9,8 @@ from __future__ import annotations
 #: Group of the everyday verbs and of the nouns, as `--help` shows them: title, names.
 SECTIONS = (
     ("Everyday", ("init", "check", "scan", "sign", "verify", "approve", "promote", "status")),
-    ("People and incidents", ("deny", "review", "revoke", "rollback", "retire")),
-    ("Things", ("release", "realm", "evidence", "log", "policy", "tools")),
+    ("People and incidents", ("deny", "review", "freeze", "revoke", "rollback", "retire")),
+    ("Things", ("release", "realm", "evidence", "log", "policy", "waiver", "tools")),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
 )
 
@@ -31,9 +31,10 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "deny": ("people:deny", "say no to a release for an environment", (0, 2, 3, 4, 12)),
     "review": ("review:review", "the second person's word on a proposal", (0, 2, 3, 4, 10, 12)),
     "promote": ("promote:promote", "move a verified package into an environment", (0, 2, 3, 4, 10, 11, 12)),
-    "status": ("promote:status", "what every environment holds, folded from the log", (0, 2, 3, 4, 10, 12)),
+    "status": ("status:status", "what every environment holds, folded from the log", (0, 2, 3, 4, 10, 12)),
     "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
     "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 12)),
+    "freeze": ("freeze:freeze", "stop what moves in for a while, or let it go again", (0, 2, 3, 4, 10, 12)),
     "revoke": ("people:revoke", "take a release, an asset or a key back", (0, 2, 3, 4, 10, 12)),
     "demo": ("demo:demo", "from denial to a verified promotion, in a minute", (0, 2, 4)),
     "doctor": ("doctor:doctor", "what works here and how to mend what does not", (0, 2, 4)),
@@ -93,6 +94,13 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "explain": ("decision:explain", "why a recorded decision is what it is", (0, 2, 3, 4, 12)),
         },
     ),
+    "waiver": (
+        "failures that people put up with for a while",
+        {
+            "request": ("waiver:request", "ask for one; a risk owner consents", (0, 2, 3, 4, 10, 12)),
+            "list": ("waiver:list", "every waiver with where it stands", (0, 2, 3, 4, 12)),
+        },
+    ),
     "tools": (
         "foreign tools in pinned environments",
         {
@@ -120,6 +128,7 @@ AS_OF = frozenset(
         "policy explain",
         "policy capsule",
         "policy dry-run",
+        "waiver list",
     }
 )
 

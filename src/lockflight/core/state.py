@@ -188,7 +188,7 @@ class GrantOrigin:
 
 @dataclass(frozen=True, slots=True)
 class FreezeState:
-    """The newest statement about a scope: what it says, its envelope digest, and who froze."""
+    """The newest statement about a scope: what it says, its envelope digest, and who may lift it alone (or nobody)."""
 
     fact: Freeze
     head: str

@@ -21,6 +21,7 @@ from lockflight.core.changes import (
 )
 from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.state import ADMINS, REVOKERS, FreezeState, GrantOrigin, Proposal, State
+from lockflight.core.times import unix
 from lockflight.core.trust import Duty, Grant, parse_grant
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
     from lockflight.core.trust import RealmKey
 
-_ASKERS = frozenset({"author", "builder", "evaluator", "risk-owner", "approver", "releaser", "realm-admin"})
-_MOVERS = frozenset({"author", "releaser", "approver", "risk-owner"})
+#: Roles that may ask for a waiver, and for a break-glass.
+ASKERS = frozenset({"author", "builder", "evaluator", "risk-owner", "approver", "releaser", "realm-admin"})
+MOVERS = frozenset({"author", "releaser", "approver", "risk-owner"})
 _REVIEWERS = frozenset({"auditor", "approver", "risk-owner", "realm-admin"})
 
 
@@ -157,7 +159,7 @@ def waiver(state: State, item: Item) -> Waiver:
     """Somebody asks to put up with a violation; in a personal realm the asking is the giving."""
     fact = parse_waiver(item.statement)
     own(state, fact.realm)
-    may(state, item.key, _ASKERS if fact.kind is WaiverKind.WAIVER else _MOVERS, f"asking for a {fact.kind}")
+    may(state, item.key, ASKERS if fact.kind is WaiverKind.WAIVER else MOVERS, f"asking for a {fact.kind}")
     fault = fact.faults(item.logged_at)
     if fault:
         raise Ineffective("LF7262", fault)
@@ -185,17 +187,24 @@ def fresh_nonce(state: State, item: Item, nonce: str) -> None:
 
 
 def freeze(state: State, item: Item) -> Freeze:
-    """Stop what moves in, alone; let it go again by whoever stopped it, or by two people."""
+    """Stop what moves in, alone; let it go again, or sooner, by whoever stopped it or by two people."""
     fact = parse_freeze(item.statement)
     own(state, fact.realm)
     may(state, item.key, REVOKERS, "freezing")
     _check_freeze(state, fact)
     held = state.freezes.get((fact.project, fact.environment))
-    if fact.lift and not state.alone and held is not None and held.human != item.key.human:
-        propose(state, item, fact)
-    else:
-        _set_freeze(state, fact, item.digest, item.key.human)
+    human = item.key.human
+    if held is not None and held.human != human and not state.alone and held.stands(item.logged_at):
+        if fact.lift or _ends_sooner(fact, held.fact):
+            propose(state, item, fact)
+            return fact
+        human = ""  # two people froze now, so neither of them lifts it alone
+    _set_freeze(state, fact, item.digest, human)
     return fact
+
+
+def _ends_sooner(fact: Freeze, held: Freeze) -> bool:
+    return bool(fact.expires) and (not held.expires or unix(fact.expires) < unix(held.expires))
 
 
 def _check_freeze(state: State, fact: Freeze) -> None:
@@ -243,7 +252,7 @@ def _seconders(state: State, target: Proposal) -> frozenset[str]:
         return frozenset({"risk-owner"}) if held else frozenset({"approver"})
     if isinstance(target.fact, (Waiver, Freeze)):
         return frozenset({"risk-owner", "approver", "realm-admin"})
-    return _ASKERS
+    return ASKERS
 
 
 def _second(state: State, key: RealmKey, target: Proposal) -> None:
