@@ -171,6 +171,10 @@ def test_a_missing_file_is_refused(path):
         ("limits/size/data.json", b'{"x": 3}'),
         ("data.json", b"[1]"),
         ("bite/XX0001.json", b"{}"),
+        ("bite/XX0001.json", b'{"facts": []}'),
+        ("bite/XX0001.json", b'{"facts": {}, "says": {}}'),
+        ("bite/XX0001.json", b'{"facts": [], "says": []}'),
+        ("bite/XX0001.json", b'{"facts": [], "says": {}, "more": 1}'),
         ("policy/more.rego", b"package small\n\xff"),
     ],
 )

@@ -29,7 +29,7 @@ def test_a_bundle_that_bites_judges(engine):
 
 def test_every_rule_of_the_shipped_pack_bites(gate):
     bites = gate.bites()
-    assert set(bites) == {"base", *baseline().rules}
+    assert set(bites) == {"base", *baseline().rules, *baseline().bites}
     assert not any(bites.values())
 
 
@@ -115,6 +115,54 @@ def test_a_deleted_rule_denies(engine):
     )
     assert decision.allow is False
     assert [v.code for v in decision.violations] == ["LF4016", "LF4017"]
+
+
+def fixture(engine, name, operations, says):
+    files = small_bundle() | {f"bite/{name}.json": json.dumps({"facts": operations, "says": says}).encode()}
+    return gate_of(engine, files).bites()[name]
+
+
+LONG = [{"op": "replace", "path": "/release/name", "value": "n" * 40}]
+
+
+@pytest.mark.parametrize(
+    ("name", "operations", "says", "words"),
+    [
+        ("XX0001.long", LONG, {}, ""),
+        ("XX0001.long", LONG, {"value": 40, "threshold": 18, "solution": "Shorten it."}, ""),
+        ("XX0001.long", LONG, {"value": 41}, "it says {'value': 40}, not {'value': 41}"),
+        ("XX0001.long", LONG, {"nothing": 1}, "it says {'nothing': None}"),
+        ("XX0001.long", [], {}, "it does not fail on its known-bad facts"),
+        ("XX0001.calm", [], {"value": 17}, ""),
+        ("XX0001.calm", [], {"value": 18}, "it says {'value': 17}, not {'value': 18}"),
+        ("XX0001.calm-long", LONG, {}, "it does not pass on its known-good facts"),
+        ("XX0001.waived", LONG, {"waived": ["0" * 64]}, "its failure is not waived by"),
+        ("XX0002", LONG, {}, "there is no rule of that code"),
+    ],
+)
+def test_what_fixtures_ask_for(engine, name, operations, says, words):
+    found = fixture(engine, name, operations, says)
+    assert found.startswith(words)
+    assert bool(found) is bool(words)
+
+
+def test_only_one_fixture_of_a_rule_is_read_before_a_verdict(engine):
+    bad = json.dumps({"facts": [], "says": {}}).encode()
+    gate = gate_of(engine, small_bundle() | {"bite/XX0001.another.json": bad})
+    gate.prove()
+    assert gate.bites()["XX0001.another"]
+
+
+def test_a_rule_that_passes_and_fails_at_once_is_toothless(engine):
+    rego = REGO.replace(
+        "decision := {", "results contains r if {\n\tsome x in results0\n\tr := x\n}\n\ndecision := {"
+    )
+    rego = rego.replace("results contains {", "results0 contains {")
+    rego = rego.replace(
+        "decision := {",
+        'results contains object.union(x, {"passed": true}) if some x in results0\n\ndecision := {',
+    )
+    assert gate_of(engine, small_bundle(rego)).bites()["XX0001"] == "it passes and fails at once"
 
 
 DOCUMENT = {"a": {"b/c": [1, 2, 3], "~": 4}, "d": None}

@@ -165,7 +165,7 @@ def failing(code):
     """Facts on which a rule fails: the proof of its bite."""
     from lockflight.policy.patch import patched
 
-    return patched(baseline().base, baseline().bites[code])
+    return patched(baseline().base, baseline().bites[code].operations)
 
 
 @pytest.mark.parametrize("code", sorted(baseline().rules))

@@ -6,7 +6,10 @@
     data.json, X/data.json data, mounted at `data` and `data.X`
     rule_meta/data.json    what the `# METADATA` comments say
     bite/base.json         facts that must be allowed; bite/CODE.json patches them so that the rule CODE must fail
-    bite/CODE.WORD.json    more of the same for tests; where WORD starts with `calm`, the rule CODE must pass
+    bite/CODE.WORD.json    more of the same for tests; where WORD starts with `calm`, the rule CODE must pass, and
+                           where it starts with `waived`, a waiver must take its failure away
+
+A fixture is a list of JSON Patch operations, or {"facts": operations, "says": what the rule's result must hold}.
 
 The digest is SHA-256 over the sorted (path, SHA-256 of the file), so it does not depend on how a bundle travels.
 """
@@ -52,6 +55,19 @@ _BITE_NAME = re.compile(r"bite/[A-Za-z][A-Za-z0-9_-]{1,63}(\.[a-z0-9-]{1,40})?\.
 
 
 @dataclass(frozen=True, slots=True)
+class Bite:
+    """Facts for one rule.
+
+    Attributes:
+        operations: JSON Patch on the bundle's facts that are fine.
+        says: fields that a result of the rule must have; `waived` lists the waivers that must be used.
+    """
+
+    operations: tuple[JsonValue, ...]
+    says: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A policy that may be asked, once it has bitten.
 
@@ -61,11 +77,12 @@ class Bundle:
         entrypoint: such as `data.lockflight.gate.decision`.
         required_rules: codes without whose result nothing is allowed.
         engines: environment to how many engines must judge there.
+        roots: first names of the packages and data that it owns.
         modules: path to text of every module that judges.
         tests: the same of every module that tests.
         data: everything under `data`.
         base: facts that must be allowed.
-        bites: fixture (`CODE` or `CODE.WORD`) to JSON Patch operations on `base`.
+        bites: fixture (`CODE` or `CODE.WORD`) to facts that differ from `base`.
         files: path to SHA-256.
         bodies: path to content.
     """
@@ -76,11 +93,12 @@ class Bundle:
     entrypoint: str
     required_rules: frozenset[str]
     engines: Mapping[str, Mode]
+    roots: tuple[str, ...]
     modules: Mapping[str, str] = field(repr=False)
     tests: Mapping[str, str] = field(repr=False)
     data: JsonObject = field(repr=False)
     base: JsonObject = field(repr=False)
-    bites: Mapping[str, list[JsonValue]] = field(repr=False)
+    bites: Mapping[str, Bite] = field(repr=False)
     files: Mapping[str, str] = field(repr=False)
     bodies: Mapping[str, bytes] = field(repr=False)
 
@@ -127,6 +145,16 @@ def read_folder(path: Path) -> Bundle:
         EnvironmentProblem: LF4005 to LF4007 it is no bundle; LF5xxx it cannot be read.
         NotFound: there is no such folder.
     """
+    return read_bundle(folder_files(path))
+
+
+def folder_files(path: Path) -> dict[str, bytes]:
+    """The files of a bundle that stands in a folder.
+
+    Raises:
+        EnvironmentProblem: LF4005 it holds links, or too much; LF5xxx it cannot be read.
+        NotFound: there is no such folder.
+    """
     files: dict[str, bytes] = {}
     with Folder(path) as folder:
         for entry in folder.listing(skip=False).entries:
@@ -142,7 +170,7 @@ def read_folder(path: Path) -> Bundle:
                 source.check()
             finally:
                 source.close()
-    return read_bundle(files)
+    return files
 
 
 def bundle_digest(files: Mapping[str, str]) -> str:
@@ -188,6 +216,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         entrypoint=entrypoint,
         required_rules=required,
         engines=engines,
+        roots=roots,
         modules=judging,
         tests={path: source for path, source in sources.items() if path.endswith(TEST_SUFFIX)},
         data=data,
@@ -274,14 +303,20 @@ def _check_rules(judging: Mapping[str, str], data: JsonObject, required: frozens
         )
 
 
-def _bites(files: Mapping[str, bytes]) -> dict[str, list[JsonValue]]:
-    bites: dict[str, list[JsonValue]] = {}
+def _bites(files: Mapping[str, bytes]) -> dict[str, Bite]:
+    bites: dict[str, Bite] = {}
     for path in sorted(files):
-        if path.startswith(BITE) and path != BASE:
-            try:
-                bites[path.removeprefix(BITE).removesuffix(".json")] = array(_json(files, path))
-            except TypeError:
-                _problem(f"{path} is not a list of JSON Patch operations")
+        if not path.startswith(BITE) or path == BASE:
+            continue
+        raw = _json(files, path)
+        try:
+            whole = raw if isinstance(raw, dict) else {"facts": raw, "says": {}}
+            if set(whole) != {"facts", "says"}:
+                raise ValueError("it has other fields than facts and says")
+            bite = Bite(tuple(array(whole["facts"])), obj(whole["says"]))
+        except (TypeError, ValueError):
+            _problem(f"{path} is neither a list of JSON Patch operations nor {{facts, says}}")
+        bites[path.removeprefix(BITE).removesuffix(".json")] = bite
     return bites
 
 

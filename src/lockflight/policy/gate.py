@@ -15,16 +15,18 @@ from lockflight.errors import EnvironmentProblem
 from lockflight.policy.patch import patched
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lockflight.core.canonical import JsonObject
     from lockflight.core.gate import PolicyRef
     from lockflight.core.ports import PolicyEngine
+    from lockflight.core.ruling import RuleResult, Violation
     from lockflight.policy.bundle import Bundle
 
-#: The fixture of facts that every rule must let pass, and how the name of one begins that a single rule must.
+#: The fixture of facts that every rule must let pass, and how the others begin: see `bundle`.
 BASE_NAME = "base"
 CALM = "calm"
+WAIVED = "waived"
 
 
 class PolicyGate:
@@ -83,50 +85,78 @@ class PolicyGate:
         Raises:
             EnvironmentProblem, PolicyDenied: as `prove`, but for LF4008.
         """
+        missing = dict.fromkeys(sorted(self.bundle.rules), "it has no fixture bite/CODE.json")
+        names = [BASE_NAME, *(name for name in self.bundle.bites if every or "." not in name)]
+        return missing | dict(self.faults(names, at_once=len(names)))
+
+    def faults(self, names: Sequence[str], *, at_once: int) -> Iterator[tuple[str, str]]:
+        """Each fixture with why it has not bitten; evaluated so many at once, as far as the caller reads.
+
+        Raises:
+            EnvironmentProblem, PolicyDenied: as `bites`.
+        """
+        for start in range(0, len(names), at_once):
+            yield from self._faults(names[start : start + at_once])
+
+    def _faults(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
         bundle = self.bundle
-        result = dict.fromkeys(sorted(bundle.rules), "it has no fixture bite/CODE.json")
-        documents = {BASE_NAME: bundle.base}
-        for name, operations in bundle.bites.items():
-            if not every and "." in name:
-                continue
+        documents = {}
+        for name in names:
             try:
-                documents[name] = patched(bundle.base, operations)
+                facts = patched(bundle.base, bundle.bites[name].operations if name != BASE_NAME else ())
             except (KeyError, IndexError, TypeError, ValueError) as error:
-                result[name] = f"its fixture cannot be applied to bite/base.json: {error!s}"
-        for name, facts in list(documents.items()):
+                yield name, f"its fixture cannot be applied to bite/base.json: {error!s}"
+                continue
             try:
                 check_facts(facts)
             except ValueError as error:
-                result[name] = f"its fixture is not facts v1: {error}"
-                del documents[name]
+                yield name, f"its fixture is not facts v1: {error}"
+                continue
+            documents[name] = dumps(facts)
         outputs = self._engine.evaluate_all(
-            bundle.modules, bundle.data, bundle.entrypoint, [dumps(facts) for facts in documents.values()]
+            bundle.modules, bundle.data, bundle.entrypoint, [*documents.values()]
         )
         for name, output in zip(documents, outputs, strict=True):
             try:
-                result[name] = _fault(name, parse_ruling(output), bundle.rules)
+                yield name, self._fault(name, parse_ruling(output))
             except (KeyError, TypeError, ValueError) as error:
-                result[name] = f"the output is not a decision: {error!s}"
-        return result
+                yield name, f"the output is not a decision: {error!s}"
+
+    def _fault(self, name: str, ruling: Ruling) -> str:
+        code, _, word = name.partition(".")
+        if name == BASE_NAME:
+            against = sorted({rule.code for rule in ruling.rules if not rule.passed})
+            fine = ruling.allow and not against
+            return "" if fine else f"facts that are fine are refused by {', '.join(against) or 'it'}"
+        if code not in self.bundle.rules:
+            return "there is no rule of that code"
+        says = self.bundle.bites[name].says
+        results = [rule for rule in ruling.rules if rule.code == code]
+        if {rule.term for rule in results if rule.passed} & {
+            rule.term for rule in results if not rule.passed
+        }:
+            return "it passes and fails at once"
+        if word.startswith(CALM):
+            if not results or not all(rule.passed for rule in results):
+                return "it does not pass on its known-good facts"
+            return _unsaid(says, results)
+        failed = [rule for rule in results if not rule.passed]
+        told = [row for row in (*ruling.violations, *ruling.warnings) if row.code == code]
+        if word.startswith(WAIVED):
+            used = sorted(row.waiver for row in ruling.waived if row.code == code)
+            if not failed or told or not ruling.allow or used != says.get(WAIVED):
+                return f"its failure is not waived by {says.get(WAIVED)}, but by {used}"
+            return _unsaid({key: value for key, value in says.items() if key != WAIVED}, failed)
+        if not failed or not told:
+            return "it does not fail on its known-bad facts"
+        if ruling.allow and code in {v.code for v in ruling.violations}:
+            return "it fails, and the output allows all the same"
+        return _unsaid(says, told)
 
 
-def _fault(name: str, ruling: Ruling, rules: Container[str]) -> str:
-    code, _, word = name.partition(".")
-    if code == BASE_NAME:
-        failed = sorted({rule.code for rule in ruling.rules if not rule.passed})
-        return (
-            ""
-            if ruling.allow and not failed
-            else f"facts that are fine are refused by {', '.join(failed) or 'it'}"
-        )
-    if code not in rules:
-        return "there is no rule of that code"
-    passed = {rule.passed for rule in ruling.rules if rule.code == code}
-    if word.startswith(CALM):
-        return "" if passed == {True} else "it does not pass on its known-good facts"
-    told = {v.code for v in (*ruling.violations, *ruling.warnings)}
-    if code not in told or False not in passed:
-        return "it does not fail on its known-bad facts"
-    if ruling.allow and code in {v.code for v in ruling.violations}:
-        return "it fails, and the output allows all the same"
-    return ""
+def _unsaid(says: JsonObject, rows: Iterable[RuleResult | Violation]) -> str:
+    """What no row says that the fixture expects; empty when one says all of it."""
+    if not says:
+        return ""
+    said = [{key: row.get(key) for key in says} for row in (row.to_json() for row in rows)]
+    return "" if says in said else f"it says {said[0] if len(said) == 1 else said}, not {says}"

@@ -41,10 +41,11 @@ def run_tests(bundle: Bundle, gate: PolicyGate, engine: PolicyEngine) -> tuple[B
         PolicyDenied: LF4010 to LF4020 the bundle cannot judge its own fixtures.
     """
     bites = [BundleTest(f"bite:{name}", not why, why) for name, why in gate.bites().items()]
-    return (*bites, *_rego_tests(bundle, engine))
+    return (*bites, *rego_tests(bundle, engine))
 
 
-def _rego_tests(bundle: Bundle, engine: PolicyEngine) -> Iterator[BundleTest]:
+def rego_tests(bundle: Bundle, engine: PolicyEngine) -> Iterator[BundleTest]:
+    """Run the `test_*` rules of the `*_test.rego` modules."""
     modules = {**bundle.modules, **bundle.tests}
     for path, source in sorted(bundle.tests.items()):
         package = ""

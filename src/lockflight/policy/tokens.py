@@ -66,12 +66,19 @@ class Token:
         text: as written.
         line: 1-based.
         first: nothing but the start of the line is before it.
+        start: offset in the module's text.
     """
 
     kind: Kind
     text: str
     line: int
     first: bool
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Offset behind it."""
+        return self.start + len(self.text)
 
     @property
     def parts(self) -> list[str]:
@@ -87,7 +94,7 @@ def tokens(source: str) -> Iterator[Token]:
         if kind == "newline":
             line, start = line + 1, match.end()
         elif kind not in {"space", "comment"}:
-            yield Token(Kind(kind), text, line, first=match.start() == start)
+            yield Token(Kind(kind), text, line, match.start() == start, match.start())
             if "\n" in text:
                 line += text.count("\n")
                 start = match.start() + text.rindex("\n") + 1
