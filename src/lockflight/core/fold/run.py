@@ -54,13 +54,23 @@ def fold(root: str, entries: Iterable[FoldEntry]) -> State:
         if state is None:
             state = _genesis(root, entry)
             continue
-        record = _read(state, entry)
-        state.records.append(record)
-        if record.statement is not None and (record.effective or record.digest not in state.by_digest):
-            state.by_digest[record.digest] = record
+        advance(state, entry)
     if state is None:
         raise VerificationFailed("LF7230", "The log is empty, so the realm's root of trust cannot be read.")
     return state
+
+
+def advance(state: State, entry: FoldEntry) -> Record:
+    """Take the next entry into a state, in place; what `fold` does with each entry but the first.
+
+    Raises:
+        VerificationFailed: LF7240, LF7241, LF7233 as `fold`.
+    """
+    record = _read(state, entry)
+    state.records.append(record)
+    if record.statement is not None and (record.effective or record.digest not in state.by_digest):
+        state.by_digest[record.digest] = record
+    return record
 
 
 def _genesis(root: str, entry: FoldEntry) -> State:
