@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockflight.app.view import RealmView
-    from lockflight.core.ports import PolicyEngine
     from lockflight.core.state import FoldEntry, Record
 
 
@@ -128,39 +127,52 @@ def _proven(view: RealmView, record: Record) -> bytes:
     return make_bundle(decode(body), signer.pem, entry)
 
 
-def replay(
-    capsule: Capsule,
-    root: str,
-    *,
-    entries: Sequence[FoldEntry] | None = None,
-    engines: Engines | None = None,
-) -> Replay:
-    """Check a capsule and evaluate it again on every engine that is here.
+class Replayer:
+    """Replays decisions; engines start once, and each policy is read and proven once."""
 
-    Args:
-        capsule: what the decision was made from.
-        root: SHA-256 (hex) of the realm's first trust statement, as the verifier knows it.
-        entries: the realm's verified log, to compare the facts with it too.
-        engines: engines to use again; made and closed here if None.
+    def __init__(self) -> None:
+        self._engines = Engines()
+        self._gates: dict[str, tuple[PolicyGate, ...]] = {}
 
-    Raises:
-        VerificationFailed: as `open_capsule`.
-        EnvironmentProblem: LF4005 to LF4007 the policy does not read, LF4001 no engine.
-    """
-    opened = open_capsule(capsule, root)
-    bundle = read_bundle(dict(opened.files))
-    if bundle.digest != opened.stored.policy:
-        raise VerificationFailed("LF7194", "The policy is not the one that the decision names.")
-    differences = None
-    if entries is not None:
-        differences = tuple(_against_log(opened, root, entries))
-    own = engines or Engines()
+    def replay(self, capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None = None) -> Replay:
+        """Check a capsule and evaluate it again on every engine that is here.
+
+        Args:
+            capsule: what the decision was made from.
+            root: SHA-256 (hex) of the realm's first trust statement, as the verifier knows it.
+            entries: the realm's verified log, to compare the facts with it too.
+
+        Raises:
+            VerificationFailed: as `open_capsule`; LF7194.
+            EnvironmentProblem: LF4005 to LF4008 the policy does not read or bite, LF4001 no engine.
+        """
+        opened = open_capsule(capsule, root)
+        differences = None if entries is None else tuple(_against_log(opened, root, entries))
+        reruns = tuple(_rerun(opened, gate) for gate in self._policies(opened))
+        return Replay(opened, reruns, differences)
+
+    def _policies(self, opened: Opened) -> tuple[PolicyGate, ...]:
+        gates = self._gates.get(opened.stored.bundle)
+        if gates is None:
+            bundle = read_bundle(dict(opened.files))
+            gates = tuple(PolicyGate(bundle, engine) for engine in self._engines.installed)
+            self._gates[opened.stored.bundle] = gates
+        if gates[0].bundle.digest != opened.stored.policy:
+            raise VerificationFailed("LF7194", "The policy is not the one that the decision names.")
+        return gates
+
+    def close(self) -> None:
+        """End the engines."""
+        self._engines.close()
+
+
+def replay(capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None = None) -> Replay:
+    """Replay one decision; see `Replayer.replay`."""
+    replayer = Replayer()
     try:
-        reruns = tuple(_rerun(opened, PolicyGate(bundle, engine), engine) for engine in own.installed)
+        return replayer.replay(capsule, root, entries=entries)
     finally:
-        if engines is None:
-            own.close()
-    return Replay(opened, reruns, differences)
+        replayer.close()
 
 
 def _against_log(opened: Opened, root: str, entries: Sequence[FoldEntry]) -> list[str]:
@@ -171,9 +183,9 @@ def _against_log(opened: Opened, root: str, entries: Sequence[FoldEntry]) -> lis
     return facts_fit(opened.facts, facts_again(fold(root, before), opened.facts))
 
 
-def _rerun(opened: Opened, policy: PolicyGate, engine: PolicyEngine) -> Rerun:
+def _rerun(opened: Opened, policy: PolicyGate) -> Rerun:
     stored = opened.stored
-    identity = dict(engine.identities[0])
+    identity = dict(policy.engines[0])
     then = tuple(sorted(identity.items())) in stored.engines
     try:
         again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines)
