@@ -31,10 +31,11 @@ from lockflight.cli.reports.record import (
     Verdict,
     WaivedRow,
 )
+from lockflight.cli.reports.rows import idle_waivers, waived_row
 from lockflight.cli.reports.visible import pieces, plain
 from lockflight.core.admit import Obstacle
 from lockflight.core.findings import Finding, Location, Severity
-from lockflight.core.ruling import RuleResult, Violation
+from lockflight.core.ruling import RuleResult, Violation, Waived
 
 ELEMENTS = {
     "a", "b", "bdi", "body", "code", "dd", "details", "div", "dl", "dt", "footer", "h1", "h2", "h3", "head", "html",
@@ -329,3 +330,54 @@ def test_a_page_that_cannot_be_written_is_an_error(world, words, code, exit_code
 def test_escaped_twice_is_not_shown_twice():
     assert html.escape("&") in page(report("&"))
     assert "&amp;amp;" not in page(report("&"))
+
+
+def test_without_its_facts_a_decision_is_explained_from_the_log(world):
+    rows = world.ok("evidence list --all --type decision --json").json()["result"]["evidence"]
+    words = f"policy explain {rows[-1]['index']} --html"
+    world.ok(f"{words} whole.html")
+    statement = world.ok(f"evidence show {rows[-1]['index']} --json").json()["result"]["statement"]
+    digest = statement["predicate"]["https://lockflight.dev/gate/v1"]["inputDigest"]["sha256"]
+    (blob,) = (world.home / "realms" / "acme" / "blobs").rglob(digest)
+    blob.unlink()
+    world.ok(f"{words} log.html")
+    whole, log = seen_of(world, "whole.html"), seen_of(world, "log.html")
+    assert "Origin" in whole.text
+    assert "Origin" not in log.text
+    assert whole.ids == log.ids
+    assert len(whole.ids) > 3
+
+
+def waiver(status="active", **changes):
+    return {
+        "digest": D, "kind": "waiver", "rule": "LF4107", "term": "data", "status": status,
+        "expires": "2026-02-01T00:00:00Z", "requester": "p-1", "approver": "p-2", **changes,
+    }  # fmt: skip
+
+
+def test_a_waiver_is_shown_with_its_people():
+    used = Waived("LF4107", "gaps", "data", D)
+    row = waived_row(used, {"LF4107": "Gaps"}, [waiver(kind="break-glass")], {"p-1": "alice", "p-2": "bob"})
+    assert (row.title, row.by, row.requester, row.until) == ("Gaps", "bob", "alice", "2026-02-01T00:00:00Z")
+    assert row.emergency
+    text = Reader(page(report("w", waived=(row,)))).text
+    assert "bob" in text
+    assert "asked for by alice" in text
+    assert "an emergency, to be reviewed" in text
+    assert waived_row(used, {}, [], {}).by == ""
+
+
+def test_waivers_without_effect_are_listed_with_their_state():
+    used = [Waived("LF4107", "gaps", "data", D)]
+    others = [waiver(), waiver("expired", digest="cd" * 32), waiver(digest="ef" * 32)]
+    assert [(w.waiver[:2], w.state) for w in idle_waivers(used, others)] == [
+        ("cd", "expired"),
+        ("ef", "not needed"),
+    ]
+
+
+@pytest.mark.parametrize(("how", "said"), [("simulated", "A simulation."), ("degraded", "A small team.")])
+def test_duties_that_are_not_separated_are_said(how, said):
+    yes = replace(report().people, separation=how)
+    assert said in Reader(page(report(people=yes))).text
+    assert said not in Reader(page(report(people=replace(yes, separation="people")))).text

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.resolve import entry_of, signed_as
 from lockflight.core.acts import Approval
 from lockflight.core.admit import Admission, admit, registration_of
+from lockflight.core.canonical import loads_object
 from lockflight.core.facts import evidence_row, release_fact
 from lockflight.core.gate import StoredDecision
 from lockflight.core.scanfact import ScanFact
+from lockflight.core.shape import array, obj, text
 from lockflight.core.times import unix
 from lockflight.errors import NotFound
+from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
     from lockflight.app.view import RealmView
@@ -31,6 +35,7 @@ class Recorded:
         version: version of the release, as it was registered; empty if it never was.
         release: the release as facts show it; without roles and sizes where it was never signed here.
         evidence: what the decision rested on, as facts show it, aged to the time of the decision.
+        rejected, waivers: as facts show them; empty where the facts were not kept.
         unread: digests of evidence that the decision names and this log does not hold any more.
         approvals: what people said for this release and environment, with the record of each.
         admission: what people still have to do now.
@@ -41,6 +46,8 @@ class Recorded:
     version: str
     release: JsonObject
     evidence: JsonObject
+    rejected: tuple[JsonObject, ...]
+    waivers: tuple[JsonObject, ...]
     unread: tuple[str, ...]
     approvals: tuple[tuple[Record, Approval], ...]
     admission: Admission
@@ -67,17 +74,26 @@ def recorded(view: RealmView, word: str, now: int) -> Recorded:
             f"The entry {record.index} is no decision of the gate; {why}.",
             hint="lockflight evidence list --all --type decision",
         )
-    evidence, unread = _evidence(view, stored)
-    release = signed_as(view.state, stored.release)
+    signed = signed_as(view.state, stored.release)
     registration = registration_of(view.state, stored.release)
-    version = registration.version if registration is not None else release.version if release else ""
+    version = registration.version if registration is not None else signed.version if signed else ""
+    facts = _facts(view, stored)
+    unread: tuple[str, ...] = ()
+    if facts is not None:
+        release, evidence = obj(facts["release"]), obj(facts["evidence"])
+        version = text(release["version"])
+    else:
+        release = _described(signed) if signed is not None else _unsigned(stored)
+        evidence, unread = _evidence(view, stored)
     said = view.state.approvals.get((stored.release, stored.environment), [])
     return Recorded(
         record=record,
         stored=stored,
         version=version,
-        release=_described(release) if release is not None else _unsigned(stored),
+        release=release,
         evidence=evidence,
+        rejected=tuple(map(obj, array(facts["rejected"]))) if facts is not None else (),
+        waivers=tuple(map(obj, array(facts["waivers"]))) if facts is not None else (),
         unread=unread,
         approvals=tuple((r, r.fact) for r in said if isinstance(r.fact, Approval)),
         admission=admit(
@@ -90,8 +106,17 @@ def recorded(view: RealmView, word: str, now: int) -> Recorded:
             basis=stored.basis,
             requester="",
             now=now,
+            waivers=tuple(sorted({w.waiver for w in stored.waived})),
         ),
     )
+
+
+def _facts(view: RealmView, stored: StoredDecision) -> JsonObject | None:
+    """The very facts that were judged, if the realm's store still holds them."""
+    body = BlobStore(view.folder / "blobs").get(stored.input_digest)
+    if body is None or hashlib.sha256(body).hexdigest() != stored.input_digest:
+        return None
+    return loads_object(body, what="facts")
 
 
 def _evidence(view: RealmView, stored: StoredDecision) -> tuple[JsonObject, tuple[str, ...]]:

@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 
 _CLASSES = {Verdict.ALLOWED: "good", Verdict.DENIED: "bad", Verdict.INCOMPLETE: "wait"}
 
+#: What is said where duties are not separated as they should be.
+_SEPARATION = {
+    "none": (
+        "No separation of duties.",
+        "One person holds every key of this realm, so what it says counts for development only.",
+    ),
+    "simulated": (
+        "A simulation.",
+        "The people of this realm are made up for practice; nothing real can be promoted.",
+    ),
+    "degraded": (
+        "A small team.",
+        "Here an author may approve after a day of waiting. That is less than two people, and it is recorded so.",
+    ),
+}
+
 _TERMS = (
     ("Release", "A set of files (model, prompts, data, code) under one digest. One changed bit is another release."),
     ("Digest", "A number computed from bytes, written in hexadecimal. Equal digests mean equal bytes."),
@@ -103,13 +119,9 @@ def _notes(report: Report) -> Iterable[Markup]:
             "Nothing was recorded: it shows what the gate would say, and nothing can be promoted on it.",
             class_="note",
         )
-    if report.people.separation == "none":
-        yield el(
-            "p",
-            el("b", "No separation of duties. "),
-            "One person holds every key of this realm, so what it says counts for development only.",
-            class_="note",
-        )
+    note = _SEPARATION.get(report.people.separation)
+    if note is not None:
+        yield el("p", el("b", f"{note[0]} "), note[1], class_="note")
 
 
 def _glance(report: Report) -> Markup:

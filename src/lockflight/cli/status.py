@@ -29,12 +29,15 @@ def status_arguments(parser: argparse.ArgumentParser) -> None:
 def status(args: argparse.Namespace, run: Run) -> Reply:
     """What every environment holds, folded from the log."""
     from lockflight.app.status import status as read
+    from lockflight.app.waiting import releases
     from lockflight.cli.review import proposal_rows
+    from lockflight.cli.waiting import waiting_json, waiting_lines
 
     found = read(run.home, run.realm, project=args.project, as_of=run.as_of, now=run.now)
     view = found.view
     history = _history(view, args.project) if args.history else []
     waiting = proposal_rows(view, found.waiting)
+    next_steps = releases(view, run.now, args.project)
     revoked = [(slot, held) for slot, held in _rows(found) if held.revoked]
     result = {
         "realm": view.name,
@@ -52,6 +55,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
             for e in found.emergencies
         ],
         "waiting": waiting,
+        "next": waiting_json(next_steps),
         "history": history,
     }
 
@@ -64,6 +68,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
         yield from _marks(found, style)
         if waiting:
             yield f"{style.look} {count(len(waiting), 'proposal')} waiting for a second person: lockflight review"
+        yield from waiting_lines(next_steps, view.names(), style)
         if args.history:
             yield ""
             yield from table([_history_cells(row) for row in history])

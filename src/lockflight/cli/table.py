@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "deny": ("people:deny", "say no to a release for an environment", (0, 2, 3, 4, 12)),
     "review": ("review:review", "the second person's word on a proposal", (0, 2, 3, 4, 10, 12)),
     "promote": ("promote:promote", "move a verified package into an environment", (0, 2, 3, 4, 10, 11, 12)),
-    "status": ("status:status", "what every environment holds, folded from the log", (0, 2, 3, 4, 10, 12)),
+    "status": ("status:status", "what is where, and what waits for whom and why", (0, 2, 3, 4, 10, 12)),
     "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
     "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 12)),
     "freeze": ("freeze:freeze", "stop what moves in for a while, or let it go again", (0, 2, 3, 4, 10, 12)),

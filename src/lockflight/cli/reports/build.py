@@ -61,10 +61,7 @@ def report_of_check(outcome: CheckOutcome, environment: str, folder: str) -> Rep
         folder=folder,
         people=_people(judgement.admission, (), now, outcome.names),
         waivers=[obj(w) for w in array(facts["waivers"])],
-        rejected=tuple(
-            Rejected(text(r["digest"]), text(r["type"]), text(r["code"]), text(r["reason"]))
-            for r in map(obj, array(facts["rejected"]))
-        ),
+        rejected=_rejected(map(obj, array(facts["rejected"]))),
         proof=Proof(
             realm=outcome.realm,
             root=text(realm["root"]),
@@ -92,10 +89,13 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
     """
     stored, admission = recorded.stored, recorded.admission
     counted = {*admission.counted, *admission.approvals}
-    used = view.state.used_approvals
+    used, ignored = view.state.used_approvals, dict(admission.ignored)
     said = []
     for record, approval in recorded.approvals:
-        state = "counts" if record.digest in counted else "does not count"
+        why = ignored.get(record.digest)
+        state = (
+            "counts" if record.digest in counted else f"does not count: {why}" if why else "does not count"
+        )
         if approval.verdict == "deny":
             state = "denies"
         elif record.digest in used:
@@ -117,7 +117,8 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
         decided_at=stored.time_verified,
         folder="",
         people=_held(view, stored, _people(admission, tuple(said), rfc3339(now), view.names())),
-        rejected=(),
+        rejected=_rejected(recorded.rejected),
+        waivers=recorded.waivers,
         unread=recorded.unread,
         proof=Proof(
             realm=view.name,
@@ -182,6 +183,12 @@ def _report(  # noqa: PLR0913 - what the two sources of a report do not share
         unread=unread,
         proof=proof,
         folder=folder,
+    )
+
+
+def _rejected(rows: Iterable[JsonObject]) -> tuple[Rejected, ...]:
+    return tuple(
+        Rejected(text(r["digest"]), text(r["type"]), text(r["code"]), text(r["reason"])) for r in rows
     )
 
 

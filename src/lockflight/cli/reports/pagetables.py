@@ -159,13 +159,13 @@ def yourself(report: Report) -> Iterable[Markup]:
         lines = [
             f"lockflight log verify --realm {proof.realm}",
             f"lockflight evidence show {short(proof.envelope)} --realm {proof.realm}",
+            f"lockflight policy replay {short(proof.envelope)} --realm {proof.realm}",
             f"lockflight policy explain {short(proof.envelope)} --realm {proof.realm} --html again.html",
-            "lockflight policy show",
         ]
         lead = (
             "Do not believe this page; ask the log, in your own copy of the realm. In this order: the log is whole"
-            " and unchanged; the decision stands in it, signed by the gate; the page is made again from it; the"
-            " policy has the digest above."
+            " and unchanged; the decision stands in it, signed by the gate; the same facts and policy give the same"
+            " verdict again, on every engine that is here; and the page is made again from the record."
         )
     else:
         lines = [
