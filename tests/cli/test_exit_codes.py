@@ -41,6 +41,7 @@ for name in COMMANDS:
 # 4, for all that read settings: a configuration that everybody may write.
 ARGUMENTS = {
     "check": "work",
+    "record": "--step copy --workspace work --product made.txt --record -- cp lockflight.toml made.txt",
     "sign": "work --out out --as alice",
     "verify": "package",
     "approve": "package --env staging --as bob",
@@ -347,7 +348,10 @@ def no_room_for_the_demo(world):
 def test_command_ends_with_the_code(world, monkeypatch, name, code, form):
     words, options = CASES[name, code](world)
     monkeypatch.setattr(tempfile, "tempdir", options.pop("temporary", tempfile.tempdir))
-    done = world.run(words + (" --json" if form == "json" else ""), **options)
+    if form == "json":
+        own, behind, command = words.partition(" -- ")
+        words = f"{own} --json{behind}{command}"
+    done = world.run(words, **options)
     assert done.code == code, f"{words}\n{done.out}\n{done.err}"
     assert "Traceback" not in done.err
     assert "does not declare" not in done.err

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from lockflight.cli.checkreports import refuse_clashes, report_arguments, reports
-from lockflight.cli.common import folder_of, quoted
+from lockflight.cli.common import folder_of, for_team, quoted, record_options
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError, worst_exit
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     from lockflight.cli.style import Style
     from lockflight.policy.bundle import Bundle
 
-#: What CI systems set in a job that may prove its identity; the job's evidence then belongs to the team.
-CI_IDENTITY = (
-    "ACTIONS_ID_TOKEN_REQUEST_URL",
-    "CI_JOB_JWT_V2",
-    "SIGSTORE_ID_TOKEN",
-    "BUILDKITE_AGENT_ACCESS_TOKEN",
-)
 MAX_WORKERS = 64
 
 
@@ -46,12 +38,7 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="each rule with each term, passed ones too"
     )
-    parser.add_argument(
-        "--record", action="store_const", const=True, help="put evidence and decision into the team realm"
-    )
-    parser.add_argument(
-        "--no-record", dest="record", action="store_const", const=False, help="keep them local"
-    )
+    record_options(parser, "evidence and decision")
     report_arguments(parser)
 
 
@@ -73,7 +60,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         only=only,
         run=not args.no_run,
         plan=args.plan,
-        record=_record(args, run),
+        record=for_team(args, run),
         workers=_workers(args, run),
         actor=run.actor,
         as_of=run.as_of,
@@ -104,12 +91,6 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         )
 
     return Reply("check/v1", check_json(outcome), human, code, error, marks=marks)
-
-
-def _record(args: argparse.Namespace, run: Run) -> bool:
-    if args.record is not None:
-        return bool(args.record)
-    return run.settings.flag("record", default=any(os.environ.get(name) for name in CI_IDENTITY))
 
 
 def _bundle(args: argparse.Namespace) -> Bundle | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -12,9 +13,11 @@ from lockflight.core.times import rfc3339
 from lockflight.errors import NotFound
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Mapping
 
     from lockflight.app.people import Said
+    from lockflight.cli.reply import Run
     from lockflight.cli.style import Style
     from lockflight.core.admit import Admission, Obstacle
     from lockflight.core.release import Release
@@ -31,6 +34,30 @@ def folder_of(word: str) -> Path:
         what = "is no folder" if path.exists() else "is not there"
         raise NotFound("LF0117", f"{word} {what}.", hint="Name the folder of the workspace or package.")
     return path
+
+
+#: What CI systems set in a job that may prove its identity; what the job says then belongs to the team.
+CI_IDENTITY = (
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "CI_JOB_JWT_V2",
+    "SIGSTORE_ID_TOKEN",
+    "BUILDKITE_AGENT_ACCESS_TOKEN",
+)
+
+
+def record_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--record` and `--no-record`: whether `what` goes into the team's log."""
+    parser.add_argument("--record", action="store_const", const=True, help=f"put {what} into the team realm")
+    parser.add_argument(
+        "--no-record", dest="record", action="store_const", const=False, help="keep them local"
+    )
+
+
+def for_team(args: argparse.Namespace, run: Run) -> bool:
+    """What `record_options` say; by default, whether a CI identity is present."""
+    if args.record is not None:
+        return bool(args.record)
+    return run.settings.flag("record", default=any(os.environ.get(name) for name in CI_IDENTITY))
 
 
 def quoted(path: str) -> str:

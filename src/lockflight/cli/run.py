@@ -26,7 +26,8 @@ def execute(name: str, entry: Command, words: Sequence[str]) -> int:
     from lockflight.cli.render import answer, fail
 
     target, _, exits = entry
-    as_json = "--json" in words
+    own = words[: words.index("--")] if "--" in words else words  # what follows is another command's
+    as_json = "--json" in own
     args: argparse.Namespace | None = None
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

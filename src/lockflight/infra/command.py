@@ -153,3 +153,35 @@ class _Talk:
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
         return False
+
+
+def run_attached(argv: Sequence[str], *, cwd: Path, stdout_to_stderr: bool = False) -> int:
+    """Run the user's own command as a shell would: its streams, environment and rights are ours, without budgets.
+
+    Args:
+        argv: program, looked up on PATH, and arguments; no shell is involved.
+        cwd: its working folder.
+        stdout_to_stderr: keep our standard output for a result.
+
+    Returns:
+        Its exit status; 128 and the signal's number where one ended it, as shells say.
+
+    Raises:
+        EnvironmentProblem: LF1042 it cannot be started.
+    """
+    try:
+        process = subprocess.Popen(argv, cwd=cwd, stdout=2 if stdout_to_stderr else None)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise EnvironmentProblem(
+            "LF1042",
+            f"The command {argv[0]!r} cannot be started: {why}.",
+            hint="Write the command as it runs without Lockflight, behind --.",
+        ) from error
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # A terminal interrupts both of us; the command may want to clean up.
+        process.wait()
+        raise
+    return code if code >= 0 else 128 - code
