@@ -36,6 +36,7 @@ class Recorded:
         release: the release as facts show it; without roles and sizes where it was never signed here.
         evidence: what the decision rested on, as facts show it, aged to the time of the decision.
         rejected, waivers: as facts show them; empty where the facts were not kept.
+        checkpoint: `size:root` of the log that the gate read; empty where the facts were not kept.
         unread: digests of evidence that the decision names and this log does not hold any more.
         approvals: what people said for this release and environment, with the record of each.
         admission: what people still have to do now.
@@ -48,6 +49,7 @@ class Recorded:
     evidence: JsonObject
     rejected: tuple[JsonObject, ...]
     waivers: tuple[JsonObject, ...]
+    checkpoint: str
     unread: tuple[str, ...]
     approvals: tuple[tuple[Record, Approval], ...]
     admission: Admission
@@ -94,6 +96,7 @@ def recorded(view: RealmView, word: str, now: int) -> Recorded:
         evidence=evidence,
         rejected=tuple(map(obj, array(facts["rejected"]))) if facts is not None else (),
         waivers=tuple(map(obj, array(facts["waivers"]))) if facts is not None else (),
+        checkpoint=text(obj(facts["realm"])["checkpoint"]) if facts is not None else "",
         unread=unread,
         approvals=tuple((r, r.fact) for r in said if isinstance(r.fact, Approval)),
         admission=admit(

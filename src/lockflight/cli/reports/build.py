@@ -123,7 +123,7 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
         proof=Proof(
             realm=view.name,
             root=view.state.root,
-            checkpoint=view.checkpoint,
+            checkpoint=recorded.checkpoint,
             envelope=recorded.record.digest,
             index=recorded.record.index,
             policy=uri,
