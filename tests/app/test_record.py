@@ -279,8 +279,8 @@ def test_claims_of_ci_systems():
         ("https://tok:word@code.example/a/b", "git+https://code.example/a/b"),
         ("git@code.example:a/b.git", "git+ssh://code.example/a/b.git"),
         ("ssh://git@code.example:22/a/b", "git+ssh://code.example:22/a/b"),
-        ("/home/ann/b", ""),
-        ("file:///home/ann/b", ""),
+        ("/srv/git/b", ""),
+        ("file:///srv/git/b", ""),
         ("", ""),
     ],
 )

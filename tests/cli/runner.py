@@ -48,7 +48,7 @@ def run(*words, stdin=b"", cwd=None, **environ):
         stack.enter_context(_RedirectStdin(source))
         code = main(argv)
     done = Done(code, out.text(), err.text())
-    if "--json" in argv:
+    if "--json" in argv[: argv.index("--") if "--" in argv else None]:
         check_reply(done)
     return done
 

@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+from lockflight.engine import local
+from lockflight.infra.proc import Limits
 from tests.cli.runner import every_command
 from tests.cli.world import MODEL
 
@@ -41,6 +43,7 @@ for name in COMMANDS:
 # 4, for all that read settings: a configuration that everybody may write.
 ARGUMENTS = {
     "check": "work",
+    "intake": "third --from https://models.example/third --licence Apache-2.0 --as alice",
     "record": "--step copy --workspace work --product made.txt --record -- cp lockflight.toml made.txt",
     "sign": "work --out out --as alice",
     "verify": "package",
@@ -105,7 +108,13 @@ def edit(world):
     path.write_text(path.read_text() + "\nVERSION = 2\n")
 
 
-PREPARE = {"evidence add": statement, "evidence import": own_export}
+def third_party(world):
+    (world.folder / "third").mkdir()
+    shutil.copy(world.folder / "work" / MODEL, world.folder / "third" / "model.safetensors")
+    (world.folder / "third" / "LICENSE").write_text("Apache License 2.0")
+
+
+PREPARE = {"evidence add": statement, "evidence import": own_export, "intake": third_party}
 
 
 def typed(name):
@@ -314,6 +323,18 @@ def may_not_revoke(world):
     return "revoke package --reason harmful --as eve", {}
 
 
+@case(("intake", 10))
+def does_not_come_in(world):
+    (world.folder / "adapter.pkl").write_text(PICKLE)
+    return "intake adapter.pkl --as alice", {}
+
+
+@case(("intake", 11))
+def not_judged_to_the_end(world):
+    third_party(world)
+    return "intake third --as alice", {"limits": Limits(output_bytes=1)}
+
+
 @case(("policy test", 10))
 def rule_that_does_not_bite(world):
     from lockflight.policy import bundle
@@ -348,6 +369,7 @@ def no_room_for_the_demo(world):
 def test_command_ends_with_the_code(world, monkeypatch, name, code, form):
     words, options = CASES[name, code](world)
     monkeypatch.setattr(tempfile, "tempdir", options.pop("temporary", tempfile.tempdir))
+    monkeypatch.setattr(local, "LIMITS", options.pop("limits", local.LIMITS))
     if form == "json":
         own, behind, command = words.partition(" -- ")
         words = f"{own} --json{behind}{command}"

@@ -59,6 +59,7 @@ def wrong(line):
     if found is None:
         return why
     parser, rest = found
+    rest = rest[: rest.index("--")] if "--" in rest else rest  # what follows is another command
     known = {option for action in parser._actions for option in action.option_strings}
     for word in rest:
         option = word.split("=")[0].rstrip(".,")

@@ -152,7 +152,15 @@ def check(
         pairs = _pairs(work, release, environments, options)
         planned = tuple((info.name, subject.grain.value, subject.name) for info, subject in pairs)
         if options.run and not options.plan and not earlier and pairs:
-            _run(work, described, pairs, options, progress)
+            work.ran += run_checks(
+                home,
+                evidence,
+                described,
+                pairs,
+                now=work.now,
+                workers=options.workers,
+                progress=progress,
+            )
             described.recheck()
             planned = ()
         judgements: dict[str, Judgement] = {}
@@ -193,37 +201,53 @@ def _pairs(
     return missing(release, work.gate.infos, required, state, work.now)
 
 
-def _run(
-    work: _Work,
+def run_checks(
+    home: Path,
+    realm: Realm,
     described: Described,
-    pairs: list[tuple[CheckInfo, Subject]],
-    options: CheckOptions,
-    progress: Progress,
-) -> None:
+    pairs: Iterable[tuple[CheckInfo, Subject]],
+    *,
+    now: int,
+    workers: int = 0,
+    progress: Progress = SILENT,
+) -> list[Ran]:
+    """Run checks in children, sign their results with the realm's producer key, record them.
+
+    Args:
+        home: where tools are installed.
+        realm: where the evidence goes.
+        described: the release and its bytes; the caller checks afterwards that they are still the same.
+        pairs: each check with each subject.
+        now: Unix seconds, the claimed time of the results.
+        workers: number of check processes; 0 for one per processor.
+        progress: told about finished checks.
+    """
     jobs = []
     order = []
     for info, subject in pairs:
         tools: dict[str, str] = {}
         for tool in info.tools:
             try:
-                tools[tool] = str(tool_path(work.home, tool))
+                tools[tool] = str(tool_path(home, tool))
             except EnvironmentProblem:
                 continue  # the check itself reports it as incomplete evidence, with the install command
         descriptors = Descriptors(described.sources, [a.name for a in subject.assets])
         jobs.append(CheckJob(info.name, CHECKS[info.name], subject, descriptors, tools))
         order.append((info, subject, descriptors))
     progress.begin("checking", len(jobs))
-    workers = options.workers or min(8, os.cpu_count() or 1)
-    issued = rfc3339(work.now)
-    producer = work.evidence.signer(Duty.PRODUCER)
+    issued = rfc3339(now)
+    producer = realm.signer(Duty.PRODUCER)
     items = []
-    for (info, subject, descriptors), outcome in zip(order, map_checks(jobs, workers=workers), strict=True):
+    ran = []
+    outcomes = map_checks(jobs, workers=workers or min(8, os.cpu_count() or 1))
+    for (info, subject, descriptors), outcome in zip(order, outcomes, strict=True):
         progress.advance(1)
         descriptors.close()
-        work.ran.append(Ran(info.name, subject.name, subject.grain.value, outcome.result))
+        ran.append(Ran(info.name, subject.name, subject.grain.value, outcome.result))
         items.append((scan_fact(info, subject, outcome.result, issued).statement(), producer))
     progress.end()
-    work.evidence.append(items)
+    realm.append(items)
+    return ran
 
 
 def _judge(

@@ -19,7 +19,7 @@ from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, Asset, Releas
 from lockflight.core.selection import Excluded, Selection, select
 from lockflight.core.source import ByteSource, BytesSource
 from lockflight.core.toml_lines import MAX_BYTES
-from lockflight.core.words import Role
+from lockflight.core.words import Kind, Role
 from lockflight.errors import InvalidInput, NotFound
 from lockflight.formats.sniff import sniff
 from lockflight.infra.files import Entry, FileKind, FileSource, Folder, Listing, changed, linked, special
@@ -147,7 +147,7 @@ def describe(
     )
 
 
-def describe_guess(folder: Path, *, progress: Progress = SILENT) -> Described:
+def describe_guess(folder: Path, *, kind: Kind | None = None, progress: Progress = SILENT) -> Described:
     """Describe a folder that has no manifest, with the one that `lockflight init` would propose, in memory.
 
     A proposal leaves links out for a person to judge; here nobody reads it first, so a link is refused.
@@ -155,7 +155,7 @@ def describe_guess(folder: Path, *, progress: Progress = SILENT) -> Described:
     Raises:
         As `describe` and `app.init.propose`.
     """
-    proposal = propose(folder)
+    proposal = propose(folder, kind=kind)
     if proposal.links:
         raise linked(proposal.links[0])
     described = describe(folder, progress=progress, manifest_text=proposal.text)

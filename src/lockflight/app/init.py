@@ -59,8 +59,12 @@ class Proposal:
         return tuple(g.name for g in self.guesses if g.why == _LINKED)
 
 
-def propose(folder: Path) -> Proposal:
+def propose(folder: Path, *, kind: Kind | None = None) -> Proposal:
     """Look at a folder and propose its manifest.
+
+    Args:
+        folder: which.
+        kind: what it is, where somebody knows; guessed by default.
 
     Raises:
         NotFound: LF1009 no such folder, LF1121 it holds no file.
@@ -78,7 +82,7 @@ def propose(folder: Path) -> Proposal:
             )
         guesses, architectures, images = _look(opened, entries)
     check_names(g.name for g in guesses if g.role is not None)
-    kind, kind_why = guess_kind(guesses, architectures)
+    kind, kind_why = (kind, "as was said") if kind is not None else guess_kind(guesses, architectures)
     tier, tier_why = guess_tier(kind, guesses, folder.resolve().name)
     text = _render(_slug(folder.resolve().name), (kind, kind_why), (tier, tier_why), guesses, images)
     # The promise of a proposal: it describes the folder, each file as guessed.

@@ -52,6 +52,11 @@ class Seen:
     identity: Identity
 
 
+def has_password(uri: str) -> bool:
+    """Whether a URI carries a password."""
+    return _CREDENTIALS.search(uri) is not None
+
+
 def declared(word: str) -> Material | None:
     """A material that is somewhere else: `URI@sha256:DIGEST`; None for a path.
 
@@ -59,7 +64,7 @@ def declared(word: str) -> Material | None:
         UsageError: LF1046 a URI without digest, or one with a password.
     """
     found = _PINNED.fullmatch(word)
-    if _CREDENTIALS.search(word):
+    if has_password(word):
         raise UsageError(
             "LF1046",
             "A material's URI holds a password, which the log would keep for ever.",

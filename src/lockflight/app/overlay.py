@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lockflight.app.realm import Realm
+    from lockflight.app.view import RealmView
     from lockflight.core.state import Record, State
 
 
-def overlay(asked: Realm, evidence: Realm) -> State:
+def overlay(asked: Realm | RealmView, evidence: Realm | RealmView) -> State:
     """State of `asked`, with the scans and the provenance of `evidence` added where they are two realms.
 
     Local evidence was verified by its own realm's fold; it helps a rehearsal and is never recorded.

@@ -249,9 +249,24 @@ def verify_with_key(
         NotFound: LF7330 no signature in the folder.
         VerificationFailed: LF71xx signature, LF73xx files.
     """
+    key = public_key(key_path)
+    from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
+
+    signature, found = _take_stock(package, progress)
+    manifest = verify_foreign(signature, key)
+    require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")
+    return manifest, key
+
+
+def public_key(key_path: Path) -> PublicKey:
+    """A public key out of a PEM file.
+
+    Raises:
+        UsageError: LF0130 the file is none.
+    """
     try:
         with key_path.open("rb") as stream:
-            key = load_pem(stream.read(MAX_KEY_BYTES))
+            return load_pem(stream.read(MAX_KEY_BYTES))
     except OSError as error:
         raise UsageError(
             "LF0130",
@@ -264,9 +279,3 @@ def verify_with_key(
             f"{key_path}: {error.message}",
             hint=error.hint or "--key takes a PEM public key.",
         ) from error
-    from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
-
-    signature, found = _take_stock(package, progress)
-    manifest = verify_foreign(signature, key)
-    require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")
-    return manifest, key

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import folder_of, for_team, record_options
 from lockflight.cli.reply import Reply, Run
-from lockflight.cli.style import clean, count, short
+from lockflight.cli.style import Style, clean, count, short
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def record(args: argparse.Namespace, run: Run) -> Reply:
         stdout_to_stderr=run.json,
         progress=run.progress(),
     )
-    for line in _lines(done):
+    for line in _lines(done, Style.for_stream(sys.stderr)):
         run.say(line)
     return Reply("record/v1", _result(done), lambda _: ())
 
@@ -82,10 +83,10 @@ def _parameter(word: str) -> tuple[str, str]:
     return name, value
 
 
-def _lines(done: Recorded) -> Iterator[str]:
+def _lines(done: Recorded, style: Style) -> Iterator[str]:
     build = done.build
     yield (
-        f"✓ recorded {build.step}: {count(len(build.products), 'product')} from "
+        f"{style.yes} recorded {build.step}: {count(len(build.products), 'product')} from "
         f"{count(len(build.materials), 'material')}, entry {done.receipt.index} of {clean(done.realm)}"
     )
     for product in build.products[:NAMED]:
@@ -93,11 +94,11 @@ def _lines(done: Recorded) -> Iterator[str]:
     if len(build.products) > NAMED:
         yield f"  and {len(build.products) - NAMED} more"
     if build.dirty:
-        yield f"! not complete: {_some(done.changed) or 'git does not say what'} differs from the commit"
+        yield f"{style.look} not complete: {_some(done.changed) or 'git does not say what'} differs from the commit"
     if not build.run.authors.complete:
-        yield "! the history of the commit is cut off here, so its authors are not all known (fetch all of it)"
+        yield f"{style.look} the history of the commit is cut off here, so its authors are not all known"
     if done.left_out:
-        yield f"! not written by the command, so no product of it: {_some(done.left_out)}"
+        yield f"{style.look} not written by the command, so no product of it: {_some(done.left_out)}"
     if done.local:
         yield "  kept in your personal realm; --record puts it into the team's"
 

@@ -38,13 +38,23 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `release show`."""
     parser.add_argument("folder", metavar="DIR", help="a workspace or a package")
     parser.add_argument("--assets", action="store_true", help="list the assets")
+    parser.add_argument(
+        "--lineage", action="store_true", help="draw where its assets come from, as the log knows it"
+    )
 
 
 def show(args: argparse.Namespace, run: Run) -> Reply:
     """Assets, roles and views of a folder or package."""
     from lockflight.app.show import opened
 
-    return _described(args, opened(folder_of(args.folder), progress=run.progress()))
+    source = opened(folder_of(args.folder), progress=run.progress())
+    if args.lineage:
+        from lockflight.cli.lineage import lineage_reply
+
+        with source as described:
+            release = described.release
+        return lineage_reply(release, run)
+    return _described(args, source)
 
 
 def _described(args: argparse.Namespace, source: AbstractContextManager[Described]) -> Reply:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 #: Group of the everyday verbs and of the nouns, as `--help` shows them: title, names.
 SECTIONS = (
-    ("Everyday", ("init", "check", "scan", "record", "sign", "verify", "approve", "promote", "status")),
+    ("Everyday", ("init", "check", "scan", "intake", "record", "sign", "verify", "approve", "promote", "status")),
     ("People and incidents", ("deny", "review", "freeze", "revoke", "rollback", "retire")),
     ("Things", ("release", "realm", "evidence", "log", "policy", "waiver", "tools")),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "init": ("init:init", "propose lockflight.toml for a folder by looking at it", (0, 2, 3, 4)),
     "check": ("check:check", "run what is missing and ask the gate", (0, 2, 3, 4, 10, 11, 12)),
     "scan": ("scan:scan", "judge files at once: no manifest, no realm", (0, 2, 3, 4, 10, 11)),
+    "intake": ("intake:intake", "let something of others in, through the gate", (0, 2, 3, 4, 10, 11, 12)),
     "record": ("record:record", "run a step; sign what it used and what it made", (0, 2, 3, 4, 12)),
     "sign": ("sign:sign", "pack a workspace and sign the package", (0, 2, 3, 4, 12)),
     "verify": ("verify:verify", "check a package: signature, trust, log, every file", (0, 2, 3, 4, 12)),
@@ -122,6 +123,7 @@ AS_OF = frozenset(
         "verify",
         "status",
         "review",
+        "release show",
         "realm show",
         "evidence list",
         "evidence show",
