@@ -22,18 +22,37 @@ _TOKEN_BODY = 30
 _CACHES = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
-def run(prepare: Callable[[Path, bool], None], what: str, arguments: Sequence[str] | None = None) -> int:
-    """The command line of a `prepare.py`; `prepare(out, first_try)` fills the empty folder `out`."""
+def run(
+    files: Callable[[Path, bool], None],
+    build: Callable[[Path], None],
+    what: str,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """The command line of a `prepare.py`.
+
+    Args:
+        files: `files(out, first_try)` fills the empty folder `out` with all that is not made there.
+        build: `build(out)` makes the rest in it.
+        what: the example, for people.
+        arguments: instead of those of the process.
+    """
     parser = argparse.ArgumentParser(description=f"Assemble the workspace of {what}.")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder to make; it must be empty or not there yet"
     )
     parser.add_argument("--first-try", action="store_true", help="with the mistake that must be denied")
+    parser.add_argument(
+        "--files",
+        action="store_true",
+        help="only the files; the build step runs later, such as under `record`",
+    )
     options = parser.parse_args(arguments)
     out: Path = options.out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         stop(f"{out} is not an empty folder", "Name another one, or remove it first.")
-    prepare(out, options.first_try)
+    files(out, options.first_try)
+    if not options.files:
+        build(out)
     print(f"{what} is ready in {out}")
     return 0
 

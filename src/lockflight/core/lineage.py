@@ -151,14 +151,16 @@ class _Grower:
         again = record.digest in self._shown
         self._shown.add(record.digest)
         path = (*path, record)
+        # What was taken in has its origin in the same line; a branch would only say it again.
+        materials = fact.materials if fact.intake is None else ()
         inputs: list[Input] = []
-        for material in () if again else fact.materials:
+        for material in () if again else materials:
             self._nodes += 1
             if self._nodes > MAX_NODES or len(path) > MAX_DEPTH:
                 self._cut = True
                 break
             inputs.append(self._input(material, path))
-        again = again and bool(fact.materials)
+        again = again and bool(materials)
         return Made(record.digest, record.index, fact, tuple(products), tuple(inputs), again)
 
     def _input(self, material: Material, path: tuple[Record, ...]) -> Input:
