@@ -26,6 +26,7 @@ from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.statement import SubjectRef
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
+from lockflight.core.words import INTAKE
 from lockflight.detect.secrets import find_secrets
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, UsageError
 from lockflight.infra import machine
@@ -356,7 +357,8 @@ def _last_commit(asked: Realm, step: str, workspace: Path) -> str:
     except (OSError, LockflightError):
         return ""
     state = asked.state
-    past = state.slot(name, state.trust.environments[-1]).history
+    steps = [environment for environment in state.environments if environment != INTAKE]
+    past = state.slot(name, steps[-1]).history
     if not past:
         return ""
     records = [r for digest in state.contents(past[-1][1].release) for r in state.provenance.get(digest, [])]
