@@ -135,7 +135,7 @@ def take_in(
     _check(offer)
     realm = open_realm(home, realm_name)
     person = realm.actor(actor).principal
-    gate = Gate()
+    gate = Gate(realm)
     started = clock()
     with ExitStack() as stack:
         described = stack.enter_context(

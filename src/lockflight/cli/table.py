@@ -8,7 +8,10 @@ from __future__ import annotations
 
 #: Group of the everyday verbs and of the nouns, as `--help` shows them: title, names.
 SECTIONS = (
-    ("Everyday", ("init", "check", "scan", "intake", "record", "sign", "verify", "approve", "promote", "status")),
+    (
+        "Everyday",
+        ("init", "check", "scan", "intake", "record", "sign", "verify", "approve", "promote", "status"),
+    ),
     ("People and incidents", ("deny", "review", "freeze", "revoke", "rollback", "retire")),
     ("Things", ("release", "realm", "evidence", "log", "policy", "waiver", "tools")),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
