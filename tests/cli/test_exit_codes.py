@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 
 import pytest
 
+<<<<<<< HEAD
 from lockflight.engine import local
 from lockflight.infra.proc import Limits
+=======
+from lockflight.app import clock
+>>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
 from tests.cli.runner import every_command
 from tests.cli.world import MODEL
 
@@ -52,6 +57,11 @@ ARGUMENTS = {
     "review": "",
     "promote": "package --to staging --as alice",
     "status": "",
+    "find": "predict.py",
+    "recheck": "",
+    "expose": "--project berth-classifier --env development --exposure 50% --as alice",
+    "hold": "--project berth-classifier --env development --as alice",
+    "break-glass": "package --env staging --incident INC-1 --reason storm --as alice",
     "freeze": "--env staging --reason storm --as bob",
     "rollback": "--project berth-classifier --env development --as alice",
     "retire": "--project berth-classifier --env development --as alice",
@@ -108,6 +118,7 @@ def edit(world):
     path.write_text(path.read_text() + "\nVERSION = 2\n")
 
 
+<<<<<<< HEAD
 def third_party(world):
     (world.folder / "third").mkdir()
     shutil.copy(world.folder / "work" / MODEL, world.folder / "third" / "model.safetensors")
@@ -115,6 +126,21 @@ def third_party(world):
 
 
 PREPARE = {"evidence add": statement, "evidence import": own_export, "intake": third_party}
+=======
+def candidate(world):
+    raise_version(world)
+    world.ok("check work --record --env development --as alice")
+    world.ok("sign work --out package2 --as alice")
+    world.ok("promote package2 --to development --exposure 5% --as alice")
+
+
+PREPARE = {
+    "evidence add": statement,
+    "evidence import": own_export,
+    "expose": candidate,
+    "hold": candidate,
+}
+>>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
 
 
 def typed(name):
@@ -254,6 +280,32 @@ def grant_of_one_person(world):
     return f"evidence import theirs.jsonl --trust-producer {foreign_export(world)}", {}
 
 
+@case(("recheck", 10))
+def deployed_and_revoked(world):
+    world.ok("revoke package --reason harmful --as bob")
+    return "recheck", {}
+
+
+@case(("expose", 10))
+def frozen_meanwhile(world):
+    candidate(world)
+    world.ok("freeze --env development --reason storm --as bob")
+    return typed("expose"), {}
+
+
+@case(("expose", 11))
+def evidence_grew_old(world):
+    candidate(world)
+    return typed("expose"), {"later": 400 * 86_400}
+
+
+@case(("break-glass", 10))
+def auditors_only_look(world):
+    world.ok("realm init other --member a=auditor --member b=approver --member c=author")
+    words = typed("break-glass").replace("package", "a" * 64).replace("alice", "a")
+    return words, {"realm": "other"}
+
+
 @case(("freeze", 10))
 def may_not_freeze(world):
     return "freeze --reason storm --as eve", {}
@@ -369,7 +421,12 @@ def no_room_for_the_demo(world):
 def test_command_ends_with_the_code(world, monkeypatch, name, code, form):
     words, options = CASES[name, code](world)
     monkeypatch.setattr(tempfile, "tempdir", options.pop("temporary", tempfile.tempdir))
+<<<<<<< HEAD
     monkeypatch.setattr(local, "LIMITS", options.pop("limits", local.LIMITS))
+=======
+    later = options.pop("later", 0)
+    monkeypatch.setattr(clock, "now", lambda: int(time.time()) + later)
+>>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
     if form == "json":
         own, behind, command = words.partition(" -- ")
         words = f"{own} --json{behind}{command}"

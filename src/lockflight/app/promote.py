@@ -1,4 +1,4 @@
-"""Moving releases: promote, rollback, retire.
+"""Moving releases: promote, rollback, retire; candidates too (`app.exposure` moves these on).
 
 `promote` is the only way in. It verifies the package, evaluates the gate again, admits, writes, and reads back
 whether its statement took effect; a slot that moved in between makes it fail, never overwrite.
@@ -15,17 +15,16 @@ from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment, need_project
 from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
 from lockflight.core.trust import Duty
-from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied
+from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied, UsageError
 from lockflight.signing.oms import sign_statement
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.app.realm import Realm
-    from lockflight.app.view import RealmView
     from lockflight.core.ports import Receipt
     from lockflight.core.release import Release
-    from lockflight.core.state import Slot
+    from lockflight.core.state import Slot, State
 
 #: Hex digits by which a release may be named.
 SHORTEST_DIGEST = 12
@@ -69,7 +68,8 @@ def promote(
         VerificationFailed: the package or the log does not verify.
         PolicyDenied: LF4530 the gate or the admission says no; details list every obstacle.
         EvidenceMissing: LF4531 only evidence is missing or stale.
-        ConflictError: LF4532 the slot moved in between.
+        ConflictError: LF4532 the slot moved in between, LF4575 it has another candidate.
+        UsageError: LF0146 a candidate gets nothing, LF0147 it shares the slot with nothing.
     """
     verified = verify_package(home, realm_name, package)
     release = verified.release
@@ -81,6 +81,7 @@ def promote(
         record = realm.state.by_digest[held.head]
         if promotion is not None:
             return Moved(promotion, held.head, record.index, None, again=True)
+    _check_room(held, release, exposure)
     return enter(
         realm,
         release,
@@ -91,6 +92,29 @@ def promote(
         exposure=exposure,
         break_glass=break_glass,
     )
+
+
+def _check_room(slot: Slot, release: Release, exposure: int) -> None:
+    """See that a slot can take a release with a part of the traffic, before anything is judged."""
+    candidate = slot.candidate
+    if candidate is not None and candidate.release != release.digest:
+        raise ConflictError(
+            "LF4575",
+            f"{slot.project} in {slot.environment} has the candidate {candidate.version}: one at a time.",
+            hint=f"lockflight rollback --project {slot.project} --env {slot.environment} drops it; "
+            "lockflight expose lets it in",
+        )
+    if exposure == FULL_EXPOSURE:
+        return
+    if exposure == 0:
+        raise UsageError("LF0146", "A candidate gets some of the traffic.", hint="--exposure 5%")
+    if slot.current is None or slot.current.release == release.digest:
+        what = "holds nothing" if slot.current is None else "holds that release alone"
+        raise UsageError(
+            "LF0147",
+            f"{slot.project} in {slot.environment} {what}, so there is nothing to share the traffic with.",
+            hint="Leave --exposure out.",
+        )
 
 
 def enter(
@@ -174,12 +198,14 @@ def rollback(
 ) -> Moved:
     """Put a release back that the slot held within the window; needs no fresh evidence, only no revocation.
 
+    A candidate is dropped by it: where there is one, the release before it is the current one.
+
     Args:
         home: folder of realms.
         realm_name: the realm.
         project: whose slot.
         environment: whose slot.
-        to: version or digest prefix; empty for the one before the current.
+        to: version or digest prefix; empty for the one before.
         actor: who asks.
         now: Unix seconds.
 
@@ -190,9 +216,12 @@ def rollback(
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
-    slot = _slot(realm.view, project, environment)
+    slot = find_slot(realm.state, project, environment)
     step = realm.state.environment(environment)
-    target = _earlier(slot, to, now, step.rollback_s if step is not None else 0)
+    if slot.candidate is not None and slot.current is not None and not to:
+        target = slot.current
+    else:
+        target = _earlier(slot, to, now, step.rollback_s if step is not None else 0)
     if realm.state.revocation_of(target.release) is not None:
         raise PolicyDenied(
             "LF4541",
@@ -212,7 +241,7 @@ def rollback(
         requester=person.principal,
         realm=realm.state.root,
     )
-    return _write(realm, promotion)
+    return write(realm, promotion)
 
 
 def _earlier(slot: Slot, to: str, now: int, window_s: int) -> Promotion:
@@ -242,7 +271,7 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
-    slot = _slot(realm.view, project, environment)
+    slot = find_slot(realm.state, project, environment)
     if slot.current is None:
         raise NotFound("LF4542", f"{project} holds nothing in {environment}.", hint="lockflight status")
     promotion = Promotion(
@@ -259,16 +288,27 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
         exposure=0,
         realm=realm.state.root,
     )
-    return _write(realm, promotion)
+    return write(realm, promotion)
 
 
-def _slot(view: RealmView, project: str, environment: str) -> Slot:
-    need_environment(view.state, environment)
-    need_project(view.state, project)
-    return view.state.slot(project, environment)
+def find_slot(state: State, project: str, environment: str) -> Slot:
+    """The slot of a project in an environment; empty where it never held anything.
+
+    Raises:
+        UsageError: LF0121 no such environment.
+        NotFound: LF4543 no such project.
+    """
+    need_environment(state, environment)
+    need_project(state, project)
+    return state.slot(project, environment)
 
 
-def _write(realm: Realm, promotion: Promotion) -> Moved:
+def write(realm: Realm, promotion: Promotion) -> Moved:
+    """Record a change that rests on no decision.
+
+    Raises:
+        ConflictError: LF4532 it had no effect: the slot moved in between, or the fold refuses it.
+    """
     receipt = realm.append([(promotion.statement(), realm.signer(Duty.GATE))])[0]
     return _moved(realm, promotion, receipt, None)
 

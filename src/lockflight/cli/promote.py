@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import folder_of
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
+from lockflight.core.acts import FULL_EXPOSURE, Action
 
 if TYPE_CHECKING:
     import argparse
@@ -15,26 +16,52 @@ if TYPE_CHECKING:
     from lockflight.app.promote import Moved
     from lockflight.cli.style import Style
 
-_VERBS = {"promote": "now holds", "rollback": "holds again", "retire": "no longer holds"}
+_VERBS = {
+    "promote": "now holds",
+    "expose": "now holds",
+    "rollback": "holds again",
+    "retire": "no longer holds",
+}
 
 
 def promote_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `promote`."""
     parser.add_argument("package", metavar="PACKAGE", help="the signed package (a folder)")
     parser.add_argument("--to", required=True, metavar="ENVIRONMENT", help="where to")
+    parser.add_argument(
+        "--exposure", default="100%", metavar="PERCENT", help="as a candidate with this part of the traffic"
+    )
+    parser.add_argument(
+        "--break-glass", default="", metavar="DIGEST", help="a break-glass that stands for the approvals"
+    )
 
 
 def promote(args: argparse.Namespace, run: Run) -> Reply:
     """Move a verified package into an environment."""
+    from lockflight.app.exposure import points
     from lockflight.app.promote import promote as move
+    from lockflight.app.proposals import find
+    from lockflight.app.realm import open_realm
 
+    exposure = points(args.exposure)
     folder = folder_of(args.package)
-    return _moved(move(run.home, run.realm, folder, environment=args.to, actor=run.actor, now=run.now), run)
+    word = args.break_glass
+    done = move(
+        run.home,
+        run.realm,
+        folder,
+        environment=args.to,
+        actor=run.actor,
+        now=run.now,
+        exposure=exposure,
+        break_glass=find(open_realm(run.home, run.realm).state, word) if word else "",
+    )
+    return moved_reply(done, run)
 
 
 def rollback_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `rollback`."""
-    _slot_arguments(parser)
+    slot_arguments(parser)
     parser.add_argument(
         "--to", default="", metavar="VERSION", help="version or start of a digest (default: the one before)"
     )
@@ -53,12 +80,12 @@ def rollback(args: argparse.Namespace, run: Run) -> Reply:
         actor=run.actor,
         now=run.now,
     )
-    return _moved(done, run)
+    return moved_reply(done, run)
 
 
 def retire_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `retire`."""
-    _slot_arguments(parser)
+    slot_arguments(parser)
 
 
 def retire(args: argparse.Namespace, run: Run) -> Reply:
@@ -66,15 +93,17 @@ def retire(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.promote import retire as empty
 
     done = empty(run.home, run.realm, project=args.project, environment=args.env, actor=run.actor)
-    return _moved(done, run)
+    return moved_reply(done, run)
 
 
-def _slot_arguments(parser: argparse.ArgumentParser) -> None:
+def slot_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that name a slot."""
     parser.add_argument("--project", required=True, metavar="NAME", help="whose slot: the release's name")
     parser.add_argument("--env", required=True, metavar="ENVIRONMENT", help="whose slot")
 
 
-def _moved(moved: Moved, run: Run) -> Reply:
+def moved_reply(moved: Moved, run: Run) -> Reply:
+    """A change of a slot."""
     act = moved.promotion
     result = {
         "action": act.action.value,
@@ -88,12 +117,13 @@ def _moved(moved: Moved, run: Run) -> Reply:
         "requester": act.requester,
         "envelope": moved.envelope,
         "index": moved.index,
+        "break_glass": act.break_glass or None,
         "separation": None if moved.judgement is None else moved.judgement.admission.separation,
     }
 
     def human(style: Style) -> Iterable[str]:
         what = f"{clean(act.name)} {clean(act.version)}"
-        verb = "holds already" if moved.again else _VERBS[act.action.value]
+        verb = _verb(moved)
         yield (
             f"{style.yes} {style.bold(act.environment)} {verb} {style.bold(what)}"
             f"  sha256:{short(act.release)}"
@@ -101,9 +131,22 @@ def _moved(moved: Moved, run: Run) -> Reply:
         yield f"  entry {moved.index} in the log of {run.realm}"
         if act.decision:
             yield f"  allowed by the decision {short(act.decision)}"
+        if act.break_glass:
+            yield f"  {style.look} on the break-glass {short(act.break_glass)}; nothing else moves until its review:"
+            yield f"  next: lockflight review {short(act.break_glass)} --close, by a person who took no part"
         if act.approvals:
             yield f"  approved by {', '.join(short(a) for a in act.approvals)}"
         if moved.judgement is not None and moved.judgement.admission.separation == "none":
             yield f"  {style.look} separation: none (a personal realm; this counts for development only)"
 
     return Reply("promotion/v1", result, human)
+
+
+def _verb(moved: Moved) -> str:
+    act = moved.promotion
+    if act.action is Action.RETIRE or (act.exposure == FULL_EXPOSURE and not moved.again):
+        return _VERBS[act.action.value]
+    if act.exposure == FULL_EXPOSURE:
+        return "holds already"
+    word = "gives already" if moved.again else "gives"
+    return f"{word} {act.exposure / 100:g}% to the candidate"

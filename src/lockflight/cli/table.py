@@ -10,9 +10,29 @@ from __future__ import annotations
 SECTIONS = (
     (
         "Everyday",
+<<<<<<< HEAD
         ("init", "check", "scan", "intake", "record", "sign", "verify", "approve", "promote", "status"),
     ),
     ("People and incidents", ("deny", "review", "freeze", "revoke", "rollback", "retire")),
+=======
+        ("init", "check", "scan", "record", "sign", "verify", "approve", "promote", "status", "find"),
+    ),
+    (
+        "People and incidents",
+        (
+            "deny",
+            "review",
+            "expose",
+            "hold",
+            "rollback",
+            "retire",
+            "recheck",
+            "freeze",
+            "revoke",
+            "break-glass",
+        ),
+    ),
+>>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
     ("Things", ("release", "realm", "evidence", "log", "policy", "waiver", "tools")),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
 )
@@ -38,9 +58,22 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "promote": ("promote:promote", "move a verified package into an environment", (0, 2, 3, 4, 10, 11, 12)),
     "status": ("status:status", "what is where, and what waits for whom and why", (0, 2, 3, 4, 10, 12)),
     "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
+    "expose": ("exposure:expose", "give a candidate more of the traffic, or all", (0, 2, 3, 4, 10, 11, 12)),
+    "hold": ("exposure:hold", "keep a candidate back, at once", (0, 2, 3, 4, 12)),
     "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 12)),
+    "break-glass": (
+        "breakglass:break_glass",
+        "let a release in without approvals, in an emergency",
+        (0, 2, 3, 4, 10, 12),
+    ),
     "freeze": ("freeze:freeze", "stop what moves in for a while, or let it go again", (0, 2, 3, 4, 10, 12)),
-    "revoke": ("people:revoke", "take a release, an asset or a key back", (0, 2, 3, 4, 10, 12)),
+    "revoke": ("revoke:revoke", "take a release, assets, a key or a person back", (0, 2, 3, 4, 10, 12)),
+    "find": ("find:find", "which releases contain something, and where these are", (0, 2, 3, 4, 12)),
+    "recheck": (
+        "recheck:recheck",
+        "judge again what is deployed, under today's policy",
+        (0, 2, 3, 4, 10, 12),
+    ),
     "demo": ("demo:demo", "from denial to a verified promotion, in a minute", (0, 2, 4)),
     "doctor": ("doctor:doctor", "what works here and how to mend what does not", (0, 2, 4)),
     "explain": ("explain:explain", "what a code means and what to do", (0, 2, 3)),
@@ -135,6 +168,7 @@ AS_OF = frozenset(
         "policy capsule",
         "policy dry-run",
         "waiver list",
+        "find",
     }
 )
 
