@@ -9,12 +9,9 @@ import time
 
 import pytest
 
-<<<<<<< HEAD
+from lockflight.app import clock
 from lockflight.engine import local
 from lockflight.infra.proc import Limits
-=======
-from lockflight.app import clock
->>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
 from tests.cli.runner import every_command
 from tests.cli.world import MODEL
 
@@ -118,15 +115,12 @@ def edit(world):
     path.write_text(path.read_text() + "\nVERSION = 2\n")
 
 
-<<<<<<< HEAD
 def third_party(world):
     (world.folder / "third").mkdir()
     shutil.copy(world.folder / "work" / MODEL, world.folder / "third" / "model.safetensors")
     (world.folder / "third" / "LICENSE").write_text("Apache License 2.0")
 
 
-PREPARE = {"evidence add": statement, "evidence import": own_export, "intake": third_party}
-=======
 def candidate(world):
     raise_version(world)
     world.ok("check work --record --env development --as alice")
@@ -137,10 +131,10 @@ def candidate(world):
 PREPARE = {
     "evidence add": statement,
     "evidence import": own_export,
+    "intake": third_party,
     "expose": candidate,
     "hold": candidate,
 }
->>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
 
 
 def typed(name):
@@ -421,12 +415,9 @@ def no_room_for_the_demo(world):
 def test_command_ends_with_the_code(world, monkeypatch, name, code, form):
     words, options = CASES[name, code](world)
     monkeypatch.setattr(tempfile, "tempdir", options.pop("temporary", tempfile.tempdir))
-<<<<<<< HEAD
     monkeypatch.setattr(local, "LIMITS", options.pop("limits", local.LIMITS))
-=======
     later = options.pop("later", 0)
     monkeypatch.setattr(clock, "now", lambda: int(time.time()) + later)
->>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
     if form == "json":
         own, behind, command = words.partition(" -- ")
         words = f"{own} --json{behind}{command}"

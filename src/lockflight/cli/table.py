@@ -10,12 +10,19 @@ from __future__ import annotations
 SECTIONS = (
     (
         "Everyday",
-<<<<<<< HEAD
-        ("init", "check", "scan", "intake", "record", "sign", "verify", "approve", "promote", "status"),
-    ),
-    ("People and incidents", ("deny", "review", "freeze", "revoke", "rollback", "retire")),
-=======
-        ("init", "check", "scan", "record", "sign", "verify", "approve", "promote", "status", "find"),
+        (
+            "init",
+            "check",
+            "scan",
+            "intake",
+            "record",
+            "sign",
+            "verify",
+            "approve",
+            "promote",
+            "status",
+            "find",
+        ),
     ),
     (
         "People and incidents",
@@ -32,7 +39,6 @@ SECTIONS = (
             "break-glass",
         ),
     ),
->>>>>>> 110d09b (find, recheck, revoke --where and --identity; candidates with expose and hold; break-glass)
     ("Things", ("release", "realm", "evidence", "log", "policy", "waiver", "tools")),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
 )
