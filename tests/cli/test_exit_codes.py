@@ -70,6 +70,12 @@ ARGUMENTS = {
     "policy dry-run": "--pack strict",
     "policy replay": "12",
     "policy capsule": "12 --out capsule.json",
+    "identity add": "dana --role approver --as bob",
+    "identity grant": "eve --role author,releaser --as bob",
+    "identity renew": "eve --as bob",
+    "identity withdraw": "eve --as bob",
+    "identity revoke": "eve --reason compromised --as bob",
+    "identity list": "",
     "evidence add": "statement.json",
     "evidence list": "",
     "evidence show": "0",
@@ -379,6 +385,31 @@ def does_not_come_in(world):
 def not_judged_to_the_end(world):
     third_party(world)
     return "intake third --as alice", {"limits": Limits(output_bytes=1)}
+
+
+for name in ("add dana --role approver", "grant eve --role author", "renew eve", "withdraw eve"):
+    plain(f"identity {name.split()[0]}", 10, f"identity {name} --as alice")
+plain("identity revoke", 10, "identity revoke eve --reason other --as alice")
+plain("sign", 10, "sign work --out out --as bob")
+plain("deny", 10, "deny package --env staging --as alice")
+
+
+@case(("retire", 10))
+def an_auditor_moves_nothing(world):
+    join(world, "dana", "auditor")
+    return "retire --project berth-classifier --env development --as dana", {}
+
+
+@case(("hold", 10))
+def an_auditor_holds_nothing_back(world):
+    join(world, "dana", "auditor")
+    return "hold --project berth-classifier --env development --as dana", {}
+
+
+def join(world, name, roles):
+    """Bob proposes somebody, and alice consents."""
+    done = world.ok(f"identity add {name} --role {roles} --as bob --json")
+    world.ok(f"review {done.json()['result']['envelope']} --as alice")
 
 
 @case(("policy test", 10))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from lockflight.core.admit import Admission, admit
+from lockflight.core.acts import Approval
+from lockflight.core.admit import COOL_OFF_S, Admission, Prospect, admit, prospect
 from lockflight.core.authors import authors
+from lockflight.core.changes import LadderChange
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty, RealmKind
+from lockflight.core.trust import LADDER, Duty, Mode, RealmKind
 from tests.factories import NOW, Ledger, basis_of, release
 
 RELEASE = release()
@@ -168,3 +172,58 @@ def test_authors_are_those_who_signed_and_registered(ledger: Ledger) -> None:
     assert authors(ledger.state(), RELEASE.digest) == {"p-alice"}
     ledger.register(RELEASE, "dora")
     assert authors(ledger.state(), RELEASE.digest) == {"p-alice", "p-dora"}
+
+
+def _approval(**changes: str) -> Approval:
+    given = {"environment": "staging", "expires": rfc3339(NOW + 200_000), "factor": "key", **changes}
+    return Approval(
+        release=RELEASE.digest,
+        name=RELEASE.name,
+        basis=basis_of(),
+        verdict="approve",
+        nonce="ab" * 16,
+        **given,
+    )
+
+
+def _prospect(realm: Ledger, name: str, **changes: str) -> Prospect:
+    state = realm.state()
+    key = state.people()[f"p-{name}"]
+    return prospect(state=state, approval=_approval(**changes), key=key, now=NOW + 3600)
+
+
+def _set_ladder(realm: Ledger, **changes: object) -> None:
+    steps = tuple(replace(step, **changes) if step.name == "staging" else step for step in LADDER)  # type: ignore[arg-type]
+    digest = realm.add(LadderChange("acme", steps, "", realm.root).statement(), "bob")
+    realm.review(digest, "dora")
+    assert realm.state().environment("staging") == steps[1]
+
+
+def test_what_would_become_of_an_approval(ledger: Ledger) -> None:
+    assert _prospect(ledger, "bob") == Prospect("", NOW + 3600)
+    assert "author" in _prospect(ledger, "alice").why
+    assert "does not hold a role of the quorum (approver)" in _prospect(ledger, "dora").why
+    assert "expired" in _prospect(ledger, "bob", expires=rfc3339(NOW)).why
+    assert "no environment" in _prospect(ledger, "bob", environment="moon").why
+
+
+def test_a_weak_factor_is_told_before(ledger: Ledger) -> None:
+    _set_ladder(ledger, factor="key+totp")
+    ledger.person("carol", "approver")
+    assert "asks for the factor key+totp" in _prospect(ledger, "carol").why
+    assert "changed" not in _prospect(ledger, "carol", factor="key+totp").why
+
+
+def test_in_a_small_team_an_author_is_told_from_when_it_counts(ledger: Ledger) -> None:
+    _set_ladder(ledger, mode=Mode.SMALL_TEAM)
+    assert _prospect(ledger, "alice") == Prospect("", NOW + 3600 + COOL_OFF_S)
+    assert "expired" in _prospect(ledger, "alice", expires=rfc3339(NOW + 7200)).why
+    assert "quorum" in _prospect(ledger, "dora").why
+
+
+def test_a_prospect_is_what_happens(ledger: Ledger) -> None:
+    """For each person: an approval that would count does count, one that would not does not."""
+    for name in ("alice", "bob", "dora"):
+        digest = ledger.approve(RELEASE, name, basis=basis_of(), expires=rfc3339(NOW + 200_000))
+        admission = _admit(ledger, requester="")
+        assert (digest in admission.counted) == (not _prospect(ledger, name).why), name

@@ -416,3 +416,32 @@ def test_a_realm_for_newer_readers_is_not_guessed_at(ledger: Ledger) -> None:
     with pytest.raises(VerificationFailed) as caught:
         ledger.state()
     assert caught.value.code == "LF7233"
+
+
+def _key(ledger: Ledger, name: str, owner: str = "", *, duty: Duty = Duty.PERSON) -> RealmKey:
+    ledger.keys.setdefault(name, generate(P256))
+    return RealmKey(ledger.keys[name].public_der, duty, f"p-{name}", ("approver",), owner=owner)
+
+
+def test_an_owner_is_a_human_of_their_own(ledger: Ledger) -> None:
+    """Through a chain of owners one human would pass for several."""
+    ledger.person("carol", "author")
+    ledger.scan(release())  # the founding is over
+    ledger.grant(_key(ledger, "second", "p-alice"), by="bob", consent="carol")
+    assert ledger.state().people()["p-second"].human == "p-alice"
+    for name, owner in (("third", "p-second"), ("fourth", "p-fourth"), ("fifth", "p-nobody")):
+        digest = ledger.add(Grant(_key(ledger, name, owner), realm=ledger.root).statement(), "bob")
+        assert ledger.state().by_digest[digest].code == "LF7247", name
+    alice = replace(ledger.state().people()["p-alice"], owner="p-bob")
+    head = ledger.state().grant_heads["p-alice"]
+    digest = ledger.add(Grant(alice, prev=head, realm=ledger.root).statement(), "bob")
+    assert "owns others" in ledger.state().by_digest[digest].reason
+
+
+def test_machines_go_with_their_owner(ledger: Ledger) -> None:
+    ledger.person("carol", "author")
+    ledger.scan(release())
+    ledger.grant(_key(ledger, "ci", "p-alice", duty=Duty.PRODUCER), by="bob", consent="carol")
+    assert any(key.principal == "p-ci" for key in ledger.state().keys.values())
+    ledger.grant(ledger.state().people()["p-alice"], withdrawn=True, by="bob", consent="carol")
+    assert not any(key.principal == "p-ci" for key in ledger.state().keys.values())

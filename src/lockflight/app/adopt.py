@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.app.people import Said
 from lockflight.app.policies import keep
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import Said
 from lockflight.app.view import need_environment
 from lockflight.core.changes import Adoption
 from lockflight.errors import PolicyDenied

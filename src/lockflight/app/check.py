@@ -19,7 +19,6 @@ from lockflight.core.facts import missing
 from lockflight.core.scanfact import scan_fact
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty
 from lockflight.core.words import INTAKE
 from lockflight.engine.local import CheckJob, map_checks
 from lockflight.errors import EnvironmentProblem, UsageError
@@ -89,7 +88,7 @@ class CheckOptions:
         plan: only say what would run.
         record: put evidence and decision into a team realm.
         workers: number of check processes; 0 for one per processor.
-        actor: name of the person who asks.
+        actor: name of the person who asks, or of the machine whose key signs what the checks say.
         as_of: Unix seconds of an earlier time to judge at; then nothing runs and nothing is recorded.
         bundle: a policy to try instead of the realm's own; then nothing is decided that counts.
     """
@@ -158,6 +157,7 @@ def check(
                 described,
                 pairs,
                 now=work.now,
+                actor=options.actor if evidence is asked else "",
                 workers=options.workers,
                 progress=progress,
             )
@@ -208,10 +208,11 @@ def run_checks(
     pairs: Iterable[tuple[CheckInfo, Subject]],
     *,
     now: int,
+    actor: str = "",
     workers: int = 0,
     progress: Progress = SILENT,
 ) -> list[Ran]:
-    """Run checks in children, sign their results with the realm's producer key, record them.
+    """Run checks in children, sign their results with a producer's key, record them.
 
     Args:
         home: where tools are installed.
@@ -219,6 +220,7 @@ def run_checks(
         described: the release and its bytes; the caller checks afterwards that they are still the same.
         pairs: each check with each subject.
         now: Unix seconds, the claimed time of the results.
+        actor: name of a machine whose key signs; the realm's own signs for anybody else.
         workers: number of check processes; 0 for one per processor.
         progress: told about finished checks.
     """
@@ -236,7 +238,7 @@ def run_checks(
         order.append((info, subject, descriptors))
     progress.begin("checking", len(jobs))
     issued = rfc3339(now)
-    producer = realm.signer(Duty.PRODUCER)
+    producer = realm.producer(actor)
     items = []
     ran = []
     outcomes = map_checks(jobs, workers=workers or min(8, os.cpu_count() or 1))
@@ -261,7 +263,7 @@ def _judge(
 ) -> dict[str, Judgement]:
     result: dict[str, Judgement] = {}
     requester = ""
-    if options.actor or work.asked.personal:
+    if (options.actor or work.asked.personal) and work.asked.machine(options.actor) is None:
         requester = work.asked.actor(options.actor).principal
     for environment in environments:
         state = overlay(work.asked, work.evidence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockflight.app.promote import Moved, enter, find_slot, write
+from lockflight.app.promote import Moved, enter, find_slot, may_rescue, write
 from lockflight.app.realm import open_realm
 from lockflight.app.resolve import signed_as
 from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
@@ -112,6 +112,7 @@ def hold(home: Path, realm_name: str, *, project: str, environment: str, exposur
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     slot = find_slot(realm.state, project, environment)
+    may_rescue(realm, person, environment, "hold a candidate back")
     candidate = _candidate(slot)
     if exposure > candidate.exposure:
         raise UsageError(

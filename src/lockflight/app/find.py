@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
-from lockflight.app.people import Said, may_revoke, must_be_effective
+from lockflight.app.people import may_revoke
 from lockflight.app.realm import open_realm
 from lockflight.app.resolve import SHORTEST, signed
+from lockflight.app.speak import Said, must_be_effective
 from lockflight.core.acts import Revocation, Scope
 from lockflight.core.check import base_name
 from lockflight.core.globs import parse_glob

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.app.people import Said, must_be_effective
 from lockflight.app.proposals import second_person
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import Said, need_role, say
 from lockflight.app.view import need_environment, need_project, read_blob
 from lockflight.core.changes import Freeze
 from lockflight.core.state import REVOKERS
 from lockflight.core.times import rfc3339
-from lockflight.errors import NotFound, PolicyDenied, UsageError
+from lockflight.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,16 +170,10 @@ def _open(home: Path, realm_name: str, project: str, environment: str, actor: st
         need_environment(realm.state, environment)
     if project:
         need_project(realm.state, project)
-    if not realm.personal and not REVOKERS.intersection(person.roles):
-        raise PolicyDenied(
-            "LF4557",
-            f"{person.name} may not freeze or lift here (roles: {', '.join(person.roles) or 'none'}).",
-            hint=f"Freezing needs one of the roles {', '.join(sorted(REVOKERS))}.",
-        )
+    need_role(realm, person, REVOKERS, "freeze or lift a freeze", code="LF4557")
     return realm, person
 
 
 def _say(realm: Realm, person: Actor, fact: Freeze) -> Said:
-    receipt = realm.append([(fact.statement(), person.signer)])[0]
-    must_be_effective(realm, receipt.envelope)
-    return Said(receipt.envelope, receipt.index, person.principal, person.name)
+    what = f"{'lift the freeze of' if fact.lift else 'freeze'} {scope_of(fact.project, fact.environment)}"
+    return say(realm, person, fact.statement(), what, code="LF4557")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import Said, need_role, say
 from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment
 from lockflight.core.acts import Approval, Revocation, Scope
-from lockflight.core.authors import authors
+from lockflight.core.admit import DENIERS, prospect
 from lockflight.core.state import REVOKERS
 from lockflight.core.times import rfc3339
-from lockflight.errors import InternalError, NotFound, PolicyDenied, UsageError
+from lockflight.errors import NotFound, PolicyDenied, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,16 +24,26 @@ if TYPE_CHECKING:
     from lockflight.core.release import Release
 
 APPROVAL_HOURS = 72
+MAX_HOURS = 24 * 30
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A statement by a person that is now in the log."""
+class Answer:
+    """A person's yes or no that is now in the log.
 
-    envelope: str
-    index: int
-    principal: str
-    name: str
+    Attributes:
+        said: where.
+        release: what it is about.
+        judgement: the decision that the person saw.
+        approval: what was signed.
+        since: Unix seconds from which it counts.
+    """
+
+    said: Said
+    release: Release
+    judgement: Judgement
+    approval: Approval
+    since: int
 
 
 def approve(
@@ -46,69 +57,81 @@ def approve(
     reason: str,
     now: int,
     hours: int = APPROVAL_HOURS,
-) -> tuple[Said, Release, Judgement]:
+) -> Answer:
     """Say yes or no to a release for an environment, bound to the basis of today's decision.
 
     Raises:
         VerificationFailed: the package does not verify.
-        PolicyDenied: LF4520 the gate denies it, so there is nothing to approve; LF4521 the person made the release
-            or may not approve.
+        PolicyDenied: LF4520 the gate denies it, so there is nothing to approve; LF4521 the person's yes would not
+            count, LF4606 their no would not.
         UsageError: LF0121, LF0122 the expiry is out of range.
     """
-    if not 0 < hours <= 24 * 30:
-        raise UsageError("LF0122", f"An approval lasts between 1 and 720 hours, not {hours}.")
+    if not 0 < hours <= MAX_HOURS:
+        raise UsageError("LF0122", f"An approval lasts between 1 and {MAX_HOURS} hours, not {hours}.")
     verified = verify_package(home, realm_name, package)
+    release = verified.release
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     need_environment(realm.state, environment)
     judgement = Gate(realm).judge(
-        release=verified.release,
+        release=release,
         environment=environment,
         view=realm.view,
         state=realm.state,
         requester="",
         now=now,
     )
-    if verdict == "approve":
-        _may_approve(realm, person, verified.release, judgement, environment)
-    note = realm.put_blob({"reason": reason}) if reason else ""
     approval = Approval(
-        release=verified.release.digest,
-        name=verified.release.name,
+        release=release.digest,
+        name=release.name,
         environment=environment,
         basis=judgement.decision.basis,
         verdict=verdict,
         nonce=secrets.token_hex(16),
         expires=rfc3339(now + hours * 3600),
-        note=note,
         realm=realm.state.root,
     )
-    receipt = realm.append([(approval.statement(), person.signer)])[0]
-    must_be_effective(realm, receipt.envelope)
-    return Said(receipt.envelope, receipt.index, person.principal, person.name), verified.release, judgement
+    since = now
+    if verdict == "approve":
+        since = _may_approve(realm, person, release, judgement, approval, now)
+    else:
+        need_role(realm, person, DENIERS, f"deny a release for {environment}", code="LF4606")
+    if reason:
+        approval = replace(approval, note=realm.put_blob({"reason": reason}))
+    said = say(
+        realm, person, approval.statement(), f"{verdict} {release.name} {release.version}", code="LF4521"
+    )
+    return Answer(said, release, judgement, approval, since)
 
 
 def _may_approve(
-    realm: Realm, person: Actor, release: Release, judgement: Judgement, environment: str
-) -> None:
+    realm: Realm, person: Actor, release: Release, judgement: Judgement, approval: Approval, now: int
+) -> int:
+    """From when the approval counts, Unix seconds; refused where it never would."""
+    what = f"{release.name} {release.version}"
+    environment = approval.environment
     if not judgement.decision.allow:
         raise PolicyDenied(
             "LF4520",
-            f"The gate denies {release.name} {release.version} for {environment}; an approval cannot change that.",
+            f"The gate denies {what} for {environment}; an approval cannot change that.",
             hint=f"lockflight check DIR --env {environment} shows the rules that failed.",
         )
-    if person.principal in authors(realm.state, release.digest):
+    state = realm.state
+    step = state.environment(environment)
+    if state.alone or step is None or not step.quorum:
+        return now  # nobody asks for it, and it does no harm
+    used = tuple(row.waiver for row in judgement.decision.waived)
+    found = prospect(
+        state=state, approval=approval, key=state.people()[person.principal], now=now, waivers=used
+    )
+    if found.why:
+        roles = " or ".join(seat.role for seat in step.quorum)
         raise PolicyDenied(
             "LF4521",
-            f"{person.name} signed {release.name} {release.version} and does not approve it too.",
-            hint="Ask another person with the role approver: lockflight realm show",
+            f"An approval of {what} for {environment} by {person.name} would not count: {found.why}.",
+            hint=f"Ask another person with the role {roles}: lockflight realm show",
         )
-    if "approver" not in person.roles:
-        raise PolicyDenied(
-            "LF4521",
-            f"{person.name} does not hold the role approver (roles: {', '.join(person.roles) or 'none'}).",
-            hint="Ask a person with the role approver: lockflight realm show",
-        )
+    return found.since
 
 
 def revoke(
@@ -129,9 +152,7 @@ def revoke(
         )
     blob = realm.put_blob({"note": note}) if note else ""
     statement = Revocation(scope, digest, name or digest[:16], reason, blob, realm.state.root)
-    receipt = realm.append([(statement.statement(), person.signer)])[0]
-    must_be_effective(realm, receipt.envelope)
-    return Said(receipt.envelope, receipt.index, person.principal, person.name)
+    return say(realm, person, statement.statement(), f"revoke the {scope} {digest[:16]}", code="LF4522")
 
 
 def may_revoke(realm: Realm, person: Actor) -> None:
@@ -140,21 +161,4 @@ def may_revoke(realm: Realm, person: Actor) -> None:
     Raises:
         PolicyDenied: LF4522 they may not.
     """
-    if not realm.personal and not REVOKERS.intersection(person.roles):
-        raise PolicyDenied(
-            "LF4522",
-            f"{person.name} may not revoke here (roles: {', '.join(person.roles) or 'none'}).",
-            hint=f"Revoking needs one of the roles {', '.join(sorted(REVOKERS))}.",
-        )
-
-
-def must_be_effective(realm: Realm, digest: str) -> None:
-    """See that a statement that was just recorded counts.
-
-    Raises:
-        InternalError: LF0903 it does not.
-    """
-    record = realm.state.by_digest.get(digest)
-    if record is None or not record.effective:
-        why = record.reason if record is not None else "it is not in the log"
-        raise InternalError("LF0903", f"A statement that was just recorded has no effect: {why}.")
+    need_role(realm, person, REVOKERS, "revoke", code="LF4522")

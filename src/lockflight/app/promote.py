@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import need_role
 from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment, need_project
 from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
+from lockflight.core.state import RESCUERS
 from lockflight.core.trust import Duty
 from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied, UsageError
 from lockflight.signing.oms import sign_statement
@@ -21,7 +23,7 @@ from lockflight.signing.oms import sign_statement
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm import Actor, Realm
     from lockflight.core.ports import Receipt
     from lockflight.core.release import Release
     from lockflight.core.state import Slot, State
@@ -211,12 +213,13 @@ def rollback(
 
     Raises:
         NotFound: LF4540 the slot never held such a release, or not within the window.
-        PolicyDenied: LF4541 the release is revoked.
+        PolicyDenied: LF4541 the release is revoked; LF4602 the person may not move releases there.
         ConflictError: LF4532 the slot moved in between.
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     slot = find_slot(realm.state, project, environment)
+    may_rescue(realm, person, environment, "roll back")
     step = realm.state.environment(environment)
     if slot.candidate is not None and slot.current is not None and not to:
         target = slot.current
@@ -267,11 +270,13 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
 
     Raises:
         NotFound: LF4542 the slot is empty.
+        PolicyDenied: LF4602 the person may not move releases there.
         ConflictError: LF4532 the slot moved in between.
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     slot = find_slot(realm.state, project, environment)
+    may_rescue(realm, person, environment, "empty a slot")
     if slot.current is None:
         raise NotFound("LF4542", f"{project} holds nothing in {environment}.", hint="lockflight status")
     promotion = Promotion(
@@ -301,6 +306,17 @@ def find_slot(state: State, project: str, environment: str) -> Slot:
     need_environment(state, environment)
     need_project(state, project)
     return state.slot(project, environment)
+
+
+def may_rescue(realm: Realm, person: Actor, environment: str, what: str) -> None:
+    """See that a person may take a release out of a slot, or hold it back.
+
+    Raises:
+        PolicyDenied: LF4602 they may not.
+    """
+    step = realm.state.environment(environment)
+    movers = step.requesters if step is not None else ()
+    need_role(realm, person, RESCUERS | set(movers), f"{what} in {environment}")
 
 
 def write(realm: Realm, promotion: Promotion) -> Moved:

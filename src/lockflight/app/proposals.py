@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
-from lockflight.app.people import Said, must_be_effective
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import Said, say
 from lockflight.core.changes import PROPOSAL_S, Adoption, Freeze, LadderChange, Review, Verdict, Waiver
 from lockflight.core.quorum import spell
 from lockflight.core.suggest import did_you_mean
@@ -55,14 +55,7 @@ def describe(view: RealmView, proposal: Proposal) -> str:
     """What a proposal would change, in one line for people."""
     fact = proposal.fact
     if isinstance(fact, Grant):
-        roles = ", ".join(fact.key.roles) or "none"
-        verb = (
-            "withdraw the key of"
-            if fact.withdrawn
-            else f"give the key {fact.key.keyid[:16]} and the roles {roles} to"
-        )
-        who = "a producer" if fact.key.duty is Duty.PRODUCER else view.name_of(fact.key.principal)
-        return f"{verb} {who}"
+        return _grant(view, fact)
     if isinstance(fact, LadderChange):
         steps = (f"{e.name} ({spell({s.role: s.count for s in e.quorum}) or 'nobody'})" for e in fact.ladder)
         return "environments: " + ", ".join(steps)
@@ -77,6 +70,25 @@ def describe(view: RealmView, proposal: Proposal) -> str:
         where = f" in {fact.scope.environment}" if fact.scope.environment else ""
         return f"{fact.kind}: {what} for {fact.name}{where}, until {fact.expires}, ticket {fact.ticket}"
     return proposal.kind
+
+
+def _grant(view: RealmView, fact: Grant) -> str:
+    key = fact.key
+    machine = key.duty is Duty.PRODUCER
+    kind = ("machine" if key.owner else "producer") if machine else "person"
+    name = view.name_of(key.principal)
+    # Whoever consents has to see that a familiar name is somebody new.
+    known = key.principal in view.state.grant_heads
+    who = f"the {kind} {name}" if known else f"the new {kind} {name}"
+    if name != key.principal:
+        who += f" ({key.principal})"
+    if fact.withdrawn:
+        return f"withdraw {who}"
+    owner = f", who answers to {view.name_of(key.owner)}" if key.owner else ""
+    until = f", until {key.expires}" if key.expires else ""
+    return (
+        f"give the key {key.keyid[:16]} and the roles {', '.join(key.roles) or 'none'} to {who}{owner}{until}"
+    )
 
 
 def find(state: State, word: str) -> str:
@@ -104,6 +116,9 @@ def find(state: State, word: str) -> str:
     return found[0]
 
 
+_VERBS = {Verdict.CONSENT: "consent to", Verdict.REJECT: "reject", Verdict.CLOSE: "close"}
+
+
 def review(
     home: Path, realm_name: str, word: str, *, verdict: Verdict, note: str, actor: str
 ) -> tuple[Said, Proposal]:
@@ -126,18 +141,8 @@ def review(
     digest = find(realm.state, word)
     kind = realm.state.proposals[digest].kind
     said = Review(digest, kind, verdict, realm.put_blob({"note": note}) if note else "", realm.state.root)
-    receipt = realm.append([(said.statement(), person.signer)])[0]
-    record = realm.state.by_digest.get(receipt.envelope)
-    if record is not None and not record.effective:
-        raise PolicyDenied(
-            "LF4525",
-            f"The {verdict.value} of {person.name} on the {kind} {digest[:16]} does not count: {record.reason}.",
-            hint="lockflight realm show lists who has which role",
-            details={"code": record.code, "entry": record.index},
-        )
-    must_be_effective(realm, receipt.envelope)
-    words = Said(receipt.envelope, receipt.index, person.principal, person.name)
-    return words, realm.state.proposals[digest]
+    what = f"{_VERBS[verdict]} the {kind} {digest[:16]}"
+    return say(realm, person, said.statement(), what, code="LF4525"), realm.state.proposals[digest]
 
 
 def second_person(realm: Realm, digest: str, what: str) -> PolicyDenied:

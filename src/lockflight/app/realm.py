@@ -23,7 +23,7 @@ from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.verify.keys import ED25519, P256
 from lockflight.core.words import PERSON_ROLES
-from lockflight.errors import ConflictError, EnvironmentProblem, UsageError
+from lockflight.errors import ConflictError, EnvironmentProblem, PolicyDenied, UsageError
 from lockflight.signing.keys import FileSigner, generate, load, save
 from lockflight.signing.oms import sign_statement
 from lockflight.store.blobs import BlobStore
@@ -134,11 +134,65 @@ class Realm:
     def actors(self) -> Iterable[Actor]:
         """People whose key is in this home."""
         for principal, key in sorted(self.state.people().items()):
-            path = self.folder / "keys" / f"{principal}.pem"
-            if path.is_file():
-                signer = load(path)
-                if signer.keyid == key.keyid:
-                    yield Actor(principal, self.view.name_of(principal), key.roles, signer)
+            signer = self.key_of(key)
+            if signer is not None:
+                yield Actor(principal, self.view.name_of(principal), key.roles, signer)
+
+    def key_of(self, key: RealmKey) -> FileSigner | None:
+        """The private key of a person or machine; None where this home does not hold it."""
+        folder = self.folder / "keys"
+        for name in (key.principal, f"{key.principal}-{key.keyid[:16]}"):
+            path = folder / f"{name}.pem"
+            if path.is_file() and (signer := load(path)).keyid == key.keyid:
+                return signer
+        return None
+
+    def keep(self, principal: str, signer: FileSigner) -> Path:
+        """Write a new private key of a person or machine (0600), beside those that they had before."""
+        folder = self.folder / "keys"
+        path = folder / f"{principal}.pem"
+        if path.exists():
+            path = folder / f"{principal}-{signer.keyid[:16]}.pem"
+        save(signer, path)
+        return path
+
+    def producer(self, name: str = "") -> FileSigner:
+        """The key that signs evidence: that of the named machine, if it is one, else the realm's own.
+
+        Raises:
+            UsageError: LF0112 the machine's key is not here.
+            PolicyDenied: LF4604 the machine's key expired.
+            EnvironmentProblem: LF5043 the home does not hold the realm's.
+        """
+        machine = self.machine(name)
+        if machine is None:
+            return self.signer(Duty.PRODUCER)
+        signer = self.key_of(machine)
+        if signer is None:
+            raise UsageError(
+                "LF0112",
+                f"This home holds no key of the machine {name!r} in the realm {self.name!r}.",
+                hint="lockflight identity list",
+            )
+        if machine.expired(max(clock.now(), self.view.timestamp)):
+            raise PolicyDenied(
+                "LF4604",
+                f"The key of the machine {name} expired at {machine.expires}; what it signs does not count.",
+                hint=f"lockflight identity renew {name} --as NAME",
+            )
+        return signer
+
+    def machine(self, name: str) -> RealmKey | None:
+        """The machine of that name or pseudonym; None when it is none."""
+        for key in self.state.keys.values():
+            named = key.principal and name in {key.principal, self.view.name_of(key.principal)}
+            if named and key.duty is Duty.PRODUCER:
+                return key
+        return None
+
+    def reread(self) -> None:
+        """Let the next look at the realm read and verify it again."""
+        self._view = None
 
     def append(self, items: Sequence[tuple[Statement, Signer]]) -> list[Receipt]:
         """Sign statements and record them."""
@@ -168,6 +222,10 @@ class Realm:
     def put_blob(self, body: dict[str, object]) -> str:
         """Store an erasable blob with a salt, so that its digest tells nothing; returns the digest."""
         return BlobStore(self.folder / "blobs").put(dumps({**body, "salt": secrets.token_hex(16)}))
+
+    def erase_blob(self, digest: str) -> None:
+        """Forget a blob."""
+        BlobStore(self.folder / "blobs").erase(digest)
 
     def blob(self, digest: str) -> dict[str, object]:
         """An erasable blob's content; empty when it was erased."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from lockflight.app.describe import describe
 from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import must_be_effective, need_role
 from lockflight.core.acts import Registration
 from lockflight.core.release import SIGNATURE_NAME
+from lockflight.core.state import MAKERS
 from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
@@ -57,6 +59,7 @@ def sign(
 
     Raises:
         UsageError: LF0131 `out` exists or lies inside the workspace.
+        PolicyDenied: LF4602 the person is neither author nor builder.
         InvalidInput: LF1xxx the folder cannot be described.
         EnvironmentProblem: a key or the log cannot be used.
     """
@@ -71,6 +74,7 @@ def sign(
         )
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
+    need_role(realm, person, MAKERS, "sign a release")
     draft = target.with_name(f".{target.name}.unsigned")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -90,7 +94,8 @@ def sign(
             oms_root=release.oms_root,
             realm=realm.state.root,
         )
-        realm.append([(registration.statement(), person.signer)])
+        receipt = realm.append([(registration.statement(), person.signer)])[0]
+        must_be_effective(realm, receipt.envelope)
         bundle = make_bundle(envelope, person.signer.public_key.pem, _tlog(realm, signature.envelope))
         replace_file(draft / SIGNATURE_NAME, bundle)
         (draft / SIGNATURE_NAME).chmod(0o644)

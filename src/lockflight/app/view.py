@@ -15,10 +15,15 @@ from lockflight.core.acts import Registration
 from lockflight.core.fold.run import fold
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.suggest import did_you_mean
-from lockflight.core.trust import Duty
+from lockflight.core.trust import Duty, Grant
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
-from lockflight.errors import EnvironmentProblem, NotFound, UsageError, VerificationFailed
+from lockflight.errors import (
+    EnvironmentProblem,
+    NotFound,
+    UsageError,
+    VerificationFailed,
+)
 from lockflight.store.pins import PinStore
 from lockflight.store.readonly import open_reader
 
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.core.ports import LogReader
-    from lockflight.core.trust import RealmKey, Trust
+    from lockflight.core.trust import Trust
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -60,12 +65,15 @@ class RealmView:
         return f"{self.size}:{self.root_hash}"
 
     def names(self) -> dict[str, str]:
-        """Pseudonym to name, for people whose profile is still held."""
+        """Pseudonym to name, for people and machines whose profile is still held; who has left keeps the last one."""
         if self._names is None:
+            granted = [record.fact.key for record in self.state.records if isinstance(record.fact, Grant)]
+            profiles = {key.principal: key.profile for key in granted}
+            profiles |= {key.principal: key.profile for key in self.state.keys.values() if key.principal}
             self._names = {
-                key.principal: name
-                for key in self.state.people().values()
-                if (name := read_profile(self.folder, key)) is not None
+                principal: profile.name
+                for principal, digest in profiles.items()
+                if (profile := read_profile(self.folder, digest)) is not None
             }
         return self._names
 
@@ -199,10 +207,26 @@ class _LogKeys:
         )
 
 
-def read_profile(folder: Path, key: RealmKey) -> str | None:
-    """The name in a person's profile blob; None when it was erased."""
-    name = read_blob(folder, key.profile).get("name")
-    return name if isinstance(name, str) else None
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a realm knows of a person beside the pseudonym; lies in an erasable blob.
+
+    Attributes:
+        name: what people call them.
+        emails: addresses under which they commit to version control.
+    """
+
+    name: str
+    emails: tuple[str, ...] = ()
+
+
+def read_profile(folder: Path, digest: str) -> Profile | None:
+    """The profile in a blob (SHA-256, hex); None when it was erased, or there is none."""
+    table = read_blob(folder, digest)
+    name, emails = table.get("name"), table.get("emails", [])
+    if not isinstance(name, str) or not isinstance(emails, list):
+        return None  # whoever granted it wrote no profile: the pseudonym stands for itself
+    return Profile(name, tuple(word for word in emails if isinstance(word, str)))
 
 
 def read_blob(folder: Path, digest: str) -> dict[str, object]:

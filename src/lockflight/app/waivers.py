@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
-from lockflight.app.people import Said
 from lockflight.app.policies import bundle_in_force
 from lockflight.app.proposals import find
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import Said
 from lockflight.app.view import need_environment, read_blob
 from lockflight.core.acts import Registration
 from lockflight.core.changes import DAY, MAX_WAIVER_S, NEVER_WAIVED, Reach, Waiver, WaiverKind

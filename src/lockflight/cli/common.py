@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping
 
-    from lockflight.app.people import Said
+    from lockflight.app.speak import Said
     from lockflight.cli.reply import Run
     from lockflight.cli.style import Style
     from lockflight.core.admit import Admission, Obstacle

@@ -46,7 +46,7 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
     from lockflight.app.people import approve as say
     from lockflight.core.times import rfc3339
 
-    said, release, judgement = say(
+    done = say(
         run.home,
         run.realm,
         folder_of(args.package),
@@ -57,21 +57,26 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
         now=run.now,
         hours=args.hours,
     )
-    expires = rfc3339(run.now + args.hours * 3600)
+    approval = done.approval
     result = {
-        "release": release_json(release),
+        "release": release_json(done.release),
         "environment": args.env,
         "verdict": verdict,
-        "basis": judgement.decision.basis,
-        "expires": expires,
-        **said_json(said),
+        "basis": approval.basis,
+        "factor": approval.factor,
+        "counts_from": rfc3339(done.since),
+        "expires": approval.expires,
+        **said_json(done.said),
     }
 
     def human(style: Style) -> Iterable[str]:
         mark, word = (style.yes, "approved") if verdict == "approve" else (style.no, "denied")
-        yield f"{mark} {word} for {style.bold(args.env)}: {release_line(release, style)}"
-        yield f"  by {clean(said.name)}, until {expires}, entry {said.index} in the log of {run.realm}"
-        yield f"  bound to the decision's basis {short(judgement.decision.basis)}: another outcome voids it"
+        yield f"{mark} {word} for {style.bold(args.env)}: {release_line(done.release, style)}"
+        said = done.said
+        yield f"  by {clean(said.name)}, until {approval.expires}, entry {said.index} in the log of {run.realm}"
+        yield f"  bound to the decision's basis {short(approval.basis)}: another outcome voids it"
+        if done.since > run.now:
+            yield f"  {style.look} made by an author, so it counts only from {rfc3339(done.since)} on (small team)"
         if verdict == "approve":
             yield f"  next: lockflight promote {clean(quoted(args.package))} --to {args.env}"
 

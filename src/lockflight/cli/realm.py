@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.common import time_json
 from lockflight.cli.reply import Reply, Run
-from lockflight.cli.style import clean, short, table
+from lockflight.cli.style import clean, count, short, table
 from lockflight.core.words import INTAKE
 from lockflight.errors import UsageError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.cli.style import Style
     from lockflight.core.state import State
+    from lockflight.core.trust import RealmKey
 
 
 def init_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def _member(word: str) -> Member:
         raise UsageError(
             "LF0116",
             f"--member {word!r} does not name a person with roles.",
-            hint="--member alice=author --member bob=approver,security",
+            hint="--member alice=author --member bob=approver,risk-owner",
         )
     return Member(name.strip(), tuple(role.strip() for role in roles.split(",")))
 
@@ -70,12 +71,14 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
 def show(args: argparse.Namespace, run: Run) -> Reply:
     """Root, keys, people and checkpoint of a realm."""
     from lockflight.app.asof import view_at
+    from lockflight.app.proposals import waiting
 
     view = view_at(run.home, args.name or run.realm, run.as_of)
-    return Reply("realm/v1", _result(view), lambda style: _lines(view, style))
+    waits = len(waiting(view.state, run.now))
+    return Reply("realm/v1", _result(view, waits), lambda style: _lines(view, style, waits))
 
 
-def _result(view: RealmView) -> dict[str, object]:
+def _result(view: RealmView, waits: int = 0) -> dict[str, object]:
     state = view.state
     return {
         "name": view.name,
@@ -84,13 +87,28 @@ def _result(view: RealmView) -> dict[str, object]:
         "origin": state.trust.origin,
         "root": f"sha256:{state.root}",
         "environments": list(state.environments),
+        "waiting": waits,
         "checkpoint": {"size": view.size, "root": view.root_hash, "time": time_json(view.timestamp)},
         "people": [
-            {"name": view.name_of(p), "principal": p, "roles": list(key.roles), "keyid": key.keyid}
+            {
+                "name": view.name_of(p),
+                "principal": p,
+                "roles": list(key.roles),
+                "keyid": key.keyid,
+                "owner": key.owner or None,
+                "expires": key.expires or None,
+            }
             for p, key in sorted(state.people().items(), key=lambda item: view.name_of(item[0]))
         ],
         "keys": [
-            {"duty": key.duty.value, "principal": key.principal, "keyid": key.keyid}
+            {
+                "duty": key.duty.value,
+                "principal": key.principal,
+                "roles": list(key.roles),
+                "keyid": key.keyid,
+                "owner": key.owner or None,
+                "expires": key.expires or None,
+            }
             for key in state.keys.values()
             if key.principal not in state.people()
         ],
@@ -102,7 +120,7 @@ def _ladder(state: State) -> str:
     return " -> ".join(steps) + (f", {INTAKE}" if INTAKE in state.environments else "")
 
 
-def _lines(view: RealmView, style: Style) -> Iterable[str]:
+def _lines(view: RealmView, style: Style, waits: int = 0) -> Iterable[str]:
     state = view.state
     yield from table(
         [
@@ -114,10 +132,18 @@ def _lines(view: RealmView, style: Style) -> Iterable[str]:
     )
     yield ""
     people = sorted(state.people().items(), key=lambda item: view.name_of(item[0]))
-    rows = [[clean(view.name_of(p)), p, ", ".join(key.roles), f"key {short(key.keyid)}"] for p, key in people]
-    rows += [
-        [f"({key.duty.value})", key.principal or "realm", "", f"key {short(key.keyid)}"]
-        for key in state.keys.values()
-        if key.principal not in state.people()
-    ]
+    rows = [[clean(view.name_of(p)), p, ", ".join(key.roles), _key(view, key)] for p, key in people]
+    for key in state.keys.values():
+        if key.principal not in state.people():
+            named = key.principal and view.name_of(key.principal) != key.principal
+            name = clean(view.name_of(key.principal)) if named else f"({key.duty.value})"
+            rows.append([name, key.principal or "realm", ", ".join(key.roles), _key(view, key)])
     yield from table(rows)
+    if waits:
+        yield ""
+        yield f"{style.look} {count(waits, 'proposal')} waiting for a second person: lockflight review"
+
+
+def _key(view: RealmView, key: RealmKey) -> str:
+    owner = f", of {clean(view.name_of(key.owner))}" if key.owner else ""
+    return f"key {short(key.keyid)}{owner}" + (f", until {key.expires}" if key.expires else "")

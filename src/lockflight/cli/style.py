@@ -6,7 +6,10 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: What CI systems take for commands in the output of a step: at the start of a line, or anywhere in it.
 _COMMAND = re.compile(r"(?:^|(?<=\r))(?P<space>[^\S\r\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE)
@@ -92,7 +95,7 @@ def json_text(value: object) -> str:
     return _COMMAND.sub("\\\\u0023", json.dumps(value, ensure_ascii=False, indent=2)) + "\n"
 
 
-def table(rows: list[list[str]], *, gap: int = 2) -> list[str]:
+def table(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
     """Left-aligned columns; the last one is not padded. Rows may have colour but not line breaks."""
     if not rows:
         return []

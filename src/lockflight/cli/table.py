@@ -39,7 +39,7 @@ SECTIONS = (
             "break-glass",
         ),
     ),
-    ("Things", ("release", "realm", "evidence", "log", "policy", "waiver", "tools")),
+    ("Things", ("release", "realm", "identity", "evidence", "log", "policy", "waiver", "tools")),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
 )
 
@@ -56,17 +56,17 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "scan": ("scan:scan", "judge files at once: no manifest, no realm", (0, 2, 3, 4, 10, 11)),
     "intake": ("intake:intake", "let something of others in, through the gate", (0, 2, 3, 4, 10, 11, 12)),
     "record": ("record:record", "run a step; sign what it used and what it made", (0, 2, 3, 4, 12)),
-    "sign": ("sign:sign", "pack a workspace and sign the package", (0, 2, 3, 4, 12)),
+    "sign": ("sign:sign", "pack a workspace and sign the package", (0, 2, 3, 4, 10, 12)),
     "verify": ("verify:verify", "check a package: signature, trust, log, every file", (0, 2, 3, 4, 12)),
     "approve": ("people:approve", "say yes to a release for an environment", (0, 2, 3, 4, 10, 12)),
-    "deny": ("people:deny", "say no to a release for an environment", (0, 2, 3, 4, 12)),
+    "deny": ("people:deny", "say no to a release for an environment", (0, 2, 3, 4, 10, 12)),
     "review": ("review:review", "the second person's word on a proposal", (0, 2, 3, 4, 10, 12)),
     "promote": ("promote:promote", "move a verified package into an environment", (0, 2, 3, 4, 10, 11, 12)),
     "status": ("status:status", "what is where, and what waits for whom and why", (0, 2, 3, 4, 10, 12)),
     "rollback": ("promote:rollback", "put back a release that the slot held before", (0, 2, 3, 4, 10, 12)),
     "expose": ("exposure:expose", "give a candidate more of the traffic, or all", (0, 2, 3, 4, 10, 11, 12)),
-    "hold": ("exposure:hold", "keep a candidate back, at once", (0, 2, 3, 4, 12)),
-    "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 12)),
+    "hold": ("exposure:hold", "keep a candidate back, at once", (0, 2, 3, 4, 10, 12)),
+    "retire": ("promote:retire", "empty a slot", (0, 2, 3, 4, 10, 12)),
     "break-glass": (
         "breakglass:break_glass",
         "let a release in without approvals, in an emergency",
@@ -98,6 +98,21 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         {
             "init": ("realm:init", "make a team realm with local people", (0, 2, 4)),
             "show": ("realm:show", "root, keys, people and checkpoint of a realm", (0, 2, 3, 4, 12)),
+        },
+    ),
+    "identity": (
+        "people and machines of a realm",
+        {
+            "add": ("identity:add", "propose a new person or machine with a key", (0, 2, 3, 4, 10, 12)),
+            "grant": ("identity:grant", "propose other roles for somebody", (0, 2, 3, 4, 10, 12)),
+            "renew": ("identity:renew", "propose a new key for a machine or person", (0, 2, 3, 4, 10, 12)),
+            "withdraw": ("identity:withdraw", "propose that somebody leaves", (0, 2, 3, 4, 10, 12)),
+            "revoke": (
+                "identityrevoke:revoke",
+                "take a person or machine back at once",
+                (0, 2, 3, 4, 10, 12),
+            ),
+            "list": ("identitylist:list", "who there is, with roles, owners and expiry", (0, 2, 3, 4, 12)),
         },
     ),
     "evidence": (
@@ -167,6 +182,7 @@ AS_OF = frozenset(
         "review",
         "release show",
         "realm show",
+        "identity list",
         "evidence list",
         "evidence show",
         "log show",

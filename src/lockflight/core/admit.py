@@ -6,22 +6,26 @@ duties, expiry, order of environments, freezes, revocation. It counts humans, ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.acts import Approval, Registration
 from lockflight.core.authors import authors, biased
 from lockflight.core.changes import DAY, Waiver, WaiverKind
 from lockflight.core.quorum import filled, needed, open_seats, spell
+from lockflight.core.state import Record
 from lockflight.core.times import rfc3339, unix
 from lockflight.core.trust import FACTORS, Duty, Environment, Mode, RealmKind
 from lockflight.core.words import PERSONAL_ENVIRONMENTS
 
 if TYPE_CHECKING:
-    from lockflight.core.state import Record, State
+    from lockflight.core.state import State
+    from lockflight.core.trust import RealmKey
 
 #: How long an author's own approval has to lie before it counts, where the realm allows it at all, in seconds.
 COOL_OFF_S = DAY
+#: Roles whose denial holds.
+DENIERS = frozenset({"approver", "risk-owner"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +292,7 @@ def _approvals(
             continue
         if fact.verdict == "deny":
             # A denial holds whatever is decided later, until who denied says otherwise or holds no grant any more.
-            if key is not None and {"approver", "risk-owner"}.intersection(record.key.roles, key.roles):
+            if key is not None and DENIERS.intersection(record.key.roles, key.roles):
                 obstacles.append(
                     Obstacle(
                         "LF4509",
@@ -323,16 +327,79 @@ def _why_not(asked: _Asked, step: Environment, record: Record, makers: frozenset
         return "it was used before"
     if FACTORS.index(fact.factor) < FACTORS.index(step.factor):
         return f"{step.name} asks for the factor {step.factor}, and it was given with {fact.factor}"
+    if now_key.human in makers and step.mode is not Mode.SMALL_TEAM:
+        return "who gave it is an author of the release or of what judges it"
     if not _roles(asked, record).intersection(seat.role for seat in step.quorum):
-        return "who gave it does not hold a role of the quorum, then and now"
+        wanted = " or ".join(seat.role for seat in step.quorum) or "nobody"
+        return f"who gave it does not hold a role of the quorum ({wanted}), then and now"
     if now_key.human in makers:
-        if step.mode is not Mode.SMALL_TEAM:
-            return "who gave it is an author of the release or of what judges it"
         if asked.now < record.logged_at + COOL_OFF_S:
             return f"an author gave it; it counts from {rfc3339(record.logged_at + COOL_OFF_S)} on"
     elif biased(state, then.principal, makers, asked.now):
         return "an author gave this person the role only lately"
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What would become of an approval.
+
+    Attributes:
+        why: why it would not count; empty when it would.
+        since: Unix seconds from which it counts; later than now where an author may approve after a while.
+    """
+
+    why: str
+    since: int
+
+
+def prospect(
+    *,
+    state: State,
+    approval: Approval,
+    key: RealmKey,
+    now: int,
+    project: str = "",
+    waivers: tuple[str, ...] = (),
+) -> Prospect:
+    """Whether an approval would count if it were logged now.
+
+    Args:
+        state: the fold.
+        approval: what would be signed.
+        key: the person's, as the realm knows it.
+        now: Unix seconds.
+        project: whose slots; the release's name by default.
+        waivers: envelope digests of the waivers that the decision uses.
+    """
+    step = state.environment(approval.environment)
+    if step is None:
+        return Prospect(f"the realm has no environment {approval.environment!r}", now)
+    asked = _Asked(
+        state=state,
+        release=approval.release,
+        name=approval.name,
+        environment=approval.environment,
+        basis=approval.basis,
+        requester="",
+        now=now,
+        project=project or approval.name,
+        waivers=waivers,
+        break_glass="",
+        named=None,
+        exposing=False,
+    )
+    makers = authors(
+        state,
+        asked.release,
+        environment=asked.environment,
+        project=asked.project,
+        waivers=waivers,
+    )
+    record = Record(-1, "", now, signer=key.keyid, key=key, fact=approval)
+    late = step.mode is Mode.SMALL_TEAM and key.human in makers
+    since = now + COOL_OFF_S if late else now
+    return Prospect(_why_not(replace(asked, now=since), step, record, makers), since)
 
 
 def _let_in(asked: _Asked, digest: str) -> bool:

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 #: The version of builds that are not released: it belongs to no digest.
 UNVERSIONED = "dev"
 
+#: Roles that may sign and register a release.
+MAKERS = frozenset({"author", "builder"})
 #: Roles that may revoke and freeze.
 REVOKERS = frozenset({"approver", "risk-owner", "realm-admin"})
+#: Roles that may take a release out of a slot, beside those that may move one in.
+RESCUERS = REVOKERS | {"releaser"}
 #: Roles that may propose grants, environments and policies.
 ADMINS = frozenset({"realm-admin"})
 

@@ -63,10 +63,21 @@ def check_grant(state: State, fact: Grant) -> None:
         raise Ineffective("LF7247", f"the key {keyid[:16]} was revoked")
     if not fact.withdrawn and principal in state.revoked_people:
         raise Ineffective("LF7247", f"{principal} was revoked")
-    if fact.key.owner and fact.key.owner not in state.people():
-        raise Ineffective("LF7247", f"its owner {fact.key.owner} holds no grant")
-    if fact.key.owner == principal:
-        raise Ineffective("LF7247", f"{principal} owns itself")
+    if fact.key.owner and not fact.withdrawn:
+        _check_owner(state, fact.key)
+
+
+def _check_owner(state: State, key: RealmKey) -> None:
+    """See that an owner is a human: through a chain of owners one human would pass for several."""
+    owner = state.people().get(key.owner)
+    if owner is None:
+        raise Ineffective("LF7247", f"its owner {key.owner} holds no grant")
+    if key.owner == key.principal:
+        raise Ineffective("LF7247", f"{key.principal} owns itself")
+    if owner.owner:
+        raise Ineffective("LF7247", f"its owner {key.owner} is owned by another")
+    if any(held.owner == key.principal for held in state.keys.values()):
+        raise Ineffective("LF7247", f"{key.principal} owns others, so nobody owns it")
 
 
 def give(state: State, fact: Grant, digest: str, origin: GrantOrigin) -> None:
@@ -74,6 +85,9 @@ def give(state: State, fact: Grant, digest: str, origin: GrantOrigin) -> None:
     principal = fact.key.principal
     for other in [k for k, v in state.keys.items() if v.principal == principal]:
         del state.keys[other]
+    if fact.withdrawn:  # machines go with who answers for them
+        for other in [k for k, v in state.keys.items() if v.owner == principal]:
+            del state.keys[other]
     if fact.withdrawn:
         state.grant_origins.pop(principal, None)
     else:

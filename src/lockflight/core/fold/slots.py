@@ -21,7 +21,7 @@ from lockflight.core.authors import authors
 from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.fold.people import fresh_nonce
 from lockflight.core.gate import StoredDecision
-from lockflight.core.state import REVOKERS, Emergency, Signed, Slot, State
+from lockflight.core.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
 from lockflight.core.times import unix
 
 #: How long a decision may carry a promotion, in seconds: `promote` decides again each time.
@@ -29,17 +29,14 @@ DECISION_S = 3600
 #: Longest life of an approval, in seconds.
 MAX_APPROVAL_S = 30 * 86_400
 
-_AUTHORS = frozenset({"author", "builder"})
 _ENTERING = frozenset({Action.PROMOTE, Action.EXPOSE})
-#: Roles that may take a release out of a slot, beside those that may move one in.
-_RESCUERS = REVOKERS | {"releaser"}
 
 
 def registration(state: State, item: Item) -> Registration:
     """A signed release is put before the realm."""
     fact = parse_registration(item.statement)
     own(state, fact.realm)
-    may(state, item.key, _AUTHORS, "registering a release")
+    may(state, item.key, MAKERS, "registering a release")
     signature = state.by_digest.get(fact.signature)
     if signature is None or not signature.effective or signature.type != "signature":
         raise Ineffective("LF7248", "the release signature that it names is not in the log, or not effective")
@@ -75,7 +72,7 @@ def promotion(state: State, item: Item) -> Promotion:
     if fact.action in _ENTERING:
         _enter(state, fact, slot, item)
     else:
-        may(state, requester, _RESCUERS | set(step.requesters), f"a {fact.action}")
+        may(state, requester, RESCUERS | set(step.requesters), f"a {fact.action}")
         _leave(state, fact, slot, item.logged_at, step.rollback_s)
     state.slots[key] = slot
     slot.head = item.digest
