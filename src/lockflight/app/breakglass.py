@@ -21,7 +21,7 @@ from lockflight.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.app.people import Said
+    from lockflight.app.speak import Said
     from lockflight.app.waivers import Standing
 
 MAX_HOURS = MAX_BREAK_GLASS_S // 3600

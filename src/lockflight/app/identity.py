@@ -277,7 +277,10 @@ def identities(realm: Realm, now: int) -> list[Identity]:
     keys: dict[str, RealmKey] = {}
     for record in state.records:
         if record.effective and isinstance(record.fact, Grant):
-            keys[record.fact.key.principal] = record.fact.key
+            principal = record.fact.key.principal
+            asked = state.proposals.get(record.digest)
+            if asked is None or asked.consented or principal not in state.grant_heads:
+                keys[principal] = record.fact.key
     keys |= {key.principal: key for key in state.keys.values() if key.principal}
     rows = []
     for principal, key in keys.items():

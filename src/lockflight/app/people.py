@@ -125,10 +125,11 @@ def _may_approve(
         state=state, approval=approval, key=state.people()[person.principal], now=now, waivers=used
     )
     if found.why:
+        why = found.why.replace("who gave it", person.name)
         roles = " or ".join(seat.role for seat in step.quorum)
         raise PolicyDenied(
             "LF4521",
-            f"An approval of {what} for {environment} by {person.name} would not count: {found.why}.",
+            f"{person.name} cannot approve {what} for {environment}: {why}.",
             hint=f"Ask another person with the role {roles}: lockflight realm show",
         )
     return found.since

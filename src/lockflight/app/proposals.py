@@ -86,9 +86,8 @@ def _grant(view: RealmView, fact: Grant) -> str:
         return f"withdraw {who}"
     owner = f", who answers to {view.name_of(key.owner)}" if key.owner else ""
     until = f", until {key.expires}" if key.expires else ""
-    return (
-        f"give the key {key.keyid[:16]} and the roles {', '.join(key.roles) or 'none'} to {who}{owner}{until}"
-    )
+    roles = f" and the roles {', '.join(key.roles)}" if key.roles else ""
+    return f"give the key {key.keyid[:16]}{roles} to {who}{owner}{until}"
 
 
 def find(state: State, word: str) -> str:
