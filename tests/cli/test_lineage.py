@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
+import pytest
+
+from tests.cli.world import MODEL
+
 
 def recorded(world):
     words = "record --record --as alice --workspace work --step"
@@ -53,3 +60,39 @@ def test_options_of_the_command_are_not_ours(world):
     assert done.code == 4
     assert "error LF1041" in done.err
     assert done.out == ""
+
+
+def git(world, *words):
+    done = subprocess.run(
+        ["git", "-c", "user.name=N", *words], cwd=world.work, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def trained(world):
+    """The model is made again, byte for byte, so that it is still that of the package."""
+    again = f"cp {MODEL} new && mv new {MODEL}"
+    words = f"record --json --record --as alice --workspace work --step train --product {MODEL} -- sh -c '{again}'"
+    return world.ok(words).json()["result"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_only_what_production_held_closes_the_range_of_authors(world):
+    """Else an author who signs, and brings to development alone, would hide that they wrote it."""
+    git(world, "init", "-q")
+    git(world, "add", "-A")
+    git(world, "-c", "user.email=ann@mail.example", "commit", "-qm", "one")
+    first = git(world, "rev-parse", "HEAD")
+    assert trained(world)["since"] == ""
+    git(world, "-c", "user.email=ben@mail.example", "commit", "-qm", "two", "--allow-empty")
+    held_by_development = trained(world)
+    assert (held_by_development["since"], held_by_development["authors"]["unknown"]) == ("", 2)
+    git(world, "reset", "-q", "--hard", first)
+    trained(world)
+    for environment in ("staging", "production"):
+        world.ok(f"check work --record --env {environment} --as alice")
+        world.ok(f"approve package --env {environment} --as bob")
+        world.ok(f"promote package --to {environment} --as alice")
+    git(world, "-c", "user.email=cem@mail.example", "commit", "-qm", "three", "--allow-empty")
+    after = trained(world)
+    assert (after["since"], after["authors"]["unknown"]) == (first, 1)
