@@ -44,6 +44,21 @@ def test_a_tree_as_json_and_as_at_an_earlier_time(world):
     assert world.run("release show work --lineage --as-of 2020-01-01T00:00:00Z").code == 3
 
 
+def test_many_files_of_one_folder_are_one_line(world):
+    (world.work / "kb").mkdir()
+    for i in range(9):
+        (world.work / "kb" / f"{i}.txt").write_text(str(i))
+    uri = "https://data.example/kb@sha256:" + "a" * 64
+    words = f"record --record --as alice --workspace work --step index --material kb --material {uri}"
+    world.ok(f"{words} --product smaller.txt -- cp lockflight.toml smaller.txt")
+    shutil.rmtree(world.work / "kb")
+    add_rule(world)
+    lines = world.ok("release show work --lineage").out.splitlines()
+    assert lines[2] == "│  ├─ kb/  9 files"
+    assert sum("kb" in line for line in lines) == 2
+    assert any(line.endswith("https://data.example/kb  aaaaaaaaaaaa  declared") for line in lines)
+
+
 def test_the_commands_output_is_its_own(world, capfd):
     done = world.ok(
         "record --json --workspace work --step say --product x.txt -- sh -c 'echo hi; echo x > x.txt'"

@@ -44,16 +44,44 @@ def _draw(branches: Sequence[tuple[str, Sequence[Input]]], indent: str, style: S
     for i, (line, inputs) in enumerate(branches):
         last = i == len(branches) - 1
         yield f"{indent}{corner if last else tee}{line}"
-        below = [(_input(each, style), each.made.inputs if each.made else ()) for each in inputs]
-        yield from _draw(below, indent + ("   " if last else bar), style)
+        yield from _draw(_branches(inputs, style), indent + ("   " if last else bar), style)
+
+
+def _branches(inputs: Sequence[Input], style: Style) -> list[tuple[str, Sequence[Input]]]:
+    """One branch for all that one statement made, and one for many plain files of one folder."""
+    made: dict[str, list[Input]] = {}
+    folders: dict[str, list[Input]] = {}
+    for each in inputs:
+        if each.made is not None:
+            made.setdefault(each.made.record, []).append(each)
+        elif folder := _folder(each):
+            folders.setdefault(folder, []).append(each)
+    result: list[tuple[str, Sequence[Input]]] = []
+    for each in inputs:
+        folder = _folder(each)
+        if each.made is not None:
+            if group := made.pop(each.made.record, []):
+                result.append((_made(each.made, [_label(one) for one in group], style), each.made.inputs))
+        elif not folder or len(folders[folder]) <= NAMED:
+            result.append((_input(each, style), ()))
+        elif each is folders[folder][0]:
+            result.append((f"{clean(folder)}/  {len(folders[folder])} files", ()))
+    return result
+
+
+def _folder(each: Input) -> str:
+    """The folder of a file that the step's recorder read; empty for anything else."""
+    return each.material.name.rpartition("/")[0] if each.material.read and not each.material.uri else ""
+
+
+def _label(each: Input) -> str:
+    known_as = f" ({each.known_as})" if each.known_as and each.known_as != each.material.name else ""
+    return each.material.label + known_as
 
 
 def _input(each: Input, style: Style) -> str:
     material = each.material
-    known_as = f" ({each.known_as})" if each.known_as and each.known_as != material.name else ""
-    if each.made is not None:
-        return _made(each.made, [material.label + known_as], style)
-    label = clean(material.label + (f" {material.uri}" if material.uri and material.name else "") + known_as)
+    label = clean(_label(each) + (f" {material.uri}" if material.uri and material.name else ""))
     pin = next((value for _, value in material.digests), "")
     notes = [] if material.read else ["declared"]
     notes += [] if pin else ["not pinned"]
