@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from lockflight.cli.table import AS_OF
@@ -37,6 +39,24 @@ class Parser(argparse.ArgumentParser):
         )
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """As argparse's, which would import an archive library to ask how wide the terminal is, also where nobody looks."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    """Columns of the terminal, as COLUMNS or standard output say; 80 where neither does."""
+    word = os.environ.get("COLUMNS", "")
+    if word.isdecimal() and int(word) > 0:
+        return int(word)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ is not None else 80
+    except (OSError, ValueError):
+        return 80
+
+
 def choice(code: str, what: str, known: Iterable[str]) -> Callable[[str], str]:
     """An argument type: one of some words, with a suggestion for any other."""
     names = tuple(known)
@@ -61,7 +81,7 @@ def make_parser(name: str, entry: Command, arguments: Callable[[Parser], None]) 
         description=summary[0].upper() + summary[1:] + ".",
         epilog="Exit codes: " + ", ".join(map(str, exits)) + " (lockflight --help says what they mean).",
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     arguments(parser)
     group = parser.add_argument_group("common options")
