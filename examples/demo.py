@@ -19,8 +19,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 HERE = Path(__file__).resolve().parent
 NEEDED = (
@@ -51,6 +52,8 @@ class Example:
         build: the command of that step, as arguments of Python.
         tampered: the packaged file in which a byte is turned over.
         use: what to run in the package, as arguments of Python.
+        flaw: puts something into a workspace that people may put up with for a while, and says what; None for
+            nothing.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Example:
     build: tuple[str, ...]
     tampered: str
     use: tuple[str, ...]
+    flaw: Callable[[Path], str] | None = None
 
 
 def remove_adapter(workspace: Path) -> str:
@@ -80,6 +84,20 @@ def clear_outputs(workspace: Path) -> str:
             cell.update(outputs=[], execution_count=None)
     notebook.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return "The outputs of the notebook are cleared. (A real token would also have to be withdrawn where it is valid.)"
+
+
+def trust_the_gateway(workspace: Path) -> str:
+    """Let the classifier talk to a gateway whose certificate nobody checks."""
+    with (workspace / "predict.py").open("a", encoding="utf-8") as module:
+        module.write(
+            "\n\ndef report(url: str, cases: int) -> None:\n"
+            '    """Tell the ward\'s gateway how many cases were read."""\n'
+            "    import ssl\n"
+            "    import urllib.request\n\n"
+            "    unchecked = ssl._create_unverified_context()\n"
+            "    urllib.request.urlopen(url, data=str(cases).encode(), context=unchecked)\n"
+        )
+    return "The ward's gateway has an expired certificate until Monday; predict.py talks to it unchecked."
 
 
 def taken_models(workspace: str) -> tuple[tuple[str, ...], ...]:
@@ -156,6 +174,7 @@ EXAMPLES = (
         ("-B", "train.py", "--card", "model_card.md"),
         "artefacts/model.skops",
         ("-B", "predict.py", "artefacts/test.csv", "--limit", "3"),
+        trust_the_gateway,
     ),
 )
 
@@ -216,7 +235,7 @@ class Demo:
         return line, child.returncode, "".join(output)
 
     def example(self, example: Example) -> None:
-        """Take one example from its first try to the environment `staging`, and use it."""
+        """Take one example from its first try to production, and use it."""
         name, package = example.name, f"packages/{example.name}"
         workspace, packed = self.folder / name, self.folder / package
         say(f"\n== {name}: {example.mistake}")
@@ -238,25 +257,100 @@ class Demo:
             names=example.wrong,
         )
         say(f"\n# {example.mend(workspace)}")
-        self.lockflight(
-            "Ask again: only what has changed is looked at.",
-            *("check", name, "--env", "staging", "--record"),
-        )
+        if example.flaw is not None:
+            say(f"# {example.flaw(workspace)}")
         self.lockflight(
             "Pack exactly the files of the release and sign them.", "sign", name, "--out", package
         )
         self.lockflight("Anybody can verify the package: signature, log and every byte.", "verify", package)
-        self.lockflight("Development asks for no approval.", "promote", package, "--to", "development")
+        ask = ("check", name, "--env", "staging", "--record")
+        if example.flaw is None:
+            self.lockflight("Ask again: only what has changed is looked at.", *ask)
+        else:
+            self.waive(package, ask)
+        self.climb(package)
+        if example.flaw is not None:
+            self.later(name)
+        self.lockflight("Where does it come from? The log knows.", "release", "show", package, "--lineage")
+        self.tamper(packed, example.tampered)
+        self.python("The verified package does its work.", *example.use, folder=packed)
+
+    def waive(self, package: str, ask: tuple[str, ...]) -> None:
+        """Ask to put up with a finding for a while; who asks does not give it."""
+        self.lockflight("Ask again: one thing is left.", *ask, ends=DENIED, names="LF4106")
+        wish = self.reply(
+            "Alice asks that it be put up with for two weeks.",
+            *("waiver", "request", "--rule", "LF4106", "--term", "code", "--release", package),
+            *("--reason", "the gateway gets a certificate on Monday", "--days", "14", "--ticket", "NET-112"),
+            *("--control", "the gateway is reached on the ward's own wire only"),
+        )
+        self.lockflight("She cannot give it to herself.", "review", wish, ends=DENIED)
+        self.lockflight("Dora owns the risk, and consents.", "review", wish, "--as", "dora")
+        self.lockflight("Now the gate allows it, and says what it puts up with.", *ask, names="waived by")
+
+    def climb(self, package: str) -> None:
+        """To development, staging and production, with another person's yes from staging on."""
+        carol = ("--as", "carol")
         self.lockflight(
-            "Staging does: a second person must say yes.", "promote", package, "--to", "staging", ends=DENIED
+            "Development asks for no approval.", "promote", package, "--to", "development", *carol
+        )
+        self.lockflight(
+            "Staging does: a second person must say yes.",
+            *("promote", package, "--to", "staging", *carol),
+            ends=DENIED,
+        )
+        self.lockflight(
+            "Alice cannot say it: she made the release.", "approve", package, "--env", "staging", ends=DENIED
         )
         self.lockflight(
             "Bob has looked at it and says yes.", "approve", package, "--env", "staging", "--as", "bob"
         )
-        self.lockflight("Now the gate opens.", "promote", package, "--to", "staging")
-        self.lockflight("Where does it come from? The log knows.", "release", "show", package, "--lineage")
-        self.tamper(packed, example.tampered)
-        self.python("The verified package does its work.", *example.use, folder=packed)
+        self.lockflight("Now the gate opens.", "promote", package, "--to", "staging", *carol)
+        self.lockflight(
+            "Production needs a yes of its own.", "approve", package, "--env", "production", "--as", "bob"
+        )
+        self.lockflight("Carol releases it.", "promote", package, "--to", "production", *carol)
+
+    def later(self, name: str) -> None:
+        """What the same question is answered once the waiver is over."""
+        at = (datetime.now(UTC) + timedelta(days=20)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.lockflight(
+            "A waiver ends by itself. In twenty days the same question will be answered otherwise.",
+            *("check", name, "--env", "staging", "--as-of", at),
+            ends=DENIED,
+            names="LF4106",
+        )
+
+    def reply(self, why: str, *arguments: str) -> str:
+        """Run a command that proposes something; returns the start of the proposal's digest."""
+        before = self.proposals()
+        self.lockflight(why, *arguments)
+        (new,) = self.proposals() - before
+        return new[:12]
+
+    def proposals(self) -> set[str]:
+        """What waits for a second person."""
+        return {row["proposal"] for row in self.json("review")["waiting"]}
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """The result of a command that is not shown."""
+        done = subprocess.run(
+            [sys.executable, "-m", "lockflight.cli.main", *arguments, "--json"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            check=True,
+        )
+        result: dict[str, Any] = json.loads(done.stdout)["result"]
+        return result
+
+    def replay(self) -> None:
+        """An auditor runs the first decision of the log once more."""
+        rows = self.json("evidence", "list", "--all", "--type", "decision")["evidence"]
+        self.lockflight(
+            "An auditor takes the first decision out of the log, and decides again from what it was made from.",
+            *("policy", "replay", str(rows[0]["index"])),
+        )
 
     def tamper(self, package: Path, name: str) -> None:
         """Turn over one byte of a packaged file, see it found, and put it back."""
@@ -303,17 +397,28 @@ def main() -> int:
     demo = Demo(folder)
     try:
         say(
-            "Two releases on their way to staging. Alice develops, Bob approves; the realm `acme` keeps the log."
+            "Two releases on their way to production. Alice develops, Bob approves, Carol releases, Dora owns risks; "
+            "the realm `acme` keeps the log."
         )
         demo.lockflight(
             "A realm is one log with its keys, people and policies.",
             *("realm", "init", "acme", "--member", "alice=author", "--member", "bob=approver"),
+            *("--member", "carol=releaser,realm-admin", "--member", "dora=risk-owner"),
         )
+        adopted = demo.reply(
+            "Carol proposes that the pack for high-risk systems judges what goes to production.",
+            *("policy", "adopt", "--pack", "high-risk", "--env", "production", "--as", "carol"),
+        )
+        demo.lockflight("That takes two people: Dora agrees.", "review", adopted, "--as", "dora")
         chosen = [one for one in EXAMPLES if not options.example or one.name in options.example]
         for example in chosen:
             demo.example(example)
         demo.lockflight("What every environment holds, read from the log.", "status")
-        say("\nDone: denied for good reason, mended, approved by a second person, promoted, tampering found.")
+        demo.replay()
+        say(
+            "\nDone: denied for good reason, mended, waived for a while, approved by a second person, promoted to "
+            "production, tampering found, an old decision replayed."
+        )
     finally:
         if options.keep:
             say(f"\nEverything is in {folder}")

@@ -35,7 +35,7 @@ def demo(project_root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_classifier_goes_from_denial_to_staging(project_root: Path) -> None:
+def test_the_classifier_goes_from_denial_to_production(project_root: Path) -> None:
     output = demo(project_root, "tumour-classifier")
     assert "LF2500 notebooks/explore.ipynb" in output
     assert output.index("DENIED for staging") < output.index("ALLOWED for staging")
@@ -43,11 +43,17 @@ def test_the_classifier_goes_from_denial_to_staging(project_root: Path) -> None:
     assert "✓ took in https://archive.ics.uci.edu/" in output
     assert "← made by train, entry" in output
     assert "← taken in from https://archive.ics.uci.edu/" in output
+    assert "does not count: who proposes a change does not consent to it" in output
+    assert "waived by" in output
+    assert "made the release" in output or "does not approve it too" in output
+    assert "production now holds tumour-classifier 1.0.0" in output
+    assert output.index("production now holds") < output.rindex("DENIED for staging")
+    assert "bit for bit" in output
     assert "support-assistant" not in output
 
 
 @pytest.mark.long
-def test_both_examples_go_from_denial_to_staging(project_root: Path) -> None:
+def test_both_examples_go_from_denial_to_production(project_root: Path) -> None:
     output = demo(project_root)
     assert "adapters/tone.pkl" in output
     assert "← made by build-index, entry" in output
