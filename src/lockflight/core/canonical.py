@@ -8,6 +8,7 @@ restricted to integers: no floats, keys sorted by UTF-16 code units, no insignif
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
@@ -24,17 +25,6 @@ MAX_DEPTH = 64
 MAX_VALUES = 3_000_000
 #: I-JSON (RFC 7493) range in which every JSON implementation agrees on integers.
 MAX_INT = 2**53 - 1
-
-_ESCAPES = {
-    0x08: "\\b",
-    0x09: "\\t",
-    0x0A: "\\n",
-    0x0C: "\\f",
-    0x0D: "\\r",
-    0x22: '\\"',
-    0x5C: "\\\\",
-}
-_ESCAPE_TABLE = {**{i: f"\\u{i:04x}" for i in range(0x20)}, **_ESCAPES}
 
 
 def loads_strict(
@@ -169,49 +159,49 @@ def dumps(value: object) -> bytes:
 
 
 def _write(value: object, out: list[str]) -> None:
-    if value is None:
+    if type(value) is str:
+        out.append(encode_basestring(value))
+    elif type(value) is int:
+        if abs(value) > MAX_INT:
+            raise ValueError(f"integer {value} is outside the range that all JSON readers share")
+        out.append(str(value))
+    elif value is None:
         out.append("null")
     elif value is True:
         out.append("true")
     elif value is False:
         out.append("false")
-    elif isinstance(value, str):
-        out.append(_quote(value))
-    elif isinstance(value, int):
-        if abs(value) > MAX_INT:
-            raise ValueError(f"integer {value} is outside the range that all JSON readers share")
-        out.append(str(int(value)))
     elif isinstance(value, (list, tuple)):
         _write_list(value, out)
     elif isinstance(value, dict):
         _write_dict(value, out)
+    elif isinstance(value, str):
+        out.append(encode_basestring(value))
+    elif isinstance(value, int):
+        _write(int(value), out)
     else:
         raise TypeError(f"{type(value).__name__} has no canonical JSON form")
 
 
 def _write_list(value: Sequence[object], out: list[str]) -> None:
-    out.append("[")
-    for i, item in enumerate(value):
-        if i:
-            out.append(",")
+    comma = "["
+    for item in value:
+        out.append(comma)
         _write(item, out)
-    out.append("]")
+        comma = ","
+    out.append("]" if value else "[]")
 
 
 def _write_dict(value: Mapping[str, object], out: list[str]) -> None:
-    out.append("{")
-    for i, key in enumerate(sorted(value, key=_utf16)):
-        if i:
-            out.append(",")
-        out.append(_quote(key))
-        out.append(":")
+    # Only beyond ASCII can code points and UTF-16 units differ in order.
+    plain = "".join(value).isascii()
+    comma = "{"
+    for key in sorted(value, key=None if plain else _utf16):
+        out += (comma, encode_basestring(key), ":")
         _write(value[key], out)
-    out.append("}")
+        comma = ","
+    out.append("}" if value else "{}")
 
 
 def _utf16(key: str) -> bytes:
     return key.encode("utf-16-be", errors="strict")
-
-
-def _quote(text: str) -> str:
-    return '"' + text.translate(_ESCAPE_TABLE) + '"'

@@ -67,9 +67,8 @@ class DualEngine:
         """
         one, two = self._both(lambda engine: engine.evaluate_all(modules, data, entrypoint, documents))
         for a, b in zip(one, two, strict=True):
-            first, second = canonical(a), canonical(b)
-            if not same(first, second):
-                self._disagree(first, second, entrypoint)
+            if not agree(a, b):
+                self._disagree(canonical(a), canonical(b), entrypoint)
         return one
 
     def rules(
@@ -142,6 +141,15 @@ def _attempt(ask: Callable[[], T]) -> T | LockflightError:
         return ask()
     except LockflightError as error:
         return error
+
+
+def agree(one: JsonObject, two: JsonObject) -> bool:
+    """Whether two outputs are one ruling, or one document where they are none."""
+    try:
+        # A ruling holds only what has one form: its types are checked, its sets are in order.
+        return parse_ruling(one) == parse_ruling(two)
+    except (KeyError, TypeError, ValueError):
+        return same(canonical(one), canonical(two))
 
 
 def canonical(output: JsonObject) -> JsonValue:

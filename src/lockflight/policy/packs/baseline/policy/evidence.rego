@@ -3,6 +3,26 @@ package lockflight.rules.evidence
 
 import data.lockflight.lib
 
+# How every expected subject of a demanded check stands; worked out once, however many rules read it.
+standing[check] := [{"subject": s, "rows": count(rows), "ages": ages} |
+	some s in lib.expected(check)
+	rows := lib.rows(check, s)
+	ages := [row.age_s | some row in rows; lib.is_complete(row)]
+] if some check, _ in lib.required
+
+missing[check] := [row.subject | some row in list; row.rows == 0] if some check, list in standing
+
+broken[check] := [row.subject | some row in list; row.rows > 0; count(row.ages) == 0] if some check, list in standing
+
+stale[check] := [row.subject | some row in list; count(row.ages) > 0; min(row.ages) > lib.required[check]] if {
+	some check, list in standing
+}
+
+# Of each subject the freshest complete evidence counts; of all subjects the stalest.
+oldest[check] := max(array.concat([0], [min(row.ages) | some row in list; count(row.ages) > 0])) if {
+	some check, list in standing
+}
+
 # METADATA
 # title: Required evidence is there
 # description: Every check that the environment demands has spoken about every subject that it must judge.
@@ -20,15 +40,14 @@ import data.lockflight.lib
 results contains lib.failed("LF4102", facts, [check, lib.some_names(names)]) if {
 	some check, _ in lib.required
 	lib.is_expected(check)
-	missing := [s | some s in lib.expected(check); count(lib.rows(check, s)) == 0]
-	count(missing) > 0
-	names := {s.name | some s in missing}
+	count(missing[check]) > 0
+	names := {s.name | some s in missing[check]}
 	facts := {
 		"term": check,
 		"value": count(names),
 		"threshold": 0,
 		"evidence": lib.digests(lib.all_rows(check)),
-		"subjects": {s.subject | some s in missing},
+		"subjects": {s.subject | some s in missing[check]},
 	}
 }
 
@@ -41,7 +60,7 @@ results contains lib.failed("LF4102", facts, [check, "anything: this installatio
 results contains lib.passed("LF4102", facts, msg) if {
 	some check, _ in lib.required
 	lib.is_expected(check)
-	count([1 | some s in lib.expected(check); count(lib.rows(check, s)) == 0]) == 0
+	count(missing[check]) == 0
 	facts := {"term": check, "value": 0, "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
 	msg := covered_words(check, count(lib.expected(check)))
 }
@@ -66,26 +85,19 @@ covered_words(check, n) := sprintf("The check %s has evidence for all that it ju
 #   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1"]
 results contains lib.failed("LF4103", facts, [check, lib.some_names(names)]) if {
 	some check, _ in lib.required
-	broken := [s | some s in lib.expected(check); is_broken(check, s)]
-	count(broken) > 0
-	names := {sprintf("%s (%s)", [s.name, reason(check, s)]) | some s in broken}
-	evidence := lib.digests([row | some s in broken; some row in lib.rows(check, s)])
-	subjects := {s.subject | some s in broken}
-	facts := {"term": check, "value": count(broken), "threshold": 0, "evidence": evidence, "subjects": subjects}
+	count(broken[check]) > 0
+	names := {sprintf("%s (%s)", [s.name, reason(check, s)]) | some s in broken[check]}
+	evidence := lib.digests([row | some s in broken[check]; some row in lib.rows(check, s)])
+	subjects := {s.subject | some s in broken[check]}
+	facts := {"term": check, "value": count(broken[check]), "threshold": 0, "evidence": evidence, "subjects": subjects}
 }
 
 results contains lib.passed("LF4103", facts, msg) if {
 	some check, _ in lib.required
 	count(lib.expected(check)) > 0
-	count([1 | some s in lib.expected(check); is_broken(check, s)]) == 0
+	count(broken[check]) == 0
 	facts := {"term": check, "value": 0, "threshold": 0, "evidence": lib.digests(lib.all_rows(check))}
 	msg := sprintf("All evidence of the check %s is complete.", [check])
-}
-
-is_broken(check, subject) if {
-	rows := lib.rows(check, subject)
-	count(rows) > 0
-	count([1 | some row in rows; lib.is_complete(row)]) == 0
 }
 
 reason(check, subject) := lib.some_names({words(row) | some row in lib.rows(check, subject)})
@@ -118,42 +130,25 @@ words(row) := sprintf("judged %d of 1000000 parts", [row.coverage_ppm]) if row.s
 #   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.8", "soc2:CC7.1"]
 results contains lib.failed("LF4104", facts, [check, max_age, lib.some_names(names)]) if {
 	some check, max_age in lib.required
-	stale := [s | some s in lib.expected(check); is_stale(check, s, max_age)]
-	count(stale) > 0
-	names := {s.name | some s in stale}
-	evidence := lib.digests([row | some s in stale; some row in lib.rows(check, s)])
+	count(stale[check]) > 0
+	names := {s.name | some s in stale[check]}
+	evidence := lib.digests([row | some s in stale[check]; some row in lib.rows(check, s)])
 	facts := {
 		"term": check,
-		"value": oldest(check),
+		"value": oldest[check],
 		"threshold": max_age,
 		"evidence": evidence,
-		"subjects": {s.subject | some s in stale},
+		"subjects": {s.subject | some s in stale[check]},
 	}
 }
 
 results contains lib.passed("LF4104", facts, msg) if {
 	some check, max_age in lib.required
 	count(lib.expected(check)) > 0
-	count([1 | some s in lib.expected(check); is_stale(check, s, max_age)]) == 0
-	facts := {"term": check, "value": oldest(check), "threshold": max_age, "evidence": lib.digests(lib.all_rows(check))}
-	msg := sprintf("The evidence of the check %s is at most %d seconds old.", [check, oldest(check)])
+	count(stale[check]) == 0
+	facts := {"term": check, "value": oldest[check], "threshold": max_age, "evidence": lib.digests(lib.all_rows(check))}
+	msg := sprintf("The evidence of the check %s is at most %d seconds old.", [check, oldest[check]])
 }
-
-ages(check, subject) := [row.age_s | some row in lib.rows(check, subject); lib.is_complete(row)]
-
-is_stale(check, subject, max_age) if {
-	found := ages(check, subject)
-	count(found) > 0
-	min(found) > max_age
-}
-
-# Of each subject the freshest complete evidence counts; of all subjects the stalest.
-oldest(check) := max(array.concat([0], [age |
-	some s in lib.expected(check)
-	found := ages(check, s)
-	count(found) > 0
-	age := min(found)
-]))
 
 # METADATA
 # title: Evidence was rejected

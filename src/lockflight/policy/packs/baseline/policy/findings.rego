@@ -52,8 +52,9 @@ doubtful[digest] := lib.some_names(names) if {
 }
 
 is_safe(digest) if {
-	count([1 | some row in model_rows(digest); says_safe(row)]) > 0
-	count([1 | some row in model_rows(digest); some v in verdicts; object.get(row.summary, v, 0) != 0]) == 0
+	rows := model_rows(digest)
+	count([1 | some row in rows; says_safe(row)]) > 0
+	count([1 | some row in rows; some v in verdicts; object.get(row.summary, v, 0) != 0]) == 0
 }
 
 says_safe(row) if {
@@ -99,7 +100,7 @@ results contains lib.failed("LF4106", facts, [check, bad[check], severity, lib.s
 		"value": bad[check],
 		"threshold": 0,
 		"evidence": lib.digests(lib.all_rows(check)),
-		"subjects": {row.subject | some row in lib.all_rows(check); blocking(row, severity) > 0},
+		"subjects": {row.subject | some row in lib.all_rows(check); blocking(row, levels(severity)) > 0},
 	}
 }
 
@@ -116,13 +117,21 @@ results contains lib.failed("LF4106", facts, ["?", 0, "?", "the environment name
 }
 
 # The list of findings may be cut and the summary may not tell severities apart: the larger number counts.
-bad[check] := sum([blocking(row, severity) | some row in lib.all_rows(check)]) if {
+bad[check] := sum([blocking(row, names) | some row in lib.all_rows(check)]) if {
 	some check, severity in data.blocks[input.environment]
+	names := levels(severity)
 }
 
-blocking(row, severity) := max([
-	count([1 | some finding in row.findings; lib.rank(finding.severity) >= lib.rank(severity)]),
-	sum([n | some name, n in row.summary; data.ranks[name] >= lib.rank(severity)]),
+# The severities that are milder than one, and those that are as bad or worse.
+levels(severity) := {
+	"milder": {name | some name, rank in data.ranks; rank < lib.rank(severity)},
+	"as_bad": {name | some name, rank in data.ranks; rank >= lib.rank(severity)},
+}
+
+# A severity that nobody knows is not a mild one.
+blocking(row, names) := max([
+	count([1 | some finding in row.findings; not finding.severity in names.milder]),
+	sum([row.summary[name] | some name in names.as_bad]),
 ])
 
 worst(check, severity) := {words |

@@ -1,17 +1,16 @@
 # What every rule of the baseline uses: lookups of evidence, and the form of a result.
 package lockflight.lib
 
-# Rows of evidence by key and subject, as indexes: a set of whole rows would be compared over and over.
-index[name][row.subject] contains i if {
+# Rows of evidence by key, subject, grain and place: an object, since the rows of a set would be compared over and over.
+found[name][row.subject][row.grain][i] := row if {
 	some name, list in input.evidence
 	some i, row in list
 }
 
 key(check) := concat("/", ["scan", check])
 
-rows(check, subject) := [input.evidence[key(check)][i] |
-	some i in object.get(index, [key(check), subject.subject], set())
-	input.evidence[key(check)][i].grain == subject.grain
+rows(check, subject) := [row |
+	some row in object.get(found, [key(check), subject.subject, subject.grain], {})
 ]
 
 all_rows(check) := object.get(input.evidence, key(check), [])
