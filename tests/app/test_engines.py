@@ -16,6 +16,8 @@ from lockflight.policy.engines.mode import Mode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockflight.app.realm import Realm
+
 DUAL = {"development": Mode.ANY, "production": Mode.DUAL}
 
 
@@ -30,8 +32,8 @@ def without_opa(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not opa.installed(), reason="OPA as a library is not installed here")
-def test_both_engines_judge_where_people_are_served() -> None:
-    gate = Gate()
+def test_both_engines_judge_where_people_are_served(realm: Realm) -> None:
+    gate = Gate(realm)
     assert names(gate.policy("development").engines) == ["regorus"]
     assert names(gate.policy("staging").engines) == ["regorus", "opa"]
     assert gate.policy("staging") is gate.policy("production")
@@ -39,13 +41,13 @@ def test_both_engines_judge_where_people_are_served() -> None:
 
 
 @pytest.mark.usefixtures("without_opa")
-def test_one_engine_judges_where_there_is_no_other() -> None:
-    assert names(Gate().policy("production").engines) == ["regorus"]
+def test_one_engine_judges_where_there_is_no_other(realm: Realm) -> None:
+    assert names(Gate(realm).policy("production").engines) == ["regorus"]
 
 
 @pytest.mark.usefixtures("without_opa")
-def test_a_policy_that_demands_both_is_not_asked_with_one() -> None:
-    gate = Gate(dataclasses.replace(baseline(), engines=DUAL))
+def test_a_policy_that_demands_both_is_not_asked_with_one(realm: Realm) -> None:
+    gate = Gate(realm, dataclasses.replace(baseline(), engines=DUAL))
     assert names(gate.policy("development").engines) == ["regorus"]
     with pytest.raises(EnvironmentProblem) as caught:
         gate.policy("production")
