@@ -28,11 +28,11 @@ def test_demands_are_those_of_the_gate(environment):
 
 def test_environments_come_in_the_order_of_promotion():
     order = list(dict.fromkeys(d.environment for d in demands(bundle_of(None))))
-    assert order == ["development", "staging", "production"]
+    assert order == ["development", "staging", "production", "intake"]
 
 
 def test_the_baseline_passes_its_own_tests():
-    done = run_tests(bundle_of(None))
+    done = run_tests(bundle_of(None)).tests
     assert [t for t in done if not t.passed] == []
     assert any(t.name.startswith("bite:") for t in done)
 
@@ -42,7 +42,7 @@ def test_a_rule_that_does_not_bite_fails(tmp_path):
 
     shutil.copytree(bundle.__file__.replace("bundle.py", "packs/baseline"), tmp_path / "pack")
     (tmp_path / "pack" / "bite" / "LF4108.json").write_text("[]")
-    failed = [t.name for t in run_tests(bundle_of(tmp_path / "pack")) if t.passed is False]
+    failed = [t.name for t in run_tests(bundle_of(tmp_path / "pack")).tests if t.passed is False]
     assert failed == ["bite:LF4108"]
 
 

@@ -209,6 +209,20 @@ plain("policy show", 0, "policy show --env staging")
 plain("policy show", 3, "policy show nowhere")
 plain("policy show", 4, "policy show work")
 plain("policy test", 0, "policy test")
+plain("policy new", 0, "policy new our-rules --out rules")
+plain("policy new", 4, f"policy new our-rules --out {REFUSED}")
+plain("policy lint", 0, "policy lint pack:baseline")
+plain("policy lint", 3, "policy lint nowhere")
+plain("policy lint", 4, "policy lint work")
+plain("policy mutate", 0, "policy mutate --every 200")
+plain("policy mutate", 3, "policy mutate --pack lenient")
+plain("policy mutate", 4, "policy mutate work")
+plain("policy bundle", 0, "policy bundle pack:agent --out agent.tar.gz")
+plain("policy bundle", 3, "policy bundle nowhere --out agent.tar.gz")
+plain("policy bundle", 4, "policy bundle work --out agent.tar.gz")
+plain("policy diff", 0, "policy diff pack:baseline pack:strict")
+plain("policy diff", 3, "policy diff pack:baseline nowhere")
+plain("policy diff", 4, "policy diff pack:baseline work")
 plain("policy test", 3, "policy test nowhere")
 plain("policy test", 4, "policy test work")
 plain("tools install", 3, "tools install bandid")
@@ -410,6 +424,22 @@ def join(world, name, roles):
     """Bob proposes somebody, and alice consents."""
     done = world.ok(f"identity add {name} --role {roles} --as bob --json")
     world.ok(f"review {done.json()['result']['envelope']} --as alice")
+
+
+@case(("policy lint", 10))
+def reads_the_clock(world):
+    world.ok("policy new our-rules --out rules")
+    module = world.folder / "rules" / "policy" / "our_rules.rego"
+    module.write_text(module.read_text() + "\nx := time.now_ns()\n")
+    return "policy lint rules", {}
+
+
+@case(("policy mutate", 10))
+def nobody_notices(world):
+    world.ok("policy new our-rules --out rules")
+    module = world.folder / "rules" / "policy" / "our_rules.rego"
+    module.write_text(module.read_text() + "\nblind(n) := n + 12\n\nworse(n) := n - 7\n")
+    return "policy mutate rules --min 100", {}
 
 
 @case(("policy test", 10))

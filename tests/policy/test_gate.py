@@ -43,7 +43,7 @@ TOOTHLESS = [
     ),
     (
         "a mistyped path",
-        REGO.replace("short if count(input.release.name) <=", "short if not input.release.nmae <"),
+        REGO.replace("short if count(input.release.name) <=", "short if not data.limits.sise <"),
         "it does not fail on its known-bad facts",
     ),
     (

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.core.words import ENVIRONMENTS
-from lockflight.policy.bundle import Bundle, baseline, read_folder
+from lockflight.policy.coverage import Covered, coverage
 from lockflight.policy.engines.mode import Mode
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
+from lockflight.policy.shipped import pack
+from lockflight.policy.sources import read_path
 from lockflight.policy.testing import run_tests
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.core.canonical import JsonValue
+    from lockflight.policy.bundle import Bundle
     from lockflight.policy.testing import BundleTest
 
 
@@ -31,6 +34,7 @@ class Rule:
         solution: what makes it pass.
         controls: ids of the controls that it serves.
         demanded: whether nothing is allowed without its result.
+        waivable: whether a waiver may take its failure away.
     """
 
     code: str
@@ -41,6 +45,7 @@ class Rule:
     solution: str
     controls: tuple[str, ...]
     demanded: bool
+    waivable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,14 @@ class Demand:
     max_age_s: int
 
 
-def bundle_of(folder: Path | None) -> Bundle:
-    """The bundle in a folder, or the shipped baseline.
+def bundle_of(folder: Path | None, name: str | None = None) -> Bundle:
+    """The bundle in a folder or archive, or a shipped pack: the baseline if nothing is named.
 
     Raises:
-        NotFound: LF1009 there is no such folder.
+        NotFound: LF1009 there is nothing of that name, LF4024 no such pack.
         EnvironmentProblem: LF4005 to LF4007 it is no bundle.
     """
-    return baseline() if folder is None else read_folder(folder)
+    return pack(name or "baseline") if folder is None else read_path(folder)
 
 
 def rules(bundle: Bundle) -> list[Rule]:
@@ -86,6 +91,7 @@ def _rule(code: str, meta: Mapping[str, JsonValue], bundle: Bundle) -> Rule:
         solution=text(meta["solution"]),
         controls=tuple(text(control) for control in array(meta["controls"])),
         demanded=code in bundle.required_rules,
+        waivable=meta["waivable"] is True,
     )
 
 
@@ -104,16 +110,42 @@ def _demands(environment: str, kinds: JsonValue) -> Iterator[Demand]:
                 yield Demand(environment, kind, tier, text(entry["check"]), natural(entry["max_age_s"]))
 
 
-def test(bundle: Bundle) -> tuple[BundleTest, ...]:
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What the tests of a bundle said.
+
+    Attributes:
+        tests: every fixture and every Rego test.
+        engines: names and versions of the engines that ran them; two where OPA is installed.
+        coverage: lines of the judging modules that they reached; without `shared_modules`.
+    """
+
+    tests: tuple[BundleTest, ...]
+    engines: tuple[tuple[str, str], ...]
+    coverage: tuple[Covered, ...]
+
+
+def test(bundle: Bundle) -> Tested:
     """Run the fixtures and the Rego tests of a bundle, on both engines where OPA is installed.
 
     Raises:
-        EnvironmentProblem: LF4001 to LF4004 an engine or the policy does not load.
+        EnvironmentProblem: LF4001 to LF4004 an engine or the policy does not load; LF4025 lines cannot be counted.
         PolicyDenied: LF4010 to LF4020 the bundle cannot judge its own fixtures.
     """
     engines = Engines()
     engine = engines.for_mode(Mode.DUAL_WHERE_PRESENT)
     try:
-        return run_tests(bundle, PolicyGate(bundle, engine), engine)
+        done = run_tests(bundle, PolicyGate(bundle, engine), engine)
     finally:
         engines.close()
+    names = tuple((identity["name"], identity["version"]) for identity in engine.identities)
+    shared = shared_modules(bundle)
+    return Tested(done, names, tuple(c for c in coverage(bundle) if c.path not in shared))
+
+
+def shared_modules(bundle: Bundle) -> tuple[str, ...]:
+    """Modules of somebody's own bundle that are the same as in the shipped packs, and tested there."""
+    shipped = pack("baseline")
+    if bundle.rules.keys() & shipped.rules.keys():
+        return ()
+    return tuple(path for path in sorted(bundle.modules) if shipped.files.get(path) == bundle.files[path])

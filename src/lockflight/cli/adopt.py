@@ -32,19 +32,19 @@ def adopt_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _bundle_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="folder of a policy bundle")
+    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="folder or .tar.gz of a policy bundle")
     parser.add_argument("--pack", metavar="NAME", help="instead: a pack that ships with Lockflight")
 
 
 def _bundle(args: argparse.Namespace) -> Bundle:
-    from lockflight.policy.bundle import read_folder
     from lockflight.policy.shipped import pack
+    from lockflight.policy.sources import read_path
 
     if (args.bundle is None) == (args.pack is None):
         raise UsageError(
             "LF0107", "Name either a bundle or --pack.", hint="lockflight policy adopt --pack strict"
         )
-    return pack(args.pack) if args.pack is not None else read_folder(Path(args.bundle))
+    return pack(args.pack) if args.pack is not None else read_path(Path(args.bundle))
 
 
 def adopt(args: argparse.Namespace, run: Run) -> Reply:

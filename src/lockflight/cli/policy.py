@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
-from lockflight.errors import PolicyDenied
+from lockflight.errors import PolicyDenied, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -19,17 +19,39 @@ if TYPE_CHECKING:
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy show`."""
-    _bundle_argument(parser)
+    bundle_arguments(parser)
     parser.add_argument("--env", metavar="ENVIRONMENT", help="only what this environment demands")
 
 
-def _bundle_argument(parser: argparse.ArgumentParser) -> None:
+def bundle_arguments(parser: argparse.ArgumentParser) -> None:
+    """A bundle, or a pack: for every verb that reads one policy."""
     parser.add_argument(
-        "bundle", nargs="?", metavar="BUNDLE", help="folder of a bundle (default: the shipped one)"
+        "bundle",
+        nargs="?",
+        metavar="BUNDLE",
+        help="folder or .tar.gz of a bundle (default: the shipped baseline)",
     )
+    parser.add_argument("--pack", metavar="NAME", help="instead: a pack that ships with Lockflight")
 
 
-def _bundle_json(bundle: Bundle) -> dict[str, object]:
+def named_bundle(args: argparse.Namespace) -> Bundle:
+    """The bundle that `bundle_arguments` name.
+
+    Raises:
+        UsageError: LF0107 both a bundle and a pack are named.
+        NotFound, EnvironmentProblem: as `app.policy.bundle_of`.
+    """
+    from lockflight.app.policy import bundle_of
+
+    if args.bundle is not None and args.pack is not None:
+        raise UsageError(
+            "LF0107", "Name either a bundle or --pack.", hint="lockflight policy show --pack strict"
+        )
+    return bundle_of(Path(args.bundle) if args.bundle is not None else None, args.pack)
+
+
+def bundle_json(bundle: Bundle) -> dict[str, object]:
+    """A bundle as results name it."""
     return {
         "name": bundle.name,
         "version": bundle.version,
@@ -40,14 +62,14 @@ def _bundle_json(bundle: Bundle) -> dict[str, object]:
 
 def show(args: argparse.Namespace, run: Run) -> Reply:
     """Rules and required evidence of a policy."""
-    from lockflight.app.policy import bundle_of, demands, rules
+    from lockflight.app.policy import demands, rules
     from lockflight.core.times import age
 
-    bundle = bundle_of(Path(args.bundle) if args.bundle is not None else None)
+    bundle = named_bundle(args)
     found = rules(bundle)
     wanted = [d for d in demands(bundle) if args.env in {None, d.environment}]
     result = {
-        "bundle": _bundle_json(bundle),
+        "bundle": bundle_json(bundle),
         "rules": [
             {
                 "code": r.code,
@@ -58,6 +80,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
                 "solution": r.solution,
                 "controls": list(r.controls),
                 "demanded": r.demanded,
+                "waivable": r.waivable,
             }
             for r in found
         ],
@@ -90,21 +113,32 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
 
 def test_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy test`."""
-    _bundle_argument(parser)
+    bundle_arguments(parser)
+    parser.add_argument("--junit", metavar="FILE", help="also write the tests as JUnit XML")
 
 
 def test(args: argparse.Namespace, run: Run) -> Reply:
     """Run the tests of a policy bundle."""
-    from lockflight.app.policy import bundle_of
     from lockflight.app.policy import test as try_it
 
-    bundle = bundle_of(Path(args.bundle) if args.bundle is not None else None)
+    bundle = named_bundle(args)
     done = try_it(bundle)
-    failed = [t for t in done if t.passed is False]
+    failed = [t for t in done.tests if t.passed is False]
+    reached = sum(len(c.reached) for c in done.coverage)
+    lines = reached + sum(len(c.missed) for c in done.coverage)
     result = {
-        "bundle": _bundle_json(bundle),
-        "tests": [{"name": t.name, "passed": t.passed, "detail": t.detail or None} for t in done],
+        "bundle": bundle_json(bundle),
+        "tests": [{"name": t.name, "passed": t.passed, "detail": t.detail or None} for t in done.tests],
+        "engines": [{"name": name, "version": version} for name, version in done.engines],
+        "coverage": [
+            {"module": c.path, "reached": len(c.reached), "missed": list(c.missed)} for c in done.coverage
+        ],
     }
+    if args.junit is not None:
+        from lockflight.cli.reports.policyjunit import junit
+        from lockflight.cli.reports.write import write
+
+        write(args.junit, junit(bundle.name, done.tests), run)
     error = None
     if failed:
         error = PolicyDenied(
@@ -114,9 +148,14 @@ def test(args: argparse.Namespace, run: Run) -> Reply:
         )
 
     def human(style: Style) -> Iterable[str]:
-        for test in done:
+        for test in done.tests:
             mark = style.look if test.passed is None else style.yes if test.passed else style.no
             yield f"{mark} {clean(test.name)}" + (f"  {clean(test.detail)}" if test.detail else "")
-        yield f"{len(done) - len(failed)} of {count(len(done), 'test')} passed"
+        engines = " and ".join(f"{name} {version}" for name, version in done.engines)
+        yield f"{len(done.tests) - len(failed)} of {count(len(done.tests), 'test')} passed, on {engines}"
+        yield f"{reached} of {count(lines, 'line')} reached"
+        for covered in done.coverage:
+            if covered.missed:
+                yield f"  {clean(covered.path)}: not {', '.join(map(str, covered.missed))}"
 
     return Reply("policy-test/v1", result, human, 10 if failed else 0, error)

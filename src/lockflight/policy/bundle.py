@@ -31,6 +31,7 @@ from lockflight.errors import EnvironmentProblem, LockflightError
 from lockflight.infra.files import FileKind, Folder
 from lockflight.policy.annotations import rule_metadata
 from lockflight.policy.engines.mode import mode_for, parse_modes
+from lockflight.policy.factpaths import lint_facts
 from lockflight.policy.lint import TEST_SUFFIX, lint
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         _problem(f"its {MANIFEST} names no name, version or entrypoint such as data.lockflight.gate.decision")
     sources = {path: _utf8(path, body) for path, body in files.items() if path.endswith(".rego")}
     judging = {path: source for path, source in sources.items() if not path.endswith(TEST_SUFFIX)}
-    issues = lint(sources, roots)
+    issues = (*lint(sources, roots), *lint_facts(sources))
     if issues:
         more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
         raise EnvironmentProblem(

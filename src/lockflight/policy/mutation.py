@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.errors import LockflightError
 from lockflight.policy.annotations import rule_metadata
+from lockflight.policy.factpaths import lint_facts
 from lockflight.policy.gate import BASE_NAME, PolicyGate
 from lockflight.policy.lint import lint
 from lockflight.policy.mutants import Mutant, mutants
@@ -57,7 +58,7 @@ def trials(bundle: Bundle, chosen: Iterable[Mutant], engine: PolicyEngine) -> It
 def _trial(bundle: Bundle, mutant: Mutant, engine: PolicyEngine) -> Trial:
     # Comments, data and fixtures stay as they are, so only the lint has to look again.
     modules = {**bundle.modules, mutant.path: mutant.source}
-    issues = lint({**modules, **bundle.tests}, bundle.roots)
+    issues = lint({**modules, **bundle.tests}, bundle.roots) or lint_facts({mutant.path: mutant.source})
     if issues:
         return Trial(mutant, "refused", str(issues[0]))
     wrong = replace(bundle, modules=modules)

@@ -97,19 +97,19 @@ def _order(name: str, folder: Callable[[str], Mapping[str, bytes]]) -> list[str]
 
 
 def _first(path: str, body: bytes) -> bytes:
-    return _bytes(_manifest({}, obj(_json(body)))) if path == MANIFEST else body
+    return as_json(_manifest({}, obj(_json(body)))) if path == MANIFEST else body
 
 
 def _joined(path: str, below: bytes, above: bytes) -> bytes:
     if path == MANIFEST:
-        return _bytes(_manifest(obj(_json(below)), obj(_json(above))))
+        return as_json(_manifest(obj(_json(below)), obj(_json(above))))
     if path == "data.json" or path.endswith("/data.json"):
-        return _bytes(merged(_json(below), _json(above)))
+        return as_json(merged(_json(below), _json(above)))
     if path == BASE:
         document, change = _json(below), array(_json(above))
         if isinstance(document, list):
-            return _bytes([*document, *change])
-        return _bytes(patched(obj(document), change))
+            return as_json([*document, *change])
+        return as_json(patched(obj(document), change))
     if path.startswith(BITE):
         return above
     raise ValueError(f"{path} is written twice")
@@ -133,7 +133,8 @@ def _json(body: bytes) -> JsonValue:
     return loads_strict(body, what="pack", max_bytes=len(body))
 
 
-def _bytes(value: JsonValue) -> bytes:
+def as_json(value: JsonValue) -> bytes:
+    """JSON for people, as the files of bundles are written."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 

@@ -47,6 +47,15 @@ def run_tests(bundle: Bundle, gate: PolicyGate, engine: PolicyEngine) -> tuple[B
 def rego_tests(bundle: Bundle, engine: PolicyEngine) -> Iterator[BundleTest]:
     """Run the `test_*` rules of the `*_test.rego` modules."""
     modules = {**bundle.modules, **bundle.tests}
+    for path, rule, pending in rules_to_test(bundle):
+        if pending:
+            yield BundleTest(rule, None, f"{path} marks it as not written yet")
+        else:
+            yield _rego_test(engine, modules, bundle, rule)
+
+
+def rules_to_test(bundle: Bundle) -> Iterator[tuple[str, str, bool]]:
+    """Each test rule of a bundle: its module's path, its own path, and whether it is marked as not written yet."""
     for path, source in sorted(bundle.tests.items()):
         package = ""
         seen: set[str] = set()
@@ -56,14 +65,9 @@ def rego_tests(bundle: Bundle, engine: PolicyEngine) -> Iterator[BundleTest]:
                 package = token.text
             before = token.text
             name = token.text
-            if not token.first or name in seen or not name.startswith(("test_", SKIPPED)):
-                continue
-            seen.add(name)
-            rule = f"data.{package}.{name}"
-            if name.startswith(SKIPPED):
-                yield BundleTest(rule, None, f"{path} marks it as not written yet")
-                continue
-            yield _rego_test(engine, modules, bundle, rule)
+            if token.first and name not in seen and name.startswith(("test_", SKIPPED)):
+                seen.add(name)
+                yield path, f"data.{package}.{name}", name.startswith(SKIPPED)
 
 
 def _rego_test(engine: PolicyEngine, modules: dict[str, str], bundle: Bundle, rule: str) -> BundleTest:

@@ -1,0 +1,62 @@
+"""A new bundle to start from: the gate of the shipped packs, one rule of its own, and all that proves it."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from lockflight.core.canonical import loads_strict
+from lockflight.core.shape import array, obj
+from lockflight.errors import UsageError
+from lockflight.policy.annotations import rule_metadata_file
+from lockflight.policy.bundle import BASE, RULE_META, resource_files
+from lockflight.policy.lint import TEST_SUFFIX
+from lockflight.policy.patch import patched
+from lockflight.policy.shipped import as_json, pack, pack_files
+
+#: What every bundle shares with the shipped packs, so that the two can be compared.
+SHARED = ("policy/gate.rego", "policy/lib.rego", "policy/waivers.rego")
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MAX_NAME = 24
+
+
+def new_bundle(name: str) -> dict[str, bytes]:
+    """The files of a bundle that reads, bites and passes its tests.
+
+    Args:
+        name: small letters, digits and single dashes; its rule code and its package are made from it.
+
+    Raises:
+        UsageError: LF0180 the name has another form.
+    """
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        raise UsageError(
+            "LF0180",
+            f"{name!r} is no name for a policy: small letters, digits and dashes, at most {MAX_NAME} of them.",
+            hint="lockflight policy new our-rules --out policy",
+        )
+    package = name.replace("-", "_")
+    code = "".join(word[0] for word in name.split("-")).upper() + "1001"
+    words = {"@NAME@": name, "@PACKAGE@": package, "@CODE@": code}
+
+    def filled(text: str) -> str:
+        for mark, word in words.items():
+            text = text.replace(mark, word)
+        return text
+
+    template = resources.files("lockflight.policy").joinpath("packs", "new")
+    files = {
+        filled(path): filled(body.decode("utf-8")).encode("utf-8") for path, body in resource_files(template)
+    }
+    shipped = pack_files("baseline")
+    files |= {path: shipped[path] for path in SHARED}
+    change = array(loads_strict(files[BASE], what=BASE))
+    files[BASE] = as_json(obj(patched(pack("baseline").base, change)))
+    judging = {
+        path: body.decode("utf-8")
+        for path, body in files.items()
+        if path.endswith(".rego") and not path.endswith(TEST_SUFFIX)
+    }
+    files[f"{RULE_META}/data.json"] = rule_metadata_file(judging)
+    return files
