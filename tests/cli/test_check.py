@@ -51,8 +51,15 @@ def judgement(*violations, allow=None, rules=(), obstacles=(), waived=(), eviden
         evaluated=(),
         skipped=(),
     )
+    facts = {
+        "evidence": evidence or {},
+        "waivers": [],
+        "project": "bot",
+        "environment": "staging",
+        "release": {"digest": "r" * 64, "assets": []},
+    }
     return Judgement(
-        {"evidence": evidence or {}},
+        facts,
         decision,
         Admission(allowed and not obstacles, obstacles, (), 1, "people"),
     )
@@ -270,7 +277,7 @@ def test_without_a_manifest_the_next_step_is_to_make_one():
 
 
 def test_a_waiver_is_shown():
-    assert "LF4106 code waived by aaaaaaaaaaaa" in lines(
+    assert "LF4106 r code  waived by aaaaaaaaaaaa" in lines(
         outcome(staging=judgement(waived=(Waived("LF4106", "r", "code", "a" * 64),)))
     )
 

@@ -78,6 +78,23 @@ def test_find_says_what_was_there_before(world):
     ]
 
 
+def test_find_knows_candidates_that_were_dropped(world):
+    sign(world, "1.1.0", "package2", "\nVERSION = 2\n")
+    world.ok("promote package2 --to development --exposure 5% --as alice")
+    world.ok(f"rollback {SLOT} --as alice")
+    second = result(world, "find predict.py")["matches"][1]
+    assert [(p["environment"], p["now"], p["exposure"]) for p in second["places"]] == [
+        ("development", False, 0)
+    ]
+
+
+def test_a_freeze_makes_nothing_worse(world):
+    world.ok("freeze --env development --reason storm --as bob")
+    assert result(world, "recheck")["at_risk"] == 0
+    assert slots(world)["development", "1.0.0"]["at_risk"] is None
+    assert "frozen: all projects in development" in world.ok("status").out
+
+
 def test_revoking_what_is_found_hits_every_release_with_it(world):
     sign(world, "1.1.0", "package2")
     said = result(world, "revoke --where model.safetensors --reason compromised --as bob")

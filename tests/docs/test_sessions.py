@@ -8,9 +8,9 @@ import pytest
 
 from tests.docs.session import ROOT, matches, run, same, steps, tools
 
-#: Where the tutorial ends, which is where the how-to pages begin.
+#: Where the tutorial ends, which is where the next one and the how-to pages begin.
 AFTER_TUTORIAL = "cd harbour\nexport LOCKFLIGHT_HOME=$PWD/home LOCKFLIGHT_REALM=acme LOCKFLIGHT_AS=alice"
-HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+HOW_TO = [ROOT / "docs" / "tutorial" / "incident.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from lockflight.app.people import may_revoke
 from lockflight.app.realm import open_realm
 from lockflight.app.resolve import SHORTEST, signed
 from lockflight.app.speak import Said, must_be_effective
-from lockflight.core.acts import Revocation, Scope
+from lockflight.core.acts import Promotion, Revocation, Scope
 from lockflight.core.check import base_name
 from lockflight.core.globs import parse_glob
 from lockflight.errors import NotFound, UsageError
@@ -107,8 +107,9 @@ def _meaning(query: str) -> Callable[[str, str], bool]:
 def matches(state: State, wanted: Callable[[str, str], bool]) -> list[Match]:
     """Everything in signed releases that is wanted, by release and path."""
     found = []
+    held = _held(state)
     for release in signed(state):
-        places = _places(state, release.digest)
+        places = _places(state, release.digest, held.get(release.digest, ()))
         hit = state.revocation([release.digest])
         for path, role, digests in _contents(release):
             named = [digest for digest in digests if wanted(digest, path)]
@@ -139,12 +140,21 @@ def _contents(release: Release) -> Iterable[tuple[str, str, tuple[str, ...]]]:
         yield reference.name, reference.role.value, (*pinned, reference.sha256)
 
 
-def _places(state: State, release: str) -> tuple[Place, ...]:
+def _held(state: State) -> dict[str, set[tuple[str, str, str]]]:
+    """Release to the slots that ever held it, as a candidate too."""
+    held: dict[str, set[tuple[str, str, str]]] = {}
+    for record in state.records:
+        fact = record.fact
+        if record.effective and isinstance(fact, Promotion):
+            held.setdefault(fact.release, set()).add((fact.project, fact.environment, fact.slot))
+    return held
+
+
+def _places(state: State, release: str, held: Iterable[tuple[str, str, str]]) -> tuple[Place, ...]:
     found = []
-    for slot in state.slots.values():
-        part = slot.exposures.get(release)
-        if part is not None or any(held.release == release for _, held in slot.history):
-            found.append(Place(slot.environment, slot.name, part is not None, part or 0))
+    for project, environment, name in held:
+        part = state.slot(project, environment, name).exposures.get(release)
+        found.append(Place(environment, name, part is not None, part or 0))
     order = {name: i for i, name in enumerate(state.environments)}
     return tuple(sorted(found, key=lambda p: (order.get(p.environment, len(order)), p.slot)))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import Realm
 from lockflight.app.resolve import signed_as
+from lockflight.app.status import speaking
 from lockflight.app.view import need_environment, need_project
 from lockflight.core.trust import Duty
 
@@ -44,8 +45,8 @@ class Rechecked:
 
     @property
     def at_risk(self) -> bool:
-        """Whether it would not be let in today."""
-        return self.judgement is None or not self.judgement.decision.allow
+        """Whether a rule speaks against it today; a freeze does not."""
+        return self.judgement is None or bool(speaking(self.judgement.decision))
 
 
 def recheck(

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from lockflight.app.view import RealmView
     from lockflight.core.acts import Promotion
+    from lockflight.core.gate import Decision
     from lockflight.core.state import Proposal, Record, Slot, State
+
+
+#: Rules about moving, not about what is there: a freeze does not make a deployed release worse.
+ABOUT_MOVING = frozenset({"LF4109"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Held:
         approvals: who approved.
         revoked: why it, or something in it, was taken back; empty if it was not.
         denied: envelope digest of the newest decision, where that denies it now: the release is at risk.
-        rules: codes of the rules that denied.
+        rules: codes of the rules that denied, without those about moving.
     """
 
     release: str
@@ -137,7 +142,7 @@ def _held(view: RealmView, fact: Promotion, exposure: int, since: int, *, candid
     state = view.state
     hit = state.revocation_of(fact.release)
     record, said = newest_decision(state, fact.release, fact.environment)
-    denied = record is not None and said is not None and not said.allow
+    rules = speaking(said) if said is not None else ()
     return Held(
         release=fact.release,
         version=fact.version,
@@ -147,9 +152,14 @@ def _held(view: RealmView, fact: Promotion, exposure: int, since: int, *, candid
         requester=view.name_of(fact.requester),
         approvals=tuple(_approver(view, digest) for digest in fact.approvals),
         revoked=hit[0].reason if hit is not None else "",
-        denied=record.digest if record is not None and denied else "",
-        rules=tuple(sorted({v.code for v in said.violations})) if said is not None and denied else (),
+        denied=record.digest if record is not None and rules else "",
+        rules=rules,
     )
+
+
+def speaking(said: Decision | StoredDecision) -> tuple[str, ...]:
+    """Codes of the rules by which a decision speaks against what is deployed."""
+    return tuple(sorted({v.code for v in said.violations} - ABOUT_MOVING))
 
 
 def newest_decision(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.common import release_json
 from lockflight.cli.findings import behind
+from lockflight.cli.waived import told
 
 if TYPE_CHECKING:
     from lockflight.app.check import CheckOutcome
@@ -49,6 +50,7 @@ def judgement_json(judgement: Judgement) -> dict[str, object]:
         "violations": [v.to_json() for v in decision.violations],
         "warnings": [w.to_json() for w in decision.warnings],
         "waived": [w.to_json() for w in decision.waived],
+        "waivers": told(judgement),
         "findings": [
             {"rule": code, "term": term, "findings": [f.to_json() for f in found]}
             for (code, term), found in behind(judgement).items()

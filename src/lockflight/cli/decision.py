@@ -59,6 +59,7 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
         "violations": [v.to_json() for v in stored.violations],
         "warnings": [w.to_json() for w in stored.warnings],
         "waived": [w.to_json() for w in stored.waived],
+        "waivers": {standing: list(digests) for standing, digests in stored.waivers},
         "admitted": found.admission.admitted,
         "obstacles": [
             {"code": o.code, "message": o.message, "fix": o.fix} for o in found.admission.obstacles

@@ -50,14 +50,17 @@ def match_lines(found: Iterable[Match], style: Style) -> Iterable[str]:
         yield f"  sha256:{short(digest)}  {clean(matches[0].role)}"
         for match in matches:
             release = f"{clean(match.name)} {clean(match.version)}"
-            where = ", ".join(_where(place) for place in match.places) or "never promoted"
+            where = _where(match.places)
             mark = style.no if match.revoked else style.look if any(p.now for p in match.places) else " "
             gone = f", revoked ({match.revoked})" if match.revoked else ""
             yield f"  {mark} {release}  {clean(match.path)}  {where}{gone}"
 
 
-def _where(place: Place) -> str:
-    return f"now in {place.environment}" if place.now else f"before in {place.environment}"
+def _where(places: Iterable[Place]) -> str:
+    now = [p.environment for p in places if p.now]
+    before = [p.environment for p in places if not p.now]
+    parts = [f"{word} in {', '.join(names)}" for word, names in (("now", now), ("before", before)) if names]
+    return "; ".join(parts) or "never promoted"
 
 
 def _json(match: Match) -> dict[str, object]:

@@ -48,11 +48,7 @@ def _lines(row: Rechecked, style: Style) -> Iterable[str]:
         return
     decision = row.judgement.decision
     said = f"decision {short(row.judgement.recorded)}"
-    yield (
-        f"{style.yes} {what}  still allowed, {said}"
-        if decision.allow
-        else f"{style.no} {what}  at risk, {said}"
-    )
+    yield f"{style.no} {what}  at risk, {said}" if row.at_risk else f"{style.yes} {what}  still fine, {said}"
     for violation in decision.violations:
         yield f"    {violation.code} {clean(violation.msg)}"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import quoted
 from lockflight.cli.findings import MOST, behind, finding_lines
 from lockflight.cli.style import clean, count, short
+from lockflight.cli.waived import waived_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,11 +54,11 @@ def rule_lines(
         if findings and not new:
             yield f"      {count(len(findings), 'finding')}, shown above"
         yield from _way_out(violation, new, style, command_for(violation, environment, folder))
+    waived = {(row.code, row.term) for row in decision.waived}
     for place, rule in results.items():
-        if place not in failed:
+        if place not in failed and place not in waived:
             yield f"  {style.look} {rule.code} {rule.rule} {clean(rule.term)}  {clean(human_ages(rule.msg))}"
-    for waived in decision.waived:
-        yield f"  {style.look} {waived.code} {clean(waived.term)} waived by {short(waived.waiver)}"
+    yield from waived_lines(judgement, style)
 
 
 def _passed(rule: RuleResult, style: Style) -> Iterable[str]:
