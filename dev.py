@@ -344,7 +344,7 @@ def check_distribution(steps: Steps, made: list[Path]) -> None:
 
 def verb_setup(arguments: argparse.Namespace) -> int:
     """Make the environments."""
-    setup("dev")
+    setup("dev", "opa")
     say(f"ready: {MAIN.name}/bin/lockflight, {MAIN.name}/bin/pytest")
     if arguments.peers:
         say(f"ready: {setup_peers().relative_to(ROOT)}")
