@@ -57,12 +57,15 @@ def test_every_check_is_there(page):
 
 
 def test_every_rule_and_demand_is_there(page, project_root):
-    from lockflight.policy.bundle import baseline
+    from lockflight.policy.shipped import PACKS, pack
 
     text = page("policy.md")
-    for code, meta in baseline().rules.items():
-        assert f"[{code}](codes.md#{code.lower()})" in text
-        assert meta["title"] in text
+    for name in PACKS:
+        assert f"## The pack `{name}`" in text
+        for code, meta in pack(name).rules.items():
+            assert f"| [{code}](codes.md#{code.lower()}) |" in text
+            assert meta["title"] in text
+            assert all(control in text for control in meta["controls"])
 
 
 def test_every_word_of_the_manifest_is_there(page):

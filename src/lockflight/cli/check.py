@@ -30,7 +30,7 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-run", action="store_true", help="run no check, only decide on what is known")
     parser.add_argument("--plan", action="store_true", help="only say what would run")
     parser.add_argument(
-        "--policy", metavar="DIR", help="try this policy bundle instead; nothing is decided that counts"
+        "--policy", metavar="BUNDLE", help="try this policy bundle instead; nothing is decided that counts"
     )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="check processes (default: one per processor)"
@@ -96,9 +96,11 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
 def _bundle(args: argparse.Namespace) -> Bundle | None:
     if args.policy is None:
         return None
-    from lockflight.policy.bundle import read_folder
+    from pathlib import Path
 
-    return read_folder(folder_of(args.policy))
+    from lockflight.policy.sources import read_path
+
+    return read_path(Path(args.policy))
 
 
 def _workers(args: argparse.Namespace, run: Run) -> int:

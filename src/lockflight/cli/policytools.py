@@ -167,12 +167,15 @@ def diff(args: argparse.Namespace, run: Run) -> Reply:
     def human(style: Style) -> Iterable[str]:
         yield f"{before.name} {before.version} sha256:{short(before.digest)}"
         yield f"{after.name} {after.version} sha256:{short(after.digest)}"
+        shown = [c for c in changes if c.what != "fixture"]
         yield from table(
             [
                 [f"  {_sign(c.before, c.after)}", c.what, clean(c.name), *_values(c.what, c.before, c.after)]
-                for c in changes
+                for c in shown
             ]
         )
+        if len(shown) < len(changes):
+            yield f"{count(len(changes) - len(shown), 'fixture')} besides (--json lists them)"
         yield "no difference" if not changes else count(len(changes), "difference")
 
     return Reply("policy-diff/v1", result, human)
@@ -183,7 +186,7 @@ def _sign(before: str, after: str) -> str:
 
 
 def _values(what: str, before: str, after: str) -> list[str]:
-    if what in {"module", "fixture", "demanded"}:
+    if what in {"module", "demanded"}:
         return [""]
     if what == "rule":
         return [clean(str(json.loads(after or before)["title"]))]
