@@ -6,13 +6,13 @@ import pytest
 
 from lockflight.app import clock
 from lockflight.app.freeze import freeze, frozen, lift
-from lockflight.app.people import must_be_effective
 from lockflight.app.proposals import review
 from lockflight.app.realm import Member, Realm, create_realm
+from lockflight.app.speak import must_be_effective
 from lockflight.core.changes import Freeze, Verdict
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import RealmKind
-from lockflight.errors import InternalError, NotFound, PolicyDenied, UsageError
+from lockflight.errors import NotFound, PolicyDenied, UsageError
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_it_ends_by_itself(home, realm):
 
 def test_what_is_refused_before_it_is_written(home, realm):
     size = realm.view.size
-    with pytest.raises(PolicyDenied, match="alice may not freeze"):
+    with pytest.raises(PolicyDenied, match="alice cannot freeze"):
         stop(home, "alice")
     with pytest.raises(UsageError, match="LF0121"):
         stop(home, environment="prodction")
@@ -124,6 +124,6 @@ def test_a_person_of_another_realm_does_not_freeze_here(home, realm):
     other = create_realm(home, "other", RealmKind.PERSONAL, [Member("you", ("approver",))])
     fact = Freeze(False, "", "production", "", "", "", realm.state.root)
     receipt = realm.append([(fact.statement(), other.actor("you").signer)])[0]
-    with pytest.raises(InternalError):
+    with pytest.raises(PolicyDenied, match="holds no grant"):
         must_be_effective(realm, receipt.envelope)
     assert not standing(home)

@@ -148,7 +148,7 @@ def test_the_longest_is_allowed(home, realm):
 
 
 def test_an_auditor_asks_for_nothing(home, realm):
-    with pytest.raises(PolicyDenied, match="otto may not ask"):
+    with pytest.raises(PolicyDenied, match="otto cannot ask for a waiver"):
         ask(home, "otto")
 
 

@@ -117,7 +117,7 @@ def test_a_person_is_taken_back_with_their_keys(world):
     said = result(world, "revoke --identity eve --reason compromised --as bob")
     assert (said["scope"], said["person"]) == ("identity", "bob")
     assert "eve" not in [p["name"] for p in result(world, "realm show")["people"]]
-    refused(world, "revoke --identity eve --reason compromised --as bob", "LF4572")
+    refused(world, "revoke --identity eve --reason compromised --as bob", "LF4605")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_person_is_taken_back_with_their_keys(world):
         ("revoke --digest aaaaaaaaaaaa --scope identity --reason harmful", "LF0106"),
         ("revoke package --scope asset --reason harmful", "LF0107"),
         ("revoke --where model.safetensors --reason harmful --as eve", "LF4522"),
-        ("revoke --identity nobody --reason harmful --as bob", "LF4572"),
+        ("revoke --identity nobody --reason harmful --as bob", "LF4605"),
     ],
 )
 def test_a_revocation_names_one_thing(world, words, code):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.realm import open_realm
 from lockflight.app.resolve import release_of
+from lockflight.app.speak import need_role
 from lockflight.app.view import need_environment
-from lockflight.app.waivers import MAX_WORDS, ask, may_ask
+from lockflight.app.waivers import MAX_WORDS, ask
 from lockflight.core.changes import MAX_BREAK_GLASS_S, Reach, Scope, Waiver, WaiverKind
 from lockflight.core.fold.people import MOVERS
 from lockflight.core.times import rfc3339
@@ -73,7 +74,7 @@ def break_glass(
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     need_environment(realm.state, environment)
-    may_ask(realm, person, MOVERS, "a break-glass")
+    need_role(realm, person, MOVERS, "ask for a break-glass", code="LF4555")
     digest, name = release_of(word, realm.state)
     waiver = Waiver(
         kind=WaiverKind.BREAK_GLASS,

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.acts import Registration, Scope
 from lockflight.core.release import parse_release
-from lockflight.core.suggest import did_you_mean
 from lockflight.errors import LockflightError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockflight.app.view import RealmView
     from lockflight.core.release import Release
     from lockflight.core.state import Record, State
 
@@ -102,30 +100,6 @@ def release_of(word: str, state: State) -> tuple[str, str]:
         release = signed_release(folder)
         return release.digest, f"{release.name} {release.version}"
     return digest_of(word, known(state, Scope.RELEASE), "release")
-
-
-def person_of(word: str, view: RealmView) -> str:
-    """The pseudonym of a person, from their name or the pseudonym itself.
-
-    Raises:
-        NotFound: LF4572 nobody of that name holds a key in the realm.
-    """
-    names = view.names()
-    found = [p for p in view.state.people() if word in {p, names.get(p)}]
-    if len(found) == 1:
-        return found[0]
-    known = sorted(names.get(p, p) for p in view.state.people())
-    if len(found) > 1:
-        raise UsageError(
-            "LF0119",
-            f"{word!r} is the name of {len(found)} people: {', '.join(found)}.",
-            hint="Give one of these.",
-        )
-    raise NotFound(
-        "LF4572",
-        f"Nobody with the name {word!r} holds a key in the realm {view.name}.",
-        hint=did_you_mean(word, known, otherwise=f"People: {', '.join(known)}."),
-    )
 
 
 def entry_of(word: str, state: State) -> Record:

@@ -13,7 +13,7 @@ from lockflight.app.asof import view_at
 from lockflight.app.policies import bundle_in_force
 from lockflight.app.proposals import find
 from lockflight.app.realm import open_realm
-from lockflight.app.speak import Said
+from lockflight.app.speak import Said, need_role, say
 from lockflight.app.view import need_environment, read_blob
 from lockflight.core.acts import Registration
 from lockflight.core.changes import DAY, MAX_WAIVER_S, NEVER_WAIVED, Reach, Waiver, WaiverKind
@@ -128,22 +128,8 @@ def request(home: Path, realm_name: str, wish: Wish, *, actor: str, now: int) ->
         nonce=secrets.token_hex(16),
         realm=realm.state.root,
     )
-    may_ask(realm, person, ASKERS, "a waiver")
+    need_role(realm, person, ASKERS, "ask for a waiver", code="LF4555")
     return ask(realm, person, waiver, {"reason": wish.reason, "control": wish.control}, now)
-
-
-def may_ask(realm: Realm, person: Actor, roles: frozenset[str], what: str) -> None:
-    """See that a person may ask for something.
-
-    Raises:
-        PolicyDenied: LF4555 they hold none of the roles.
-    """
-    if not realm.personal and not roles.intersection(person.roles):
-        raise PolicyDenied(
-            "LF4555",
-            f"{person.name} may not ask for {what} (roles: {', '.join(person.roles) or 'none'}).",
-            hint=f"Asking for it needs one of the roles {', '.join(sorted(roles))}.",
-        )
 
 
 def ask(
@@ -152,18 +138,11 @@ def ask(
     """Record a waiver or break-glass with its texts in one erasable blob.
 
     Raises:
-        PolicyDenied: LF4555 it does not count after all; the reason is in the message.
+        PolicyDenied: LF4555 it would not count; the reason is in the message, and nothing was logged.
     """
     waiver = replace(waiver, reason=realm.put_blob(dict(texts)))
-    receipt = realm.append([(waiver.statement(), person.signer)])[0]
-    record = realm.state.by_digest.get(receipt.envelope)
-    if record is None or not record.effective:
-        why = record.reason if record is not None else "it is not in the log"
-        raise PolicyDenied(
-            "LF4555", f"The {waiver.kind} does not count: {why}.", hint="lockflight waiver list"
-        )
-    said = Said(receipt.envelope, receipt.index, person.principal, person.name)
-    return said, _standing(realm.view, realm.state.proposals[receipt.envelope], waiver, now)
+    said = say(realm, person, waiver.statement(), f"ask for this {waiver.kind}", code="LF4555")
+    return said, _standing(realm.view, realm.state.proposals[said.envelope], waiver, now)
 
 
 def rules(realm: Realm, environment: str = "") -> Mapping[str, JsonObject]:

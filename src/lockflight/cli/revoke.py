@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from lockflight.app.speak import Said
     from lockflight.cli.style import Style
 
 #: What `--digest` may be the digest of; a person is named, not counted out in digits.
@@ -36,7 +37,9 @@ def revoke_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where", metavar="QUERY", help="instead: every asset that `lockflight find QUERY` finds"
     )
-    parser.add_argument("--identity", metavar="NAME", help="instead: a person, with all their keys")
+    parser.add_argument(
+        "--identity", metavar="NAME", help="instead: a person or machine, with all their keys"
+    )
     parser.add_argument("--yes", action="store_true", help="revoke all that --where finds, not only one")
     parser.add_argument(
         "--reason",
@@ -55,9 +58,11 @@ def revoke(args: argparse.Namespace, run: Run) -> Reply:
     _refuse_clashes(args)
     if args.where is not None:
         return _where(args, run)
+    if args.identity is not None:
+        return _identity(args, run)
     from lockflight.app.people import revoke as say
 
-    scope, digest, name, shown = _target(args, run)
+    scope, digest, name = _target(args, run)
     said = say(
         run.home,
         run.realm,
@@ -68,6 +73,12 @@ def revoke(args: argparse.Namespace, run: Run) -> Reply:
         note=args.note,
         actor=run.actor,
     )
+    return _revoked(args, run, said, scope=scope, digest=digest, name=name, shown=name)
+
+
+def _revoked(
+    args: argparse.Namespace, run: Run, said: Said, *, scope: Scope, digest: str, name: str, shown: str
+) -> Reply:
     result = {"scope": scope.value, "digest": digest, "name": name, "reason": args.reason, **said_json(said)}
 
     def human(style: Style) -> Iterable[str]:
@@ -77,6 +88,17 @@ def revoke(args: argparse.Namespace, run: Run) -> Reply:
         yield "  next: lockflight status shows what still holds it"
 
     return Reply("revocation/v1", result, human)
+
+
+def _identity(args: argparse.Namespace, run: Run) -> Reply:
+    from lockflight.app.identity import revoke as say
+    from lockflight.core.acts import identity_digest
+
+    said, principal = say(
+        run.home, run.realm, args.identity, reason=args.reason, note=args.note, actor=run.actor
+    )
+    digest = identity_digest(principal)
+    return _revoked(args, run, said, scope=Scope.IDENTITY, digest=digest, name=principal, shown=args.identity)
 
 
 def _refuse_clashes(args: argparse.Namespace) -> None:
@@ -99,26 +121,19 @@ def _refuse_clashes(args: argparse.Namespace) -> None:
         )
 
 
-def _target(args: argparse.Namespace, run: Run) -> tuple[Scope, str, str, str]:
-    """Scope, digest, name as the statement says it, and name for people."""
+def _target(args: argparse.Namespace, run: Run) -> tuple[Scope, str, str]:
+    """Scope, digest and name."""
     if args.package is not None:
         from lockflight.app.verify import signed_release
 
         release = signed_release(folder_of(args.package))
-        name = f"{release.name} {release.version}"
-        return Scope.RELEASE, release.digest, name, name
+        return Scope.RELEASE, release.digest, f"{release.name} {release.version}"
     from lockflight.app.realm import open_realm
-    from lockflight.app.resolve import digest_of, known, person_of
+    from lockflight.app.resolve import digest_of, known
 
-    view = open_realm(run.home, run.realm).view
-    if args.identity is not None:
-        from lockflight.core.acts import identity_digest
-
-        principal = person_of(args.identity, view)
-        return Scope.IDENTITY, identity_digest(principal), principal, view.name_of(principal)
     scope = Scope(args.scope)
-    digest, name = digest_of(args.digest, known(view.state, scope), scope.value)
-    return scope, digest, name, name
+    state = open_realm(run.home, run.realm).state
+    return scope, *digest_of(args.digest, known(state, scope), scope.value)
 
 
 def _where(args: argparse.Namespace, run: Run) -> Reply:
