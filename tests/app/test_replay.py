@@ -18,6 +18,7 @@ from lockflight.app.replay import Replayer, capsule_of, replay
 from lockflight.app.view import open_view
 from lockflight.core.canonical import dumps
 from lockflight.core.capsule import Capsule, open_capsule, parse_capsule
+from lockflight.core.claims import attestations
 from lockflight.core.gate import decide, to_vsa, waivers_told
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
@@ -41,7 +42,8 @@ def _documents(count: int, seed: int) -> list[dict[str, Any]]:
     chance = random.Random(seed)
     made = []
     for number in range(count):
-        change = chance.choice([*bundle.bites.values()]) if chance.random() < 0.5 else []
+        bite = chance.choice([*bundle.bites.values()])
+        change = bite.operations if chance.random() < 0.5 else ()
         facts: Any = patched(copy.deepcopy(bundle.base), change)
         facts["now"] = rfc3339(1_780_000_000 + number)
         for rows in facts["evidence"].values():
@@ -68,14 +70,14 @@ def _record(realm: Realm, documents: list[dict[str, Any]]) -> None:
         blobs.put(dumps(facts))
         statement = to_vsa(
             decision,
-            assets=[],
+            assets=[(a["name"], a["digest"]) for a in facts["release"]["assets"]],
             verifier="https://lockflight.dev/verifier/test",
             versions={"lockflight": "0"},
             time_verified=facts["now"],
             resource_uri="lockflight:test",
             policy_uri="lockflight:policy/baseline@1",
-            attestations=[],
-            separation="people",
+            attestations=attestations(facts),
+            separation=facts["realm"]["separation"],
             bundle=kept,
             waivers=waivers_told(facts, decision.waived),
         )
@@ -197,12 +199,13 @@ def test_one_flipped_bit_of_the_proof_is_noticed(
 
 def test_evidence_that_the_log_does_not_hold_is_noticed(decided: tuple[Realm, str, list[FoldEntry]]) -> None:
     """A gate key that signs facts of its own making is found out by the log."""
-    realm, _, entries = decided
+    realm, _, _ = decided
     facts: Any = json.loads(_capsule(decided).facts)
     name = next(iter(facts["evidence"]))
     facts["evidence"][name][0]["summary"]["safe"] = 99
     _record(realm, [facts])
-    view = open_view(realm.home, realm.name)
+    entries: list[FoldEntry] = []
+    view = open_view(realm.home, realm.name, verified=entries)
     forged = capsule_of(view, str(view.size - 1))
     done = replay(forged, realm.state.root, entries=entries)
     assert not done.same

@@ -79,6 +79,11 @@ def waiver(ledger: LiveLedger, **changes: object) -> Waiver:
     return Waiver(**{**given, **changes})  # type: ignore[arg-type]
 
 
+def told(ledger: LiveLedger, now: int) -> list[dict[str, object]]:
+    about = {"contents": [RELEASE.digest], "project": "bot", "environment": "staging"}
+    return waiver_facts(ledger.state(), **about, now=now)  # type: ignore[arg-type,return-value]
+
+
 def admission(ledger: LiveLedger, environment: str = "development", **changes: object) -> set[str]:
     given: dict[str, object] = {
         "release": RELEASE.digest,
@@ -182,12 +187,16 @@ def test_a_waiver_goes_through_its_standings(ledger: LiveLedger) -> None:
     asked = waiver(ledger, not_before=rfc3339(NOW + DAY), expires=rfc3339(NOW + 2 * DAY))
     digest = ledger.add(asked.statement(), "alice")
     proposal = ledger.state().proposals[digest]
-    assert standing(proposal, NOW) == "pending"
-    assert standing(proposal, NOW + PROPOSAL_S + 1) == "expired"
+    assert standing(ledger.state(), proposal, NOW) == "pending"
+    assert standing(ledger.state(), proposal, NOW + PROPOSAL_S + 1) == "expired"
     assert ledger.code(ledger.review(digest, "bob")) == "LF7256"
     ledger.review(digest, "dora")
-    assert [standing(proposal, NOW + s) for s in (0, DAY, 2 * DAY)] == ["not-yet", "active", "expired"]
-    [row] = waiver_facts(ledger.state(), NOW + DAY)
+    assert [standing(ledger.state(), proposal, NOW + s) for s in (0, DAY, 2 * DAY)] == [
+        "not-yet",
+        "active",
+        "expired",
+    ]
+    [row] = told(ledger, NOW + DAY)
     assert (row["requester"], row["approver"], row["status"]) == ("p-alice", "p-dora", "active")  # type: ignore[index,call-overload]
 
 
@@ -196,7 +205,7 @@ def test_renewals_are_counted(ledger: LiveLedger) -> None:
     for _ in range(3):
         last = ledger.add(waiver(ledger, renews=last).statement(), "alice")
         ledger.review(last, "dora")
-    assert [row["renewals"] for row in waiver_facts(ledger.state(), NOW)] == [0, 1, 2]  # type: ignore[index,call-overload]
+    assert [row["renewals"] for row in told(ledger, NOW)] == [0, 1, 2]  # type: ignore[index,call-overload]
 
 
 def test_who_asked_for_a_waiver_is_an_author(ledger: LiveLedger) -> None:
@@ -331,7 +340,7 @@ def test_one_person_alone_needs_nobody() -> None:
     realm.person("me", "author")
     realm.register(RELEASE, "me")
     digest = realm.add(waiver(realm).statement(), "me")
-    assert standing(realm.state().proposals[digest], NOW) == "active"
+    assert standing(realm.state(), realm.state().proposals[digest], NOW) == "active"
     realm.add(ladder(realm, quorum=()).statement(), "me")
     assert realm.state().environment("staging").quorum == ()  # type: ignore[union-attr]
     assert "LF4505" in admission(realm, "staging", requester="p-me")

@@ -133,7 +133,7 @@ def test_a_key_that_was_revoked_since_does_not_count() -> None:
     ledger.revoke(load_der(ledger.keys["ci"].public_der).keyid, "bob", scope=Scope.KEY)
     assert labels(ledger)[WEIGHTS] == "unknown"
     assert facts(ledger)["provenance"] == []
-    assert f.authors_of(ledger.state(), [WEIGHTS]) == {"p-carol"}
+    assert f.authors_of(ledger.state(), [WEIGHTS]) == {"p-carol", "p-ci"}
 
 
 def test_an_intake_counts_only_with_the_gates_word(monkeypatch: pytest.MonkeyPatch) -> None:

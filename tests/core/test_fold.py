@@ -355,6 +355,9 @@ def test_a_revoked_asset_takes_every_release_with_it(ledger: Ledger) -> None:
     assert _why(ledger, ledger.promote(bad, decision="", action=Action.ROLLBACK)) == "LF7252"
     late = ledger.promote(bad, decision=ledger.decide(bad, "staging"), environment="staging")
     assert _why(ledger, late) == "LF7252"
+    other = release(version="3")
+    ledger.register(other, "alice")
+    ledger.promote(other, decision=ledger.decide(other, "development"))
     assert not _why(ledger, ledger.promote(good, decision="", action=Action.ROLLBACK))
 
 

@@ -16,7 +16,7 @@ from lockflight.errors import EnvironmentProblem, PolicyDenied, VerificationFail
 from tests.core.test_ruling import result, violation
 from tests.policy import factories as f
 
-POLICY = PolicyRef("made-up", "1", "c" * 64, frozenset({"LF4100", "LF4101"}), frozenset({"LF4101"}))
+POLICY = PolicyRef("made-up", "1", "c" * 64, frozenset({"LF4100", "LF4105"}), frozenset({"LF4105"}))
 ENGINES = ({"name": "regorus", "version": "0", "sha256": "d" * 64},)
 
 
@@ -30,8 +30,8 @@ def output(**changes):
         "violations": [],
         "warnings": [],
         "waived": [],
-        "rules": [passing("LF4100"), passing("LF4101")],
-        "evaluated_rules": ["LF4100", "LF4101"],
+        "rules": [passing("LF4100"), passing("LF4105")],
+        "evaluated_rules": ["LF4100", "LF4105"],
         "skipped": [],
         **changes,
     }
@@ -68,24 +68,24 @@ def test_the_engine_gets_canonical_facts():
 def test_a_violation_denies():
     decision = ask(denying())
     assert decision.allow is False
-    assert codes(decision) == [("LF4101", "")]
+    assert codes(decision) == [("LF4105", "")]
 
 
 CONTRADICTIONS = [
-    ("allows in spite of a violation", denying() | {"allow": True}, [("LF4018", "allow"), ("LF4101", "")]),
+    ("allows in spite of a violation", denying() | {"allow": True}, [("LF4018", "allow"), ("LF4105", "")]),
     ("denies without a reason", output(allow=False), [("LF4018", "allow")]),
-    ("a demanded rule was not evaluated", output(evaluated_rules=["LF4100"]), [("LF4016", "LF4101")]),
+    ("a demanded rule was not evaluated", output(evaluated_rules=["LF4100"]), [("LF4016", "LF4105")]),
     (
         "nothing was evaluated",
         output(evaluated_rules=[], rules=[]),
-        [("LF4016", "LF4100"), ("LF4016", "LF4101"), ("LF4017", "LF4100"), ("LF4017", "LF4101")],
+        [("LF4016", "LF4100"), ("LF4016", "LF4105"), ("LF4017", "LF4100"), ("LF4017", "LF4105")],
     ),
-    ("a demanded rule has no result", output(rules=[passing("LF4100")]), [("LF4017", "LF4101")]),
-    ("a failure that nobody tells", output(rules=[passing("LF4100"), result()]), [("LF4018", "LF4101")]),
+    ("a demanded rule has no result", output(rules=[passing("LF4100")]), [("LF4017", "LF4105")]),
+    ("a failure that nobody tells", output(rules=[passing("LF4100"), result()]), [("LF4018", "LF4105")]),
     (
         "a violation whose rule passed",
         output(allow=False, violations=[violation()]),
-        [("LF4018", "LF4101"), ("LF4101", "")],
+        [("LF4018", "LF4105"), ("LF4105", "")],
     ),
     (
         "a violation without a result",
@@ -94,8 +94,8 @@ CONTRADICTIONS = [
     ),
     (
         "a waived rule that passed",
-        output(waived=[{"code": "LF4101", "rule": "x", "term": "", "waiver": "e" * 64}]),
-        [("LF4018", "LF4101"), ("LF4018", "LF4101")],
+        output(waived=[{"code": "LF4105", "rule": "x", "term": "", "waiver": "e" * 64}]),
+        [("LF4018", "LF4105"), ("LF4018", "LF4105")],
     ),
 ]
 
@@ -112,18 +112,18 @@ def test_an_output_that_does_not_fit_together_denies(out, expected):
 def test_a_warning_does_not_deny():
     decision = ask(output(rules=[passing("LF4100"), result()], warnings=[violation()]))
     assert decision.allow is True
-    assert [w.code for w in decision.warnings] == ["LF4101"]
+    assert [w.code for w in decision.warnings] == ["LF4105"]
 
 
 def waiving(*, term="", **changes):
-    waived = [{"code": "LF4101", "rule": "x", "term": term, "waiver": f.digest("waiver", "LF4101", "")}]
+    waived = [{"code": "LF4105", "rule": "x", "term": term, "waiver": f.digest("waiver", "LF4105", "")}]
     return output(rules=[passing("LF4100"), result(**changes)], waived=waived)
 
 
 def test_a_waiver_takes_a_failure_away():
-    decision = ask(waiving(), f.facts() | {"waivers": [f.waiver("LF4101", "")]})
+    decision = ask(waiving(), f.facts() | {"waivers": [f.waiver("LF4105", "")]})
     assert decision.allow is True
-    assert decision.waived[0].waiver == f.digest("waiver", "LF4101", "")
+    assert decision.waived[0].waiver == f.digest("waiver", "LF4105", "")
 
 
 #: Whatever the policy says that it waived, the gate looks again.
@@ -157,16 +157,16 @@ def waivers(changes):
     if changes is None:
         return []
     rest = {key: value for key, value in changes.items() if key not in {"scope", "rule"}}
-    rest.setdefault("digest", f.digest("waiver", "LF4101", ""))
+    rest.setdefault("digest", f.digest("waiver", "LF4105", ""))
     return [
-        f.waiver("LF4101", "", scope=changes.get("scope")) | {"rule": changes.get("rule", "LF4101")} | rest
+        f.waiver("LF4105", "", scope=changes.get("scope")) | {"rule": changes.get("rule", "LF4105")} | rest
     ]
 
 
 @pytest.mark.parametrize("changes", [u[1] for u in UNWAIVED], ids=[u[0] for u in UNWAIVED])
 def test_a_failure_that_nobody_waived_denies(changes):
     decision = ask(waiving(), f.facts() | {"waivers": waivers(changes)})
-    assert codes(decision) == [("LF4018", "LF4101")]
+    assert codes(decision) == [("LF4018", "LF4105")]
     assert decision.allow is False
 
 
@@ -187,17 +187,17 @@ def test_waivers_that_fit(changes):
 
 def test_a_rule_that_cannot_be_waived_denies():
     policy = PolicyRef("made-up", "1", "c" * 64, POLICY.required_rules)
-    facts = f.facts() | {"waivers": [f.waiver("LF4101", "")]}
+    facts = f.facts() | {"waivers": [f.waiver("LF4105", "")]}
     decision = decide(facts, policy, lambda _: waiving(), engines=ENGINES)
-    assert codes(decision) == [("LF4018", "LF4101")]
+    assert codes(decision) == [("LF4018", "LF4105")]
     assert "cannot be waived" in decision.violations[0].msg
 
 
 def test_a_waiver_of_one_term_hides_no_other():
-    facts = f.facts() | {"waivers": [f.waiver("LF4101", "")]}
+    facts = f.facts() | {"waivers": [f.waiver("LF4105", "")]}
     rules = [passing("LF4100"), result(), result(term="code")]
-    assert codes(ask(waiving() | {"rules": rules}, facts)) == [("LF4018", "LF4101")]
-    assert codes(ask(waiving(passed=True), facts)) == [("LF4018", "LF4101")]
+    assert codes(ask(waiving() | {"rules": rules}, facts)) == [("LF4018", "LF4105")]
+    assert codes(ask(waiving(passed=True), facts)) == [("LF4018", "LF4105")]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_what_the_engine_raises_goes_through():
 
 
 def based(**changes):
-    rules = [passing("LF4100"), passing("LF4101", **changes)]
+    rules = [passing("LF4100"), passing("LF4105", **changes)]
     return ask(output(rules=rules)).basis
 
 
@@ -255,7 +255,7 @@ def test_the_basis_holds_values_and_terms_but_no_times_and_digests():
 def test_a_policy_or_a_waiver_changes_the_basis():
     rules = parse_ruling(output()).rules
     waived = parse_ruling(
-        output(waived=[{"code": "LF4101", "rule": "", "term": "", "waiver": "e" * 64}])
+        output(waived=[{"code": "LF4105", "rule": "", "term": "", "waiver": "e" * 64}])
     ).waived
     plain = basis("c" * 64, rules, (), ())
     assert basis("d" * 64, rules, (), ()) != plain
@@ -266,7 +266,7 @@ def test_a_policy_or_a_waiver_changes_the_basis():
 def test_a_result_outside_the_basis_comes_in_when_it_denies():
     rules = [passing("LF4100"), result(basis="none")]
     denied = ask(denying() | {"rules": rules})
-    passed = ask(output(rules=[passing("LF4100"), passing("LF4101", basis="none")]))
+    passed = ask(output(rules=[passing("LF4100"), passing("LF4105", basis="none")]))
     assert denied.basis != passed.basis
 
 

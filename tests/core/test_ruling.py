@@ -16,7 +16,7 @@ E = "b" * 64
 
 def result(**changes):
     return {
-        "code": "LF4101",
+        "code": "LF4105",
         "rule": "realm",
         "term": "",
         "passed": False,
@@ -32,7 +32,7 @@ def result(**changes):
 
 def violation(**changes):
     return {
-        "code": "LF4101",
+        "code": "LF4105",
         "rule": "realm",
         "term": "",
         "severity": "high",
@@ -53,7 +53,7 @@ def output(**changes):
         "warnings": [],
         "waived": [{"code": "LF4102", "rule": "x", "term": "t", "waiver": D}],
         "rules": [result(), result(code="LF4100", passed=True, basis="outcome")],
-        "evaluated_rules": ["LF4101", "LF4100", "LF4101"],
+        "evaluated_rules": ["LF4105", "LF4100", "LF4105"],
         "skipped": [],
         **changes,
     }
@@ -61,11 +61,11 @@ def output(**changes):
 
 def test_an_output_reads_in_a_fixed_order():
     ruling = parse_ruling(output())
-    assert [r.code for r in ruling.rules] == ["LF4100", "LF4101"]
+    assert [r.code for r in ruling.rules] == ["LF4100", "LF4105"]
     assert ruling.rules[1].evidence == (D, E)
     assert ruling.rules[0].basis is InBasis.OUTCOME
     assert ruling.violations[0].severity is Severity.HIGH
-    assert ruling.evaluated == ("LF4100", "LF4101")
+    assert ruling.evaluated == ("LF4100", "LF4105")
     assert ruling.waived[0].waiver == D
     turned = output(rules=output()["rules"][::-1])
     assert dumps(parse_ruling(turned).to_json()) == dumps(ruling.to_json())

@@ -32,12 +32,12 @@ def test_a_version_is_not_taken_for_the_start_of_a_digest() -> None:
     from lockflight.app.promote import _earlier
 
     slot = _slot(("2", "aa" * 32), ("3", "2f" * 32), ("4", "bb" * 32))
-    assert _earlier(slot, "2", NOW + 10).version == "2"
-    assert _earlier(slot, "2f" * 6, NOW + 10).version == "3"
-    assert _earlier(slot, "", NOW + 10).version == "3"
+    assert _earlier(slot, "2", NOW + 10, 90 * 86_400).version == "2"
+    assert _earlier(slot, "2f" * 6, NOW + 10, 90 * 86_400).version == "3"
+    assert _earlier(slot, "", NOW + 10, 90 * 86_400).version == "3"
     for word in ("2f", "b", "5"):
         with pytest.raises(NotFound):
-            _earlier(slot, word, NOW + 10)
+            _earlier(slot, word, NOW + 10, 90 * 86_400)
 
 
 def test_a_project_that_never_was_cannot_be_rolled_back(realm: Realm) -> None:

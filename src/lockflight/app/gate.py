@@ -9,6 +9,7 @@ import lockflight
 from lockflight.app.policies import bundle_in_force, keep
 from lockflight.core.admit import Admission, admit
 from lockflight.core.canonical import dumps
+from lockflight.core.claims import attestations
 from lockflight.core.facts import build_facts
 from lockflight.core.gate import decide, required, to_vsa, waivers_told
 from lockflight.core.times import rfc3339
@@ -156,6 +157,7 @@ class Gate:
             checkpoint=view.checkpoint,
             infos=self.infos.values(),
             now=now,
+            break_glass=break_glass,
         )
         policy = self.policy(environment)
         decision = decide(facts, policy.ref, policy.evaluate, engines=policy.engines)
@@ -191,7 +193,7 @@ class Gate:
             time_verified=rfc3339(now),
             resource_uri=f"lockflight:{release.name}@sha256:{release.digest}",
             policy_uri=f"lockflight:policy/{decision.policy.name}@{decision.policy.version}",
-            attestations=_attestations(facts),
+            attestations=attestations(facts),
             separation=judgement.admission.separation,
             bundle=keep(realm.folder, self.bundle(decision.environment)),
             waivers=waivers_told(facts, decision.waived),
@@ -202,11 +204,3 @@ class Gate:
         statement = self.statement(realm, release, judgement, now)
         receipt = realm.append([(statement, realm.signer(Duty.GATE))])[0]
         return replace(judgement, recorded=receipt.envelope)
-
-
-def _attestations(facts: JsonObject) -> list[str]:
-    """Envelope digests of all evidence in facts; the specification of VSAs wants every one."""
-    evidence = facts["evidence"]
-    tables = [*(evidence.values() if isinstance(evidence, dict) else ()), facts["provenance"]]
-    rows = [row for rows in tables if isinstance(rows, list) for row in rows if isinstance(row, dict)]
-    return sorted({str(row["digest"]) for row in rows})

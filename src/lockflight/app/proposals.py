@@ -10,11 +10,12 @@ from lockflight.app.speak import Said, say
 from lockflight.core.changes import PROPOSAL_S, Adoption, Freeze, LadderChange, Review, Verdict, Waiver
 from lockflight.core.quorum import spell
 from lockflight.core.suggest import did_you_mean
-from lockflight.core.trust import Duty, Grant
+from lockflight.core.trust import Duty, Environment, Grant
 from lockflight.core.waivers import standing
 from lockflight.errors import NotFound, PolicyDenied, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lockflight.app.realm import Realm
@@ -32,12 +33,12 @@ def waiting(state: State, now: int) -> list[Proposal]:
         state: the fold.
         now: Unix seconds.
     """
-    return [p for p in state.proposals.values() if _waits(p, now)]
+    return [p for p in state.proposals.values() if _waits(state, p, now)]
 
 
-def _waits(proposal: Proposal, now: int) -> bool:
+def _waits(state: State, proposal: Proposal, now: int) -> bool:
     if isinstance(proposal.fact, Waiver):
-        return standing(proposal, now) == "pending"
+        return standing(state, proposal, now) == "pending"
     return proposal.decided_at < 0 and now <= proposal.logged_at + PROPOSAL_S
 
 
@@ -57,8 +58,7 @@ def describe(view: RealmView, proposal: Proposal) -> str:
     if isinstance(fact, Grant):
         return _grant(view, fact)
     if isinstance(fact, LadderChange):
-        steps = (f"{e.name} ({spell({s.role: s.count for s in e.quorum}) or 'nobody'})" for e in fact.ladder)
-        return "environments: " + ", ".join(steps)
+        return "environments: " + ("; ".join(_ladder(view.state.ladder, fact.ladder)) or "as they are")
     if isinstance(fact, Adoption):
         where = ", ".join(fact.environments) or "everywhere"
         return f"let the policy {fact.name} {fact.version} ({fact.bundle[:16]}) judge {where}"
@@ -70,6 +70,35 @@ def describe(view: RealmView, proposal: Proposal) -> str:
         where = f" in {fact.scope.environment}" if fact.scope.environment else ""
         return f"{fact.kind}: {what} for {fact.name}{where}, until {fact.expires}, ticket {fact.ticket}"
     return proposal.kind
+
+
+def _ladder(old: tuple[Environment, ...], new: tuple[Environment, ...]) -> Iterable[str]:
+    """What differs between two ladders, field by field: who consents must see what is dropped."""
+    before = {step.name: step for step in old}
+    for name in sorted(set(before) - {step.name for step in new}):
+        yield f"{name} goes"
+    for step in new:
+        was, now = _told(before.get(step.name)), _told(step)
+        changed = [
+            f"{key} {was[key]} -> {now[key]}" if was else f"{key} {now[key]}"
+            for key in now
+            if was.get(key) != now[key]
+        ]
+        if changed:
+            yield f"{step.name}{'' if was else ' is new'}: {', '.join(changed)}"
+
+
+def _told(step: Environment | None) -> dict[str, str]:
+    if step is None:
+        return {}
+    return {
+        "after": step.after or "nothing",
+        "needs": spell({seat.role: seat.count for seat in step.quorum}) or "nobody",
+        "asked for by": " or ".join(step.requesters) or "anybody",
+        "factor": step.factor,
+        "mode": step.mode.value,
+        "rollback within": f"{step.rollback_s // 86_400} days",
+    }
 
 
 def _grant(view: RealmView, fact: Grant) -> str:

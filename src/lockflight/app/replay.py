@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.resolve import entry_of
 from lockflight.core.capsule import Capsule, Opened, decode_files, facts_fit, open_capsule
+from lockflight.core.claims import claims
 from lockflight.core.dsse import decode
 from lockflight.core.factlog import checkpoint_of, facts_again
 from lockflight.core.fold.run import fold
@@ -147,6 +148,11 @@ class Replayer:
             EnvironmentProblem: LF4005 to LF4008 the policy does not read or bite, LF4001 no engine.
         """
         opened = open_capsule(capsule, root)
+        told = claims(opened.stored, opened.facts)
+        if told:
+            raise VerificationFailed(
+                "LF7193", f"The decision says something else than its facts about {', '.join(told)}."
+            )
         differences = None if entries is None else tuple(_against_log(opened, root, entries))
         reruns = tuple(_rerun(opened, gate) for gate in self._policies(opened))
         return Replay(opened, reruns, differences)
@@ -176,11 +182,18 @@ def replay(capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None =
 
 
 def _against_log(opened: Opened, root: str, entries: Sequence[FoldEntry]) -> list[str]:
-    size, top = checkpoint_of(opened.facts)
-    before = entries[:size]
-    if len(before) != size or merkle_root([leaf_hash(e.leaf) for e in before]).hex() != top:
-        return ["realm.checkpoint"]
-    return facts_fit(opened.facts, facts_again(fold(root, before), opened.facts))
+    record = fold(root, entries).by_digest.get(opened.envelope)
+    if record is None or not record.effective:
+        why = f"it does not count: {record.reason}" if record is not None else "it is not there"
+        return [f"the decision itself, since {why}"]
+    try:
+        size, top = checkpoint_of(opened.facts)
+        before = entries[:size]
+        if len(before) != size or merkle_root([leaf_hash(e.leaf) for e in before]).hex() != top:
+            return ["realm.checkpoint"]
+        return facts_fit(opened.facts, facts_again(fold(root, before), opened.facts))
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerificationFailed("LF7193", f"The facts of the decision do not read: {error}.") from error
 
 
 def _rerun(opened: Opened, policy: PolicyGate) -> Rerun:
@@ -204,7 +217,9 @@ def _rerun(opened: Opened, policy: PolicyGate) -> Rerun:
 def _changes(stored: StoredDecision, again: Decision) -> Iterable[str]:
     if again.allow != stored.allow:
         yield "the verdict is another"
-    if again.output_digest != stored.output_digest:
-        yield "the output is another"
-    if again.basis != stored.basis:
-        yield "the basis is another"
+    for part in ("release", "name", "environment", "basis", "output_digest", "input_digest"):
+        if getattr(again, part) != getattr(stored, part):
+            yield f"the {part.replace('_digest', '')} is another"
+    for part in ("rules", "violations", "warnings", "waived", "evaluated", "skipped"):
+        if tuple(getattr(again, part)) != tuple(getattr(stored, part)):
+            yield f"its {part} are others"

@@ -21,7 +21,7 @@ from lockflight.core.fold.people import ASKERS
 from lockflight.core.shape import obj
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339
-from lockflight.core.waivers import renewals, standing
+from lockflight.core.waivers import standing
 from lockflight.errors import PolicyDenied, UsageError
 
 if TYPE_CHECKING:
@@ -254,11 +254,11 @@ def _standing(view: RealmView, proposal: Proposal, waiver: Waiver, now: int) -> 
     return Standing(
         digest=proposal.digest,
         waiver=waiver,
-        status=standing(proposal, now),
+        status=standing(view.state, proposal, now),
         logged_at=proposal.logged_at,
         requester=view.name_of(proposal.proposer),
         approver=view.name_of(proposal.decided_by) if proposal.decided_by else "",
-        renewals=renewals(view.state, proposal.digest),
+        renewals=proposal.depth,
         reason=str(words.get("reason", "")),
         control=str(words.get("control", "")),
     )

@@ -148,7 +148,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
                 f"lockflight check --env {environment}",
             )
         )
-    if release not in state.registrations:
+    if not any(r.signer not in state.revoked_keys for r in state.registrations.get(release, [])):
         obstacles.append(
             Obstacle(
                 "LF4502",
@@ -182,6 +182,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
     _requester(asked, step, obstacles)
     counted, ignored = _approvals(asked, step, obstacles)
     used = _quorum(asked, step, counted, ignored, obstacles)
+    _broken_glass(asked, obstacles)
     return Admission(
         admitted=not obstacles,
         obstacles=tuple(obstacles),
@@ -278,7 +279,7 @@ def _approvals(
     people = state.people()
     requester = people.get(asked.requester)
     if requester is not None:
-        makers |= {requester.human}
+        makers |= state.selves(requester)
     newest: dict[str, Record] = {}
     for record in state.approvals.get((asked.release, asked.environment), []):
         if record.key is not None:
@@ -291,8 +292,10 @@ def _approvals(
         if not isinstance(fact, Approval) or record.key is None:
             continue
         if fact.verdict == "deny":
-            # A denial holds whatever is decided later, until who denied says otherwise or holds no grant any more.
-            if key is not None and DENIERS.intersection(record.key.roles, key.roles):
+            # It holds whatever is decided later, until who denied says otherwise or two people took their grant
+            # away: whoever revokes a colleague's key does not take back that colleague's no.
+            still = DENIERS.intersection(key.roles) if key is not None else principal not in state.withdrawn
+            if DENIERS.intersection(record.key.roles) and still:
                 obstacles.append(
                     Obstacle(
                         "LF4509",
@@ -311,14 +314,29 @@ def _approvals(
     return counted, ignored
 
 
+def _broken_glass(asked: _Asked, obstacles: list[Obstacle]) -> None:
+    """A break-glass takes violations away only where it is named, since only there anybody reviews it."""
+    for digest in asked.waivers:
+        found = asked.state.proposals.get(digest)
+        fact = found.fact if found is not None else None
+        if isinstance(fact, Waiver) and fact.kind is WaiverKind.BREAK_GLASS and digest != asked.break_glass:
+            obstacles.append(
+                Obstacle(
+                    "LF4548",
+                    "The decision rests on a break-glass that the promotion does not name.",
+                    f"lockflight promote PACKAGE --to {asked.environment} --break-glass {digest[:16]}",
+                )
+            )
+
+
 def _why_not(asked: _Asked, step: Environment, record: Record, makers: frozenset[str]) -> str:
     """Why an approval for this basis does not count; empty when it does."""
     state, fact, then = asked.state, record.fact, record.key
     if not isinstance(fact, Approval) or then is None:
         return "it does not read"
     now_key = state.people().get(then.principal)
-    if now_key is None or now_key.expired(asked.now) or record.signer in state.revoked_keys:
-        return "who gave it holds no grant any more"
+    if now_key is None or now_key.expired(asked.now) or record.signer != now_key.keyid:
+        return "who gave it holds no grant any more, or another key by now"
     if now_key.duty is not Duty.PERSON:
         return "a machine gave it"
     if unix(fact.expires) <= asked.now:
@@ -332,7 +350,7 @@ def _why_not(asked: _Asked, step: Environment, record: Record, makers: frozenset
     if not _roles(asked, record).intersection(seat.role for seat in step.quorum):
         wanted = " or ".join(seat.role for seat in step.quorum) or "nobody"
         return f"who gave it does not hold a role of the quorum ({wanted}), then and now"
-    if now_key.human in makers:
+    if (state.selves(then) | state.selves(now_key)) & makers:
         if asked.now < record.logged_at + COOL_OFF_S:
             return f"an author gave it; it counts from {rfc3339(record.logged_at + COOL_OFF_S)} on"
     elif biased(state, then.principal, makers, asked.now):
@@ -453,6 +471,8 @@ def _broken(asked: _Asked) -> str:
         return "there is none of that digest"
     if not found.consented:
         return "no second person consented"
+    if any(keyid in asked.state.revoked_keys for keyid in found.keys):
+        return "a key that asked for it or consented was revoked since"
     if fact.scope.digest != asked.release or fact.scope.environment != asked.environment:
         return "it is about something else"
     if not unix(fact.not_before) <= asked.now < unix(fact.expires):

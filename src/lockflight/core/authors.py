@@ -22,7 +22,7 @@ FRESH_GRANT_S = 7 * 86_400
 def authors(
     state: State, release: str, *, environment: str = "", project: str = "", waivers: Iterable[str] = ()
 ) -> frozenset[str]:
-    """Humans who do not approve a release for an environment; nobody is exempt.
+    """Humans, and their accounts, who do not approve a release for an environment; nobody is exempt.
 
     They signed or registered it, built it or committed to what it was built from, asked for a waiver that its
     decision uses, or changed the policy or the environments since the slot last moved.
@@ -34,26 +34,24 @@ def authors(
         project: whose slot.
         waivers: envelope digests of the waivers that the decision uses.
     """
-    found = {
-        record.key.human
-        for record in (*state.signatures.get(release, []), *state.registrations.get(release, []))
-        if record.key is not None
-    }
-    found |= {state.human(p) for p in authors_of(state, [release, *state.contents(release)])}
-    for digest in waivers:
-        asked = state.proposals.get(digest)
-        if asked is not None:
-            found.add(asked.human)
+    found: set[str] = set()
+    for record in (*state.signatures.get(release, []), *state.registrations.get(release, [])):
+        if record.key is not None:
+            found |= state.selves(record.key)
+    for principal in authors_of(state, [release, *state.contents(release)]):
+        found |= {principal, state.human(principal)}
+    asked = [state.proposals[digest] for digest in waivers if digest in state.proposals]
     if environment:
-        moved = state.slot(project, environment).moved
-        found |= {
-            change.human
-            for change in state.proposals.values()
-            if change.consented
-            and change.decided_at >= moved
+        entered = state.slot(project, environment).entered
+        asked += [
+            change
+            for change in state.changes
+            if change.decided_at >= entered
             and isinstance(change.fact, (Adoption, LadderChange))
             and _concerns(change.fact, environment)
-        }
+        ]
+    for proposal in asked:
+        found |= {proposal.proposer, proposal.human, state.human(proposal.proposer)}
     return frozenset(found - {""})
 
 

@@ -16,7 +16,7 @@ from lockflight.core.canonical import JsonObject, dumps, loads_object
 from lockflight.core.dsse import b64, decode
 from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.shape import array, obj
-from lockflight.core.trust import Duty, Trust, parse_trust, root_digest
+from lockflight.core.trust import Duty, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_logged
 from lockflight.core.verify.envelope import open_envelope
 from lockflight.core.verify.keys import PublicKey, load_der
@@ -186,8 +186,8 @@ def _trust(envelopes: Sequence[bytes], root: str) -> Trust:
                     f"not of sha256:{root[:16]}….",
                     hint="Ask who gave it to you which realm decided.",
                 )
-        elif found.prev != root_digest(trust.statement().payload()):
-            raise VerificationFailed("LF7191", "The trust statements do not follow each other.")
+        elif fault := follows(trust, found):
+            raise VerificationFailed("LF7191", f"The trust statements do not follow each other: {fault}.")
         signer = key or load_der(found.key(Duty.ROOT).der)
         open_envelope(envelope, signer, what="trust statement")
         trust, key = found, load_der(found.key(Duty.ROOT).der)

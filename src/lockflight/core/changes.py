@@ -36,6 +36,8 @@ NEVER_WAIVED = re.compile(r"LF(?:7\d{3}|45\d\d|40\d\d|4100|4101|4108|4109|4112|4
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{1,63}", re.ASCII)
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _WORDS = 200
+#: A term may be the name of a file.
+MAX_TERM = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +283,9 @@ def parse_waiver(statement: st.Statement) -> Waiver:
     raw = statement.predicate
     result = Waiver(
         kind=WaiverKind(text(raw["kind"])),
-        name=statement.subjects[0].name,
+        name=_short(statement.subjects[0].name),
         rule=_short(raw["rule"]),
-        term=text(raw["term"]),
+        term=_short(raw["term"], MAX_TERM),
         scope=parse_scope(raw["scope"]),
         reason=text(raw["reason"]),
         ticket=_short(raw["ticket"]),
@@ -412,10 +414,10 @@ def parse_review(statement: st.Statement) -> Review:
     return _same(result, result.statement(), statement)
 
 
-def _short(value: JsonValue) -> str:
+def _short(value: JsonValue, longest: int = _WORDS) -> str:
     words = text(value)
-    if len(words) > _WORDS:
-        raise ValueError(f"a text is longer than {_WORDS} characters")
+    if len(words) > longest:
+        raise ValueError(f"a text is longer than {longest} characters")
     return words
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.core.changes import WaiverKind
 from lockflight.core.factprov import asset_labels, provenance_rows
 from lockflight.core.facts import evidence_row, realm_fact, release_fact, state_fact
 from lockflight.core.release import Asset, Dependency, Reference, Release
@@ -55,9 +56,22 @@ def facts_again(state: State, facts: JsonObject) -> JsonObject:
             for check, rows in obj(facts["evidence"]).items()
         },
         "provenance": provenance_rows(state, release),
-        "waivers": waiver_facts(state, now),
+        "waivers": waiver_facts(
+            state,
+            contents=(digest, *release.contents),
+            project=project,
+            environment=environment,
+            now=now,
+            break_glass=_named(facts),
+        ),
         "state": state_fact(state, release, digest, project, environment, now),
     }
+
+
+def _named(facts: JsonObject) -> str:
+    """The break-glass that facts hold; only one that was named stands there."""
+    rows = [obj(row) for row in array(facts["waivers"])]
+    return next((text(row["digest"]) for row in rows if row["kind"] == WaiverKind.BREAK_GLASS), "")
 
 
 def _row(state: State, check: str, row: JsonObject, now: int) -> JsonValue:

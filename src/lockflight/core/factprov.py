@@ -120,6 +120,8 @@ def authors_of(state: State, release_contents: Iterable[str]) -> frozenset[str]:
             fact = provenance_of(record)
             if fact.origin is Origin.RECORD or digest in direct:
                 found.update(fact.authors.principals)
+            if fact.origin is not Origin.FOREIGN and record.key is not None and record.key.principal:
+                found |= {record.key.principal, record.key.human}  # who ran the step, or owns what ran it
             if fact.origin is Origin.RECORD:
                 waiting += [m.sha256 for m in fact.materials if m.sha256]
     return frozenset(found)

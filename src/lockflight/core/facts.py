@@ -33,6 +33,7 @@ def build_facts(
     infos: Iterable[CheckInfo],
     now: int,
     project: str = "",
+    break_glass: str = "",
 ) -> JsonObject:
     """Everything that the gate may know about a release.
 
@@ -44,6 +45,7 @@ def build_facts(
         infos: every check that this installation knows; they tell which subjects must be covered.
         now: Unix seconds; an argument, so that a decision can be replayed.
         project: whose slots; the release's name by default.
+        break_glass: envelope digest of the break-glass that the promotion names; empty for none.
     """
     project = project or release.name
     known = {info.name: info for info in infos}
@@ -64,7 +66,14 @@ def build_facts(
         "rejected": rejected,
         "provenance": provenance_rows(state, release),
         "dependencies": [],
-        "waivers": waiver_facts(state, now),
+        "waivers": waiver_facts(
+            state,
+            contents=(release.digest, *release.contents),
+            project=project,
+            environment=environment,
+            now=now,
+            break_glass=break_glass,
+        ),
         "state": state_fact(state, release, release.digest, project, environment, now),
     }
 

@@ -135,10 +135,11 @@ class Release:
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """Everything in it that can be revoked, as hex SHA-256: files, references, and what these are pinned to."""
+        """Everything in it that can be revoked, as hex SHA-256: files, references, and what it is pinned to."""
         found = [a.sha256 for a in self.assets]
         for reference in self.references:
             found += [reference.sha256, reference.digest.removeprefix("sha256:")]
+        found += [dependency.digest.removeprefix("sha256:") for dependency in self.dependencies]
         return tuple(dict.fromkeys(digest for digest in found if digest))
 
     def asset(self, name: str) -> Asset | None:

@@ -94,11 +94,14 @@ class Signed:
 
     Attributes:
         release: SHA-256 of the very bytes that were signed.
-        contents: SHA-256 of every file and reference descriptor in it, and what references are pinned to.
+        contents: SHA-256 of every file and reference descriptor in it, and what references and dependencies are
+            pinned to.
+        header: name, version, kind and tier, as they were signed; empty where another tool signed.
     """
 
     release: str
     contents: frozenset[str]
+    header: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -112,6 +115,7 @@ class Slot:
         candidate: the promotion of the release that gets a part of the traffic; None for none.
         since: Unix seconds from which `current` holds it.
         moved: Unix seconds of the newest change, exposures too.
+        entered: Unix seconds at which a release last came in by a decision.
         history: (Unix seconds, promotion) of every release that held it, oldest first.
         left: release digest to the Unix seconds at which it last stopped holding the slot.
     """
@@ -124,6 +128,7 @@ class Slot:
     candidate: Promotion | None = None
     since: int = -1
     moved: int = -1
+    entered: int = -1
     history: list[tuple[int, Promotion]] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
 
@@ -163,6 +168,8 @@ class Proposal:
         decided_at: Unix seconds; -1 while it waits.
         decided_by: the human who decided.
         consented: whether it took effect.
+        keys: ids of the keys of who proposed and who decided.
+        depth: how many waivers this one follows.
     """
 
     digest: str
@@ -175,10 +182,13 @@ class Proposal:
     decided_at: int = -1
     decided_by: str = ""
     consented: bool = False
+    keys: tuple[str, ...] = ()
+    depth: int = 0
 
     def decide(self, key: RealmKey, now: int, *, consented: bool) -> None:
         """Record the second person's word."""
         self.decided_at, self.decided_by, self.consented = now, key.human, consented
+        self.keys = (*self.keys, key.keyid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +256,9 @@ class State:
     revoked_people: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
     nonces: set[tuple[str, str]] = field(default_factory=set)
     humans: dict[str, str] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
+    roles_given: set[str] = field(default_factory=set)
+    changes: list[Proposal] = field(default_factory=list)
     founding: bool = True
 
     @property
@@ -314,6 +327,10 @@ class State:
         """The human behind a principal, as the newest grant said; the principal itself where none did."""
         return self.humans.get(principal, principal)
 
+    def selves(self, key: RealmKey) -> frozenset[str]:
+        """Everybody that a key may stand for: its principal and the humans behind, then and as granted now."""
+        return frozenset({key.principal, key.human, self.human(key.principal), self.human(key.human)} - {""})
+
     def people(self) -> dict[str, RealmKey]:
         """People with an active key, by pseudonym."""
         return {k.principal: k for k in self.keys.values() if k.duty is Duty.PERSON}
@@ -329,11 +346,28 @@ def contents(statement: st.Statement) -> frozenset[str]:
     for item in array(statement.predicate["resources"]):
         resource = obj(item)
         found.add(hex64(resource["digest"]))
-        header = obj(resource.get("annotations", {})).get("release")
-        for reference in array(obj(header).get("references", [])) if header is not None else ():
+        said = obj(resource.get("annotations", {})).get("release")
+        if said is None:
+            continue
+        for reference in array(obj(said).get("references", [])):
             found.add(hashlib.sha256(dumps(reference)).hexdigest())
             found.add(text(obj(reference).get("digest", "")).removeprefix("sha256:"))
+        for dependency in array(obj(said).get("dependencies", [])):
+            found.add(text(obj(dependency).get("digest", "")).removeprefix("sha256:"))
     return frozenset(found - {""})
+
+
+def header(statement: st.Statement) -> tuple[str, ...]:
+    """Name, version, kind and tier in the statement that signs a release; empty where there are none.
+
+    Raises:
+        KeyError, TypeError, ValueError: another shape.
+    """
+    for item in array(statement.predicate["resources"]):
+        said = obj(obj(item).get("annotations", {})).get("release")
+        if said is not None:
+            return tuple(text(obj(said)[key]) for key in ("name", "version", "kind", "tier"))
+    return ()
 
 
 def scan_of(record: Record) -> ScanFact:

@@ -35,8 +35,9 @@ WAIVER = BASE + "waiver/v1"
 FREEZE = BASE + "freeze/v1"
 REVIEW = BASE + "review/v1"
 
-#: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else.
-_URI = re.compile(r"[!-~]+", re.ASCII)
+#: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else;
+#: with its scheme it is never one of the short names below.
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", re.ASCII)
 
 #: Names by which people and policies call the predicate types.
 SHORT_NAMES = {

@@ -343,6 +343,22 @@ def parse_grant(statement: st.Statement) -> Grant:
     return grant
 
 
+def follows(old: Trust, new: Trust) -> str:
+    """Why a trust statement cannot replace the one before; empty when it can.
+
+    Everything but the keys of root, gate and producer is fixed when a realm is made.
+    """
+    if new.prev != root_digest(old.statement().payload()):
+        return "it does not follow the realm's current trust statement"
+    if (new.name, new.origin, new.kind) != (old.name, old.origin, old.kind):
+        return "it changes the realm's name, origin or kind, which are fixed"
+    if any(new.key(duty) != old.key(duty) for duty in (Duty.LOG, Duty.CLOCK)):
+        return "it changes the log's or the clock's key, which sign every checkpoint"
+    if new.ladder != old.ladder:
+        return "it changes the environments, which environment statements do"
+    return ""
+
+
 def root_digest(payload: bytes) -> str:
     """The digest that verifiers pin: SHA-256 (hex) of the first trust statement's payload."""
     return hashlib.sha256(payload).hexdigest()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.core.changes import NEVER_WAIVED
 from lockflight.core.shape import array, obj, text
 from lockflight.core.times import unix
 
@@ -25,7 +26,7 @@ def objection(row: Waived, facts: JsonObject, waivable: AbstractSet[str]) -> str
         facts: facts v1 of the right shape.
         waivable: codes of the rules that may be waived at all.
     """
-    if row.code not in waivable:
+    if row.code not in waivable or NEVER_WAIVED.fullmatch(row.code):
         return "this rule cannot be waived"
     named = [waiver for waiver in map(obj, array(facts["waivers"])) if waiver["digest"] == row.waiver]
     if not named:

@@ -90,8 +90,11 @@ def give(state: State, fact: Grant, digest: str, origin: GrantOrigin) -> None:
             del state.keys[other]
     if fact.withdrawn:
         state.grant_origins.pop(principal, None)
+        state.withdrawn.add(principal)
     else:
         state.keys[fact.key.keyid] = fact.key
+        state.withdrawn.discard(principal)
+        state.roles_given.update(fact.key.roles)
         state.humans[principal] = fact.key.human
         state.grant_origins[principal] = origin
     state.grant_heads[principal] = digest
@@ -99,8 +102,7 @@ def give(state: State, fact: Grant, digest: str, origin: GrantOrigin) -> None:
 
 def admins(state: State) -> frozenset[str]:
     """Roles that may propose grants, environments and policies: realm admins, or approvers where there are none."""
-    held = any("realm-admin" in key.roles for key in state.people().values())
-    return ADMINS if held else frozenset({"approver"})
+    return ADMINS if ADMINS & state.roles_given else frozenset({"approver"})
 
 
 def propose(state: State, item: Item, fact: object) -> None:
@@ -113,6 +115,7 @@ def propose(state: State, item: Item, fact: object) -> None:
         proposer=item.key.principal,
         human=item.key.human,
         fact=fact,
+        keys=(item.key.keyid,),
     )
 
 
@@ -177,19 +180,21 @@ def waiver(state: State, item: Item) -> Waiver:
     fault = fact.faults(item.logged_at)
     if fault:
         raise Ineffective("LF7262", fault)
-    _fresh(state, item, fact.nonce)
     if fact.renews and fact.renews not in state.waivers:
         raise Ineffective("LF7262", "the waiver that it renews is not in the log, or not effective")
     if fact.scope.environment and state.environment(fact.scope.environment) is None:
         raise Ineffective("LF7249", f"the realm has no environment {fact.scope.environment!r}")
+    _fresh(state, item, fact.nonce)
     propose(state, item, fact)
+    if fact.renews:
+        state.proposals[item.digest].depth = state.proposals[fact.renews].depth + 1
     if state.alone:
         state.proposals[item.digest].decide(item.key, item.logged_at, consented=True)
     return fact
 
 
 def _fresh(state: State, item: Item, nonce: str) -> None:
-    mark = (item.statement.short_type, nonce)
+    mark = (item.statement.short_type, f"{item.key.principal} {nonce}")
     if mark in state.nonces:
         raise Ineffective("LF7263", "its nonce was used before")
     state.nonces.add(mark)
@@ -242,10 +247,13 @@ def review(state: State, item: Item) -> Review:
     if fact.verdict is Verdict.CLOSE:
         _close(state, item, fact)
         return fact
+    if item.digest in state.by_digest:
+        raise Ineffective("LF7257", "it was logged before, and a word counts when it is said")
     target = state.proposals.get(fact.of)
     if target is None:
         raise Ineffective("LF7265", "what it is about is no proposal")
-    if target.decided_at >= 0:
+    taken_back = isinstance(target.fact, Waiver) and target.consented and fact.verdict is Verdict.REJECT
+    if target.decided_at >= 0 and not taken_back:
         raise Ineffective("LF7265", f"that {target.kind} was decided before")
     if fact.verdict is Verdict.REJECT:
         if item.key.human != target.human:
@@ -262,18 +270,18 @@ def review(state: State, item: Item) -> Review:
 
 def _seconders(state: State, target: Proposal) -> frozenset[str]:
     if isinstance(target.fact, Waiver) and target.fact.kind is WaiverKind.WAIVER:
-        held = any("risk-owner" in key.roles for key in state.people().values())
-        return frozenset({"risk-owner"}) if held else frozenset({"approver"})
+        return frozenset({"risk-owner"} if "risk-owner" in state.roles_given else {"approver"})
     if isinstance(target.fact, (Waiver, Freeze)):
         return frozenset({"risk-owner", "approver", "realm-admin"})
     return ASKERS
 
 
 def _second(state: State, key: RealmKey, target: Proposal) -> None:
-    if key.human == target.human:
+    if state.selves(key) & {target.proposer, target.human, state.human(target.proposer)}:
         raise Ineffective("LF7266", "who proposes a change does not consent to it")
     may(state, key, _seconders(state, target), f"consenting to this {target.kind}")
-    if isinstance(target.fact, Grant) and key.human in {target.fact.key.principal, target.fact.key.owner}:
+    granted = target.fact.key if isinstance(target.fact, Grant) else None
+    if granted is not None and state.selves(key) & {granted.principal, granted.owner}:
         raise Ineffective("LF7266", "nobody consents to their own grant")
 
 
@@ -292,9 +300,10 @@ def _carry_out(state: State, target: Proposal, item: Item) -> None:
         if isinstance(fact, kind):
             check(state, fact)
             carry(state, fact, target.digest)
+            state.changes.append(target)
     if isinstance(fact, Freeze):
         _check_freeze(state, fact)
-        _set_freeze(state, fact, target.digest, target.human)
+        _set_freeze(state, fact, target.digest, "")  # two people's word: neither takes it back alone
 
 
 def _close(state: State, item: Item, fact: Review) -> None:
@@ -302,6 +311,6 @@ def _close(state: State, item: Item, fact: Review) -> None:
     if emergency is None or emergency.closed:
         raise Ineffective("LF7265", "it names no break-glass that waits for its review")
     may(state, item.key, _REVIEWERS, "reviewing a break-glass")
-    if item.key.human in emergency.participants:
+    if state.selves(item.key) & emergency.participants:
         raise Ineffective("LF7266", "who took part in a break-glass does not review it")
     emergency.closed = True

@@ -17,9 +17,9 @@ from lockflight.core.fold import people, slots
 from lockflight.core.fold.item import Ineffective, Item
 from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.provenance import Provenance, parse_provenance
-from lockflight.core.scanfact import parse_scan
-from lockflight.core.state import FoldEntry, Record, Signed, State, contents
-from lockflight.core.trust import DUTY_OF, READER, Duty, RealmKey, Trust, parse_trust, root_digest
+from lockflight.core.scanfact import ScanFact, parse_scan
+from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header
+from lockflight.core.trust import DUTY_OF, READER, Duty, RealmKey, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lockflight.core.verify.keys import PublicKey
 
 
+#: Longest reason that a record keeps: what strangers write is quoted in it, and it stands in facts.
+MAX_REASON = 300
 #: The one thing in the log that stops the fold: what follows could take back what this reader would still believe.
 _TOO_NEW = "LF7233"
 
@@ -147,6 +149,7 @@ def _read(state: State, entry: FoldEntry) -> Record:
         code, reason = error.code, error.message
     except (KeyError, TypeError, ValueError) as error:
         code, reason = "LF7242", f"its predicate does not read: {error!s}"
+    reason = reason[:MAX_REASON]
     record = Record(
         entry.index,
         entry.digest,
@@ -242,7 +245,7 @@ def _apply(state: State, item: Item) -> object:
     if statement.predicate_type == st.VSA:
         return parse_vsa(statement)
     if statement.predicate_type == st.OMS:
-        return Signed(item.payload, contents(statement))
+        return Signed(item.payload, contents(statement), header(statement))
     if statement.predicate_type.startswith(st.BASE):
         raise Ineffective(
             "LF7258", f"this version does not know statements of the type {statement.predicate_type}"
@@ -252,14 +255,9 @@ def _apply(state: State, item: Item) -> object:
 
 def _trust(state: State, item: Item) -> Trust:
     trust = parse_trust(item.statement)
-    if trust.prev != root_digest(state.trust.statement().payload()):
-        raise Ineffective("LF7246", "it does not follow the realm's current trust statement")
-    if (trust.name, trust.origin, trust.kind) != (state.trust.name, state.trust.origin, state.trust.kind):
-        raise Ineffective("LF7246", "it changes the realm's name, origin or kind, which are fixed")
-    if any(trust.key(duty) != state.trust.key(duty) for duty in (Duty.LOG, Duty.CLOCK)):
-        raise Ineffective("LF7246", "it changes the log's or the clock's key, which sign every checkpoint")
-    if trust.ladder != state.trust.ladder:
-        raise Ineffective("LF7246", "it changes the environments, which environment statements do")
+    fault = follows(state.trust, trust)
+    if fault:
+        raise Ineffective("LF7246", fault)
     if trust.reader > READER:
         raise _too_new(trust)
     for old in state.trust.keys:
@@ -311,11 +309,10 @@ def _index(state: State, record: Record) -> None:
                 del state.keys[keyid]
         else:
             state.revoked.setdefault(fact.digest, (fact, record))
-    elif record.type == "scan":
+    elif isinstance(fact, ScanFact):
         state.scans.setdefault(record.subject, []).append(record)
-    elif record.type == "decision":
-        said: StoredDecision = fact  # type: ignore[assignment]  # type "decision" holds a StoredDecision
-        state.decisions.setdefault((said.release, said.environment), []).append(record)
+    elif isinstance(fact, StoredDecision):
+        state.decisions.setdefault((fact.release, fact.environment), []).append(record)
     elif isinstance(fact, Provenance):
         for digest in dict.fromkeys(s.sha256 for s in fact.products):
             state.provenance.setdefault(digest, []).append(record)

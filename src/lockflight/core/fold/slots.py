@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from lockflight.core.acts import (
     FULL_EXPOSURE,
     Action,
@@ -18,11 +21,16 @@ from lockflight.core.acts import (
 )
 from lockflight.core.admit import admit
 from lockflight.core.authors import authors
+from lockflight.core.changes import NEVER_WAIVED, Waiver, WaiverKind
 from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.fold.people import fresh_nonce
 from lockflight.core.gate import StoredDecision
 from lockflight.core.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
 from lockflight.core.times import unix
+from lockflight.core.waivers import standing
+
+if TYPE_CHECKING:
+    from lockflight.core.ruling import Waived
 
 #: How long a decision may carry a promotion, in seconds: `promote` decides again each time.
 DECISION_S = 3600
@@ -42,6 +50,8 @@ def registration(state: State, item: Item) -> Registration:
         raise Ineffective("LF7248", "the release signature that it names is not in the log, or not effective")
     if not isinstance(signature.fact, Signed) or signature.fact.release != fact.release:
         raise Ineffective("LF7248", "the release signature that it names is about another release")
+    if signature.fact.header != (fact.name, fact.version, fact.kind, fact.tier):
+        raise Ineffective("LF7248", "the release was signed under another name, version, kind or tier")
     return fact
 
 
@@ -51,6 +61,8 @@ def approval(state: State, item: Item) -> Approval:
     own(state, fact.realm)
     if unix(fact.expires) > item.logged_at + MAX_APPROVAL_S:
         raise Ineffective("LF7262", f"it lasts longer than {MAX_APPROVAL_S // 86_400} days")
+    if fact.factor == "webauthn":
+        raise Ineffective("LF7262", "the factor webauthn needs an assertion, and it carries none")
     fresh_nonce(state, item, fact.nonce)
     return fact
 
@@ -62,6 +74,7 @@ def promotion(state: State, item: Item) -> Promotion:
     step = state.environment(fact.environment)
     if step is None:
         raise Ineffective("LF7249", f"the realm has no environment {fact.environment!r}")
+    _names(state, fact)
     key = (fact.project, fact.environment, fact.slot)
     slot = state.slots.get(key) or Slot(*key)
     if fact.prev != slot.head:
@@ -80,6 +93,19 @@ def promotion(state: State, item: Item) -> Promotion:
     return fact
 
 
+def _names(state: State, fact: Promotion) -> None:
+    """A promotion is about the release that was registered, in its own project; names are not the gate's to choose."""
+    known = {
+        (r.fact.name, r.fact.version)
+        for r in state.registrations.get(fact.release, [])
+        if isinstance(r.fact, Registration)
+    }
+    if known and (fact.name, fact.version) not in known:
+        raise Ineffective("LF7268", "the release is registered under another name or version")
+    if fact.project != fact.name or fact.slot != "main":
+        raise Ineffective("LF7268", "it names a project or slot that is not the release's own")
+
+
 def _enter(state: State, fact: Promotion, slot: Slot, item: Item) -> None:
     said = _decision(state, fact, item.logged_at)
     owner = state.owner(fact.name, fact.version)
@@ -88,8 +114,9 @@ def _enter(state: State, fact: Promotion, slot: Slot, item: Item) -> None:
     if state.revocation_of(fact.release) is not None:
         raise Ineffective("LF7252", "the release is revoked")
     _fits(fact, slot)
-    _admitted(state, fact, said, item.logged_at)
-    state.used_approvals.update(fact.approvals)
+    used = _admitted(state, fact, said, item.logged_at)
+    state.used_approvals.update(used)
+    slot.entered = item.logged_at
     state.versions[fact.name, fact.version] = fact.release
     if fact.break_glass:
         _emergency(state, fact)
@@ -121,12 +148,20 @@ def _leave(state: State, fact: Promotion, slot: Slot, now: int, window_s: int) -
         candidate = slot.candidate
         if candidate is None or candidate.release != fact.release or fact.exposure > candidate.exposure:
             raise Ineffective("LF7251", "the slot has no such candidate, or it would get more")
-        slot.candidate = fact
+        # What let the candidate in lets it have more again.
+        slot.candidate = replace(fact, approvals=candidate.approvals)
     elif fact.action is Action.RETIRE:
         if current != fact.release:
             raise Ineffective("LF7251", "the slot does not hold that release")
         slot.hold(None, now)
     else:
+        if current == fact.release and slot.candidate is None:
+            raise Ineffective("LF7251", "the slot holds that release already")
+        if any(
+            e.release == fact.release and e.project == fact.project and not e.closed
+            for e in state.emergencies.values()
+        ):
+            raise Ineffective("LF7251", "it came in by a break-glass that nobody has reviewed")
         if not slot.held_within(fact.release, now, window_s):
             raise Ineffective("LF7251", "the slot did not hold that release lately")
         if fact.exposure != FULL_EXPOSURE:
@@ -141,7 +176,8 @@ def _decision(state: State, fact: Promotion, logged_at: int) -> StoredDecision:
     said = record.fact if record is not None and record.effective else None
     if record is None or not isinstance(said, StoredDecision):
         raise Ineffective("LF7253", "the decision that it names is not in the log, or not effective")
-    if not said.allow or said.release != fact.release or said.environment != fact.environment:
+    about = (said.release, said.name, said.environment)
+    if not said.allow or about != (fact.release, fact.name, fact.environment):
         raise Ineffective("LF7253", "the decision that it names does not allow this release there")
     newest = state.decisions[said.release, said.environment][-1]
     if newest.digest != record.digest:
@@ -155,7 +191,26 @@ def _decision(state: State, fact: Promotion, logged_at: int) -> StoredDecision:
         )
     for digest in fact.approvals:
         _check_approval(state, fact, said, digest)
+    for row in said.waived:
+        _check_waived(state, fact, row, logged_at)
     return said
+
+
+def _check_waived(state: State, fact: Promotion, row: Waived, now: int) -> None:
+    """What a decision puts up with, somebody must have asked for and another consented to."""
+    found = state.proposals.get(row.waiver)
+    waiver = found.fact if found is not None else None
+    if found is None or not isinstance(waiver, Waiver) or standing(state, found, now) != "active":
+        raise Ineffective("LF7253", f"the decision waives {row.code} by what is no waiver in force")
+    scope = waiver.scope
+    reaches = (
+        scope.digest in {fact.release, *state.contents(fact.release)}
+        if scope.digest
+        else scope.project == fact.project
+    ) and scope.environment in {"", fact.environment}
+    fits = waiver.kind is WaiverKind.BREAK_GLASS or (waiver.rule, waiver.term) == (row.code, row.term)
+    if not reaches or not fits or NEVER_WAIVED.fullmatch(row.code):
+        raise Ineffective("LF7253", f"the decision waives {row.code} by a waiver of something else")
 
 
 def _check_approval(state: State, fact: Promotion, said: StoredDecision, digest: str) -> None:
@@ -167,7 +222,7 @@ def _check_approval(state: State, fact: Promotion, said: StoredDecision, digest:
         raise Ineffective("LF7254", f"the approval {digest[:16]} is about something else")
 
 
-def _admitted(state: State, fact: Promotion, said: StoredDecision, logged_at: int) -> None:
+def _admitted(state: State, fact: Promotion, said: StoredDecision, logged_at: int) -> tuple[str, ...]:
     """The gate's key alone moves nothing: people, order and time are judged again, as they were at that entry."""
     admission = admit(
         state=state,
@@ -188,13 +243,14 @@ def _admitted(state: State, fact: Promotion, said: StoredDecision, logged_at: in
     if not admission.admitted:
         first = admission.obstacles[0]
         raise Ineffective("LF7260", f"its admission does not hold: {first.code} {first.message}")
+    return admission.approvals
 
 
 def _emergency(state: State, fact: Promotion) -> None:
     asked = state.proposals[fact.break_glass]
     makers = authors(state, fact.release, environment=fact.environment, project=fact.project)
     requester = state.people()[fact.requester]
-    people = makers | {asked.human, asked.decided_by, requester.human}
+    people = makers | {asked.proposer, asked.human, asked.decided_by} | state.selves(requester)
     state.emergencies[fact.break_glass] = Emergency(fact.project, fact.release, frozenset(people))
 
 
