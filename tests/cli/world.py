@@ -69,13 +69,16 @@ class World:
         )
 
 
-def build(folder: Path) -> World:
+def build(folder: Path, *, simulator: bool = False) -> World:
     """Make the world with the commands that people type."""
     world = World(folder)
     world.home.mkdir(mode=0o700)
     make_workspace(world.work)
     (world.work / PLANTED_NAME).unlink()
-    world.ok("realm init acme --member alice=author --member bob=approver,risk-owner --member eve=author")
+    kind = " --simulator" if simulator else ""
+    world.ok(
+        f"realm init acme{kind} --member alice=author --member bob=approver,risk-owner --member eve=author"
+    )
     world.ok("check work --record --env staging --as alice")
     world.ok("release pack work bare")
     world.ok("sign work --out package --as alice")

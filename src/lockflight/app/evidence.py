@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.proposals import second_person
 from lockflight.app.realm import open_realm
+from lockflight.app.speak import say
 from lockflight.core import statement as st
 from lockflight.core.canonical import loads_object
 from lockflight.core.dsse import MAX_ENVELOPE_BYTES, b64, decode, from_json
@@ -184,7 +185,9 @@ def export(view: RealmView, records: Sequence[Record]) -> Iterator[bytes]:
         yield json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def import_(home: Path, realm_name: str, stream: BinaryIO, *, trust: Sequence[str] = ()) -> Imported:
+def import_(
+    home: Path, realm_name: str, stream: BinaryIO, *, trust: Sequence[str] = (), actor: str = ""
+) -> Imported:
     """Verify every line of an export, then record what is new; all of it or nothing.
 
     Args:
@@ -192,11 +195,12 @@ def import_(home: Path, realm_name: str, stream: BinaryIO, *, trust: Sequence[st
         realm_name: where to record.
         stream: the export.
         trust: ids of keys (full, or at least 16 digits) that shall hold the duty of a producer from now on.
+        actor: who proposes that, where the root key is not in this home.
 
     Raises:
         InvalidInput: LF4562 not an export, or too long.
         UsageError: LF0119 an id of `trust` is too short, or fits no key or several keys of the export.
-        PolicyDenied: LF4526 the grant of a key waits for a second person.
+        PolicyDenied: LF4526 the grant of a key waits for a second person; LF4602 the person may not propose it.
         VerificationFailed: LF4563 an envelope does not verify, LF4564 its type is not a producer's, LF4565 its key
             is not a producer's here.
     """
@@ -214,7 +218,7 @@ def import_(home: Path, realm_name: str, stream: BinaryIO, *, trust: Sequence[st
             why = "is unknown in this realm" if held is None else f"has the duty {held.duty.value} here"
             raise _not_trusted(line, why, realm)
     for key in strangers.values():
-        _grant(realm, key)
+        _grant(realm, key, actor)
     fresh: dict[str, _Line] = {}
     known = 0
     for line in lines:
@@ -309,13 +313,16 @@ def _not_trusted(line: _Line, why: str, realm: Realm) -> VerificationFailed:
     )
 
 
-def _grant(realm: Realm, key: PublicKey) -> None:
+def _grant(realm: Realm, key: PublicKey, actor: str) -> None:
     """Give a key the duty of a producer; later than at the founding of a team's realm two people do that."""
     for proposal in realm.state.proposals.values():
         if isinstance(proposal.fact, Grant) and proposal.fact.key.der == key.der and proposal.decided_at < 0:
             raise second_person(realm, proposal.digest, f"The grant for the key {key.keyid[:16]}")
     principal = f"p-{secrets.token_hex(8)}"
     grant = Grant(RealmKey(key.der, Duty.PRODUCER, principal), realm=realm.state.root)
+    if not realm.personal and not realm.holds(Duty.ROOT):
+        said = say(realm, realm.actor(actor), grant.statement(), f"propose the producer {key.keyid[:16]}")
+        raise second_person(realm, said.envelope, f"The grant for the key {key.keyid[:16]}")
     receipt = realm.append([(grant.statement(), realm.signer(Duty.ROOT))])[0]
     _must_count(realm, receipt)
     if receipt.envelope in realm.state.proposals:

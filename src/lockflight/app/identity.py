@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lockflight.app.proposals import waiting
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said, log, need_role, rehearse, say
+from lockflight.app.totp import enrolled
 from lockflight.app.view import Profile, read_profile
 from lockflight.core.acts import Revocation, Scope, identity_digest
 from lockflight.core.state import REVOKERS
@@ -298,6 +299,7 @@ def identities(realm: Realm, now: int) -> list[Identity]:
                 state=standing,
                 here=realm.key_of(key) is not None,
                 proposal=waits.digest if waits is not None else "",
+                totp=enrolled(realm, principal),
             )
         )
     return sorted(rows, key=lambda row: (row.name, row.key.principal))

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said, need_role, say
+from lockflight.app.totp import use
 from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment
 from lockflight.core.acts import Approval, Revocation, Scope
 from lockflight.core.admit import DENIERS, prospect
 from lockflight.core.state import REVOKERS
 from lockflight.core.times import rfc3339
+from lockflight.core.trust import FACTORS
 from lockflight.errors import NotFound, PolicyDenied, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Answer:
     since: int
 
 
-def approve(
+def approve(  # noqa: PLR0913 - each is an option of the verb
     home: Path,
     realm_name: str,
     package: Path,
@@ -57,13 +59,15 @@ def approve(
     reason: str,
     now: int,
     hours: int = APPROVAL_HOURS,
+    totp: str | None = None,
 ) -> Answer:
     """Say yes or no to a release for an environment, bound to the basis of today's decision.
 
     Raises:
         VerificationFailed: the package does not verify.
+        NotFound: LF4612 a code was given, and this home holds no second factor.
         PolicyDenied: LF4520 the gate denies it, so there is nothing to approve; LF4521 the person's yes would not
-            count, LF4606 their no would not.
+            count, LF4606 their no would not; LF4613 the code is wrong or was used.
         UsageError: LF0121, LF0122 the expiry is out of range.
     """
     if not 0 < hours <= MAX_HOURS:
@@ -90,12 +94,15 @@ def approve(
         nonce=secrets.token_hex(16),
         expires=rfc3339(now + hours * 3600),
         realm=realm.state.root,
+        factor=FACTORS[0] if totp is None else FACTORS[1],
     )
     since = now
     if verdict == "approve":
         since = _may_approve(realm, person, release, judgement, approval, now)
     else:
         need_role(realm, person, DENIERS, f"deny a release for {environment}", code="LF4606")
+    if totp is not None:
+        use(realm, person, totp, now)
     if reason:
         approval = replace(approval, note=realm.put_blob({"reason": reason}))
     said = say(
@@ -126,6 +133,14 @@ def _may_approve(
     )
     if found.why:
         why = found.why.replace("who gave it", person.name)
+        if FACTORS.index(approval.factor) < FACTORS.index(step.factor):
+            raise PolicyDenied(
+                "LF4521",
+                f"{person.name} cannot approve {what} for {environment}: {why}.",
+                hint="Add --totp CODE; lockflight identity totp enrol makes the secret."
+                if step.factor == FACTORS[1]
+                else "Approve where a security key can be used.",
+            )
         roles = " or ".join(seat.role for seat in step.quorum)
         raise PolicyDenied(
             "LF4521",

@@ -24,14 +24,14 @@ from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trus
 from lockflight.core.verify.keys import ED25519, P256
 from lockflight.core.words import PERSON_ROLES
 from lockflight.errors import ConflictError, EnvironmentProblem, PolicyDenied, UsageError
-from lockflight.signing.keys import FileSigner, generate, load, save
+from lockflight.signing.keys import PUBLIC_SUFFIX, FileSigner, generate, load, save
 from lockflight.signing.oms import sign_statement
 from lockflight.store.blobs import BlobStore
 from lockflight.store.files import locked, make_folder, sync_folder
 from lockflight.store.pins import PinStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from lockflight.core.ports import Receipt, Signer
@@ -90,6 +90,10 @@ class Realm:
     def personal(self) -> bool:
         """Whether its decisions count for development only."""
         return self.state.trust.kind is RealmKind.PERSONAL
+
+    def holds(self, duty: Duty) -> bool:
+        """Whether the realm's own key of a duty is in this home; the root key may be kept offline."""
+        return (self.folder / "keys" / f"{duty.value}.pem").is_file()
 
     def signer(self, duty: Duty) -> FileSigner:
         """The realm's own key of a duty.
@@ -246,8 +250,24 @@ def open_realm(home: Path, name: str, *, person: str = "you") -> Realm:
     return realm
 
 
-def create_realm(home: Path, name: str, kind: RealmKind, members: Sequence[Member]) -> Realm:
+def create_realm(
+    home: Path,
+    name: str,
+    kind: RealmKind,
+    members: Sequence[Member],
+    *,
+    root_key: Path | None = None,
+    passphrase: bytes | None = None,
+) -> Realm:
     """Make a realm: keys by duty, the trust statement, a grant for each member, the pin.
+
+    Args:
+        home: where.
+        name: of the realm.
+        kind: personal, team or simulator.
+        members: its first people.
+        root_key: where the root key is written instead of the home, to be taken offline; None for the home.
+        passphrase: protects that file; None for none.
 
     Raises:
         UsageError: LF0110, LF0113 unknown role, LF0114 a name twice, LF0115 nobody to approve.
@@ -269,10 +289,16 @@ def create_realm(home: Path, name: str, kind: RealmKind, members: Sequence[Membe
                 )
             building = folder.parent / f".{name}.building"
             make_folder(building)
-            root = _build(building, name, kind, members)
-            PinStore(home).set(name, root=f"sha256:{root}", origin=_origin(name, building))
-            building.rename(folder)
-            sync_folder(folder.parent)
+            path = root_key if root_key is not None else building / "keys" / "root.pem"
+            trust = _build(building, name, kind, members, (path, passphrase))
+            try:
+                root = root_digest(trust.statement().payload())
+                PinStore(home).set(name, root=f"sha256:{root}", origin=trust.origin)
+                building.rename(folder)
+                sync_folder(folder.parent)
+            except BaseException:
+                _forget_root(root_key)
+                raise
     except OSError as error:
         raise EnvironmentProblem(
             "LF5044",
@@ -302,7 +328,7 @@ def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
                     "LF0113", f"{role!r} is no role.", hint=f"Use one of {', '.join(PERSON_ROLES)}."
                 )
     approvers = {m.name for m in members if "approver" in m.roles}
-    if kind is RealmKind.TEAM and not any(approvers - {m.name} for m in members):
+    if kind is not RealmKind.PERSONAL and not any(approvers - {m.name} for m in members):
         raise UsageError(
             "LF0115",
             "Nobody could approve what another person made: a team realm needs two people, one of them an approver.",
@@ -310,17 +336,43 @@ def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
         )
 
 
-def _build(folder: Path, name: str, kind: RealmKind, members: Sequence[Member]) -> str:
+def _forget_root(root_key: Path | None) -> None:
+    """Remove the key of a realm that was not made after all."""
+    if root_key is not None:
+        root_key.unlink(missing_ok=True)
+        root_key.with_name(root_key.name + PUBLIC_SUFFIX).unlink(missing_ok=True)
+
+
+def _build(
+    folder: Path,
+    name: str,
+    kind: RealmKind,
+    members: Sequence[Member],
+    root_file: tuple[Path, bytes | None],
+) -> Trust:
     keys = folder / "keys"
     make_folder(keys)
-    duties = {
-        duty: _new_key(keys / f"{duty.value}.pem", ED25519 if duty in {Duty.LOG, Duty.CLOCK} else P256)
-        for duty in (Duty.ROOT, Duty.LOG, Duty.CLOCK, Duty.GATE, Duty.PRODUCER)
-    }
+    duties = {Duty.ROOT: generate(P256)}
+    save(duties[Duty.ROOT], root_file[0], passphrase=root_file[1])
+    try:
+        for duty in (Duty.LOG, Duty.CLOCK, Duty.GATE, Duty.PRODUCER):
+            algorithm = ED25519 if duty in {Duty.LOG, Duty.CLOCK} else P256
+            duties[duty] = _new_key(keys / f"{duty.value}.pem", algorithm)
+        return _found(folder, name, kind, members, duties)
+    except BaseException:
+        _forget_root(root_file[0])
+        raise
+
+
+def _found(
+    folder: Path, name: str, kind: RealmKind, members: Sequence[Member], duties: Mapping[Duty, FileSigner]
+) -> Trust:
+    """Write the realm's first entries: its trust statement and the grants of its first people."""
+    keys = folder / "keys"
     trust = Trust(
         name=name,
         kind=kind,
-        origin=_origin(name, folder),
+        origin=_origin(name, duties[Duty.ROOT]),
         keys=tuple(RealmKey(s.public_der, duty) for duty, s in duties.items()),
         ladder=LADDER,
     )
@@ -346,7 +398,7 @@ def _build(folder: Path, name: str, kind: RealmKind, members: Sequence[Member]) 
     )
     log.append(items)
     log.close()
-    return root_digest(trust.statement().payload())
+    return trust
 
 
 def _new_key(path: Path, algorithm: str) -> FileSigner:
@@ -355,6 +407,6 @@ def _new_key(path: Path, algorithm: str) -> FileSigner:
     return signer
 
 
-def _origin(name: str, folder: Path) -> str:
+def _origin(name: str, root: FileSigner) -> str:
     """The log's origin: unique by its key, under a host that can never resolve (RFC 2606)."""
-    return f"realm.invalid/{name}-{load(folder / 'keys' / 'root.pem').keyid[:16]}"
+    return f"realm.invalid/{name}-{root.keyid[:16]}"

@@ -12,7 +12,7 @@ from lockflight.app.asof import view_at
 from lockflight.app.package import load_package
 from lockflight.core.release import SIGNATURE_NAME, parse_release
 from lockflight.core.state import Record
-from lockflight.core.trust import Duty
+from lockflight.core.trust import Duty, RealmKind
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged
 from lockflight.core.verify.keys import PublicKey, load_der, load_pem
 from lockflight.core.verify.log import clock_name
@@ -47,6 +47,7 @@ class Verified:
         index: position in the log.
         realm: name of the realm.
         environments: environments whose slots hold the release now.
+        simulated: the realm is a simulator, so nothing that it says is real.
     """
 
     release: Release
@@ -57,6 +58,7 @@ class Verified:
     index: int
     realm: str
     environments: tuple[str, ...]
+    simulated: bool = False
 
 
 def verify_package(
@@ -110,6 +112,7 @@ def verify_package(
         index=record.index,
         realm=view.name,
         environments=environments,
+        simulated=view.state.trust.kind is RealmKind.SIMULATOR,
     )
 
 

@@ -220,7 +220,7 @@ def import_(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.evidence import import_ as take
 
     with _reading(args.file) as stream:
-        done = take(run.home, run.realm, stream, trust=args.trust_producer)
+        done = take(run.home, run.realm, stream, trust=args.trust_producer, actor=run.actor)
     result = {
         "realm": run.realm,
         "recorded": [{"envelope": r.envelope, "index": r.index} for r in done.recorded],

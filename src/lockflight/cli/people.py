@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def approve_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `approve`."""
     _arguments(parser)
+    parser.add_argument("--totp", metavar="CODE", help="a one-time code as a second factor; it counts once")
 
 
 def deny_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +57,7 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
         reason=args.reason,
         now=run.now,
         hours=args.hours,
+        totp=getattr(args, "totp", None),
     )
     approval = done.approval
     result = {
@@ -75,6 +77,8 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
         said = done.said
         yield f"  by {clean(said.name)}, until {approval.expires}, entry {said.index} in the log of {run.realm}"
         yield f"  bound to the decision's basis {short(approval.basis)}: another outcome voids it"
+        if approval.factor != "key":
+            yield f"  with the factor {approval.factor}"
         if done.since > run.now:
             yield f"  {style.look} made by an author, so it counts only from {rfc3339(done.since)} on (small team)"
         if verdict == "approve":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import time_json
@@ -32,18 +34,45 @@ def init_arguments(parser: argparse.ArgumentParser) -> None:
         help="a person and their roles (author, approver, releaser, risk-owner, realm-admin …); repeat it for each",
     )
 
+    parser.add_argument(
+        "--simulator",
+        action="store_true",
+        help="to rehearse alone with made-up people; nothing in it is real",
+    )
+    parser.add_argument(
+        "--root-key-out",
+        metavar="FILE",
+        help="write the root key there instead of the home, to keep it offline; LOCKFLIGHT_PASSPHRASE protects it",
+    )
+
 
 def init(args: argparse.Namespace, run: Run) -> Reply:
     """Make a team realm with local people."""
     from lockflight.app.realm import create_realm
     from lockflight.core.trust import RealmKind
 
-    view = create_realm(run.home, args.name, RealmKind.TEAM, [_member(word) for word in args.member]).view
+    kind = RealmKind.SIMULATOR if args.simulator else RealmKind.TEAM
+    root_key = Path(args.root_key_out) if args.root_key_out is not None else None
+    passphrase = os.environ.get("LOCKFLIGHT_PASSPHRASE", "").encode() or None
+    members = [_member(word) for word in args.member]
+    view = create_realm(
+        run.home,
+        args.name,
+        kind,
+        members,
+        root_key=root_key,
+        passphrase=passphrase if root_key is not None else None,
+    ).view
 
     def human(style: Style) -> Iterable[str]:
-        yield f"Made the team realm {style.bold(args.name)} in {clean(str(view.folder))}"
+        yield f"Made the {kind.value} realm {style.bold(args.name)} in {clean(str(view.folder))}"
         yield from _lines(view, style)
         yield ""
+        if args.simulator:
+            yield f"{style.look} A simulator: you play everybody, and nothing that it decides is real."
+        if root_key is not None:
+            how = "with a passphrase" if passphrase else "without a passphrase"
+            yield f"The root key is in {clean(str(root_key))}, {how}. Take it off this machine."
         yield "Publish the root digest where your team reads it: it is what a verifier pins."
         yield f"Use this realm with --realm {args.name}, or: export LOCKFLIGHT_REALM={args.name}"
 

@@ -97,6 +97,11 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         "logs with their roots of trust",
         {
             "init": ("realm:init", "make a team realm with local people", (0, 2, 4)),
+            "environments": (
+                "environments:environments",
+                "the ladder with its quorums, or a proposal to change it",
+                (0, 2, 3, 4, 10, 12),
+            ),
             "show": ("realm:show", "root, keys, people and checkpoint of a realm", (0, 2, 3, 4, 12)),
         },
     ),
@@ -112,6 +117,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
                 "take a person or machine back at once",
                 (0, 2, 3, 4, 10, 12),
             ),
+            "totp": ("totp:totp", "one-time codes as a second factor", (0, 2, 3, 4, 12)),
             "list": ("identitylist:list", "who there is, with roles, owners and expiry", (0, 2, 3, 4, 12)),
         },
     ),
@@ -187,6 +193,7 @@ AS_OF = frozenset(
         "review",
         "release show",
         "realm show",
+        "realm environments",
         "identity list",
         "evidence list",
         "evidence show",

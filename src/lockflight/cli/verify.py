@@ -53,9 +53,12 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
         "principal": done.principal,
         "keyid": None,
         "environments": list(done.environments),
+        "simulated": done.simulated,
     }
 
     def human(style: Style) -> Iterable[str]:
+        if done.simulated:
+            yield f"{style.no} {style.bold(f'{done.realm} IS A SIMULATOR')}: nobody real said yes; never deploy it"
         yield f"{style.yes} verified {release_line(done.release, style)}"
         yield f"  signed by {clean(done.signer)}, entry {done.index} of {done.realm}, {time_json(done.logged_at)}"
         yield f"  {count(len(done.release.assets), 'file')}, each exactly as signed; nothing extra"
@@ -79,6 +82,7 @@ def _with_key(package: Path, key_path: Path, run: Run) -> Reply:
         "principal": None,
         "keyid": key.keyid,
         "environments": [],
+        "simulated": False,
     }
 
     def human(style: Style) -> Iterable[str]:

@@ -1,0 +1,120 @@
+"""People's verbs from end to end: factors, small teams, simulators, root keys that go offline."""
+
+from __future__ import annotations
+
+import stat
+import time
+
+import pytest
+
+from lockflight.identity.totp import hotp, read, step_of
+from lockflight.signing.keys import load
+from tests.cli.world import World, build
+
+
+def agree(world, words, second):
+    """One person proposes, another consents."""
+    done = world.ok(f"{words} --json").json()["result"]
+    proposal = done["proposal"]["envelope"] if "proposal" in done else done["envelope"]
+    world.ok(f"review {proposal} --as {second}")
+
+
+def test_an_environment_may_ask_for_a_second_factor(world):
+    agree(world, "identity add carol --role approver --as bob", "alice")
+    agree(world, "realm environments --factor staging=key+totp --as carol", "eve")
+    done = world.run("approve package --env staging --as bob")
+    assert done.code == 10
+    assert "asks for the factor key+totp" in done.err
+    assert "--totp CODE" in done.err
+    secret = world.ok("identity totp enrol --as bob --json").json()["result"]["secret"]
+    wrong = world.run("approve package --env staging --as bob --totp 000")
+    assert (wrong.code, "LF4613" in wrong.err) == (10, True)
+    code = hotp(read(secret), step_of(int(time.time())))
+    said = world.ok(f"approve package --env staging --as bob --totp {code} --json").json()["result"]
+    assert said["factor"] == "key+totp"
+    assert world.run(f"approve package --env staging --as bob --totp {code}").code == 10, "used"
+    world.ok("promote package --to staging --as alice")
+    rows = {row["name"]: row for row in world.ok("identity list --json").json()["result"]["identities"]}
+    assert (rows["bob"]["totp"], rows["alice"]["totp"]) == (True, False)
+
+
+def test_a_code_without_a_secret(world):
+    done = world.run("approve package --env staging --as bob --totp 123456")
+    assert (done.code, "LF4612" in done.err) == (3, True)
+
+
+def test_in_a_small_team_an_author_is_told_from_when_it_counts(world):
+    agree(world, "identity grant alice --role author,approver --as bob", "eve")
+    refused = world.run("approve package --env staging --as alice")
+    assert (refused.code, "is an author of the release" in refused.err) == (10, True)
+    agree(world, "realm environments --small-team staging --as bob", "eve")
+    said = world.ok("approve package --env staging --as alice")
+    assert "made by an author, so it counts only from" in said.out
+    assert world.run("promote package --to staging --as alice").code == 10
+    short = world.run("approve package --env staging --as alice --hours 5")
+    assert (short.code, "expired" in short.err) == (10, True)
+
+
+@pytest.mark.parametrize("words", ["--quorum staging", "--quorum staging=", "--quorum a=x --quorum a=y"])
+def test_what_is_no_value_for_an_environment(world, words):
+    done = world.run(f"realm environments {words} --as bob")
+    assert (done.code, "LF0127" in done.err) == (2, True)
+
+
+def test_environments_are_shown(world):
+    rows = world.ok("realm environments --json").json()["result"]["environments"]
+    assert [row["name"] for row in rows] == ["development", "staging", "production", "intake"]
+    assert rows[1]["quorum"] == {"approver": 1}
+    assert (
+        world.run("realm environments --small-team staging --as-of 2030-01-01T00:00:00Z --as bob").code == 2
+    )
+    assert "staging" in world.ok("realm environments").out
+
+
+def test_a_simulator_rehearses_and_says_so(tmp_path):
+    world = World(tmp_path)
+    build(world.folder, simulator=True)
+    world.ok("approve package --env staging --as bob")
+    world.ok("promote package --to staging --as alice")
+    done = world.ok("verify package")
+    assert done.out.splitlines()[0].startswith("✗ acme IS A SIMULATOR")
+    assert world.ok("verify package --json").json()["result"]["simulated"] is True
+    assert world.ok("realm show --json").json()["result"]["kind"] == "simulator"
+
+
+@pytest.mark.parametrize("passphrase", ["", "correct horse"])
+def test_the_root_key_goes_elsewhere(tmp_path, passphrase):
+    world = World(tmp_path)
+    world.home.mkdir(mode=0o700)
+    words = "realm init acme --member a=author --member b=approver --root-key-out root.pem"
+    done = world.ok(words, LOCKFLIGHT_PASSPHRASE=passphrase)
+    assert "Take it off this machine" in done.out
+    path = tmp_path / "root.pem"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not (world.home / "realms" / "acme" / "keys" / "root.pem").exists()
+    assert (b"ENCRYPTED" in path.read_bytes()) is bool(passphrase)
+    keys = world.ok("realm show --json").json()["result"]["keys"]
+    root = next(row["keyid"] for row in keys if row["duty"] == "root")
+    assert load(path, passphrase.encode() or None).keyid == root
+    again = world.run(words.replace("acme", "other"), LOCKFLIGHT_PASSPHRASE=passphrase)
+    assert (again.code, "LF7007" in again.err) == (4, True)
+    assert not (world.home / "realms" / "other").exists()
+    taken = world.run(words.replace("root.pem", "second.pem"))
+    assert (taken.code, "LF4511" in taken.err) == (4, True)
+    assert not (tmp_path / "second.pem").exists()
+
+
+def test_without_the_root_key_people_propose_producers(world):
+    elsewhere = {"LOCKFLIGHT_HOME": str(world.folder / "elsewhere"), "realm": "personal"}
+    world.ok("check work --env development", **elsewhere)
+    world.ok("evidence export --out theirs.jsonl", **elsewhere)
+    keys = world.ok("realm show --json", **elsewhere).json()["result"]["keys"]
+    producer = next(row["keyid"] for row in keys if row["duty"] == "producer")
+    (world.home / "realms" / "acme" / "keys" / "root.pem").unlink()
+    words = f"evidence import theirs.jsonl --trust-producer {producer}"
+    assert "LF4602" in world.run(f"{words} --as alice").err
+    assert "LF4526" in world.run(f"{words} --as bob").err
+    (waits,) = world.ok("review --json").json()["result"]["waiting"]
+    assert waits["proposer"] == "bob"
+    world.ok(f"review {waits['proposal']} --as alice")
+    world.ok(words)
