@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lockflight.store.address import write_address
 from tests import purity
+
+pytest_plugins = ["tests.postgres"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,13 +81,28 @@ def shared_data() -> Path:
     return folder
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that lists `STORES` runs each of its tests that has a home once for each of these stores."""
+    stores = getattr(metafunc.module, "STORES", ())
+    if stores and "home" in metafunc.fixturenames:
+        metafunc.parametrize("home", stores, indirect=True)
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty LOCKFLIGHT_HOME, also for child processes."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty LOCKFLIGHT_HOME, also for child processes; its folder `realm` may keep its log in a database."""
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("LOCKFLIGHT_HOME", str(folder))
-    return folder
+    if getattr(request, "param", "sqlite") != "postgres":
+        yield folder
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.url(server.database())
+    (folder / "realm").mkdir(mode=0o700)
+    write_address(folder / "realm", url)
+    yield folder
+    server.leave(url)
 
 
 @pytest.fixture(scope="session")

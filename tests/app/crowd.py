@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lockflight.app import clock, gate
 from lockflight.app.check import CheckOptions, check
+from lockflight.app.exposure import expose, hold
 from lockflight.app.people import approve, revoke
 from lockflight.app.promote import promote, retire, rollback
 from lockflight.app.realm import open_realm
@@ -28,6 +29,8 @@ from lockflight.policy.engines.pool import Engines
 REALM = "acme"
 #: What a worker may be told instead of success. Everything else ends it with a traceback, and the test with it.
 REFUSALS = {
+    "LF0146": "a candidate gets more by a hold",
+    "LF0147": "a candidate shares the slot with nothing",
     "LF4520": "the gate denies, so nothing can be approved",
     "LF4521": "who made it, or is no approver, does not approve",
     "LF4530": "the admission says no",
@@ -36,6 +39,8 @@ REFUSALS = {
     "LF4541": "what would come back is revoked",
     "LF4542": "the slot is empty",
     "LF4543": "no such project yet",
+    "LF4573": "the slot has no candidate",
+    "LF4575": "the slot has another candidate",
     "LF5031": "the log is busy",
     "LF7335": "the release is revoked",
 }
@@ -52,7 +57,7 @@ class Worker:
         gate.Engines = lambda: engines
         self.releases = sorted(path.name for path in (self.stage / "packages").iterdir())
         self.acts = {self.promote: 10, self.approve: 9, self.gate: 2, self.deny: 0.5, self.rollback: 2}
-        self.acts |= {self.retire: 1, self.bare: 6, self.revoke: 0.1}
+        self.acts |= {self.expose: 1, self.hold: 1, self.retire: 1, self.bare: 6, self.revoke: 0.1}
 
     def run(self, count):
         for number in range(count):
@@ -91,7 +96,7 @@ class Worker:
 
     def _say(self, verdict):
         package, environment = self.place()
-        said, _, _ = approve(
+        said = approve(
             self.home,
             REALM,
             package,
@@ -100,7 +105,7 @@ class Worker:
             verdict=verdict,
             reason="",
             now=clock.now(),
-        )
+        ).said
         return {"envelope": said.envelope, "index": said.index}
 
     def approve(self):
@@ -125,6 +130,29 @@ class Worker:
             to="",
             actor=self.draw.choice(("bob", "dave")),
             now=clock.now(),
+        )
+        return {"envelope": moved.envelope, "index": moved.index}
+
+    def expose(self):
+        moved = expose(
+            self.home,
+            REALM,
+            project="five",
+            environment=self.draw.choice(ENVIRONMENTS),
+            exposure=self.draw.choice((5000, 10_000)),
+            actor="dave",
+            now=clock.now(),
+        )
+        return {"envelope": moved.envelope, "index": moved.index}
+
+    def hold(self):
+        moved = hold(
+            self.home,
+            REALM,
+            project="five",
+            environment=self.draw.choice(ENVIRONMENTS),
+            exposure=self.draw.choice((0, 1000)),
+            actor="bob",
         )
         return {"envelope": moved.envelope, "index": moved.index}
 

@@ -6,13 +6,12 @@ import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lockflight.app.logs import open_log
+from lockflight.app.logs import open_log, open_reader
 from lockflight.core.dsse import Envelope
 from lockflight.core.statement import SCAN, Statement, SubjectRef
 from lockflight.core.verify.log import verify_log
 from lockflight.signing.keys import FileSigner, generate
 from lockflight.store.pins import PinStore
-from lockflight.store.readonly import SqliteReader
 
 ORIGIN = "log.example/realm"
 START = 1_700_000_000
@@ -70,7 +69,7 @@ def opened(home, *, clock=None, pins=True, folder="realm", origin=ORIGIN, log=LO
 def verified(home, *, folder="realm", pin=True):
     """The report over the log in a folder of the home."""
     seen = PinStore(home).read(ORIGIN) if pin else ""
-    reader = SqliteReader(home / folder)
+    reader = open_reader(home / folder)
     try:
         return verify_log(reader, ORIGIN, LOG_KEY, CLOCK_KEY, seen)
     finally:

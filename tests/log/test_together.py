@@ -15,6 +15,8 @@ from lockflight.errors import EnvironmentProblem
 from tests.log.making import Clock, item, items, opened, verified
 from tests.log.tamper import rows
 
+STORES = ("sqlite", "postgres")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 APPENDER = """

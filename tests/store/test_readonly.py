@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lockflight.core.statement import SCAN
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, NotFound, VerificationFailed
+from lockflight.store import reader as common
 from lockflight.store import readonly
 from lockflight.store.readonly import SqliteReader, open_reader
 from tests.log.making import ORIGIN, digest, item, items, opened, verified
@@ -54,8 +55,8 @@ def test_entries_come_in_order_from_any_place(reader):
 def test_pages_are_never_seen(reader, monkeypatch, page):
     whole = list(reader.entries()), list(reader.query(types=[SCAN])), list(reader.checkpoints())
     nodes = list(reader.nodes(0))
-    monkeypatch.setattr(readonly, "_PAGE", page)
-    monkeypatch.setattr(readonly, "_NODE_PAGE", page)
+    monkeypatch.setattr(common, "_PAGE", page)
+    monkeypatch.setattr(common, "_NODE_PAGE", page)
     assert (list(reader.entries()), list(reader.query(types=[SCAN])), list(reader.checkpoints())) == whole
     assert list(reader.nodes(0)) == nodes
     assert (len(whole[0]), len(whole[1]), len(nodes)) == (45, 45, 45)
@@ -115,7 +116,7 @@ def test_what_is_not_there_is_none(reader):
 
 
 def test_nodes_are_dropped_from_memory_when_they_are_too_many(reader, monkeypatch):
-    monkeypatch.setattr(readonly, "_CACHED_NODES", 8)
+    monkeypatch.setattr(common, "_CACHED_NODES", 8)
     before = [reader.inclusion(index, 45) for index in range(0, 45, 4)]
     assert len(reader._cache) <= 8
     reader.forget()

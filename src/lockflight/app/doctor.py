@@ -113,8 +113,9 @@ def _home(home: Path) -> Iterator[Part]:
 
 def _realms(home: Path, now: int) -> Iterator[Part]:
     from lockflight.app.view import open_view
+    from lockflight.store.address import has_log
 
-    folders = sorted(f.name for f in (home / "realms").glob("*") if (f / "log.db").is_file())
+    folders = sorted(f.name for f in (home / "realms").glob("[!.]*") if has_log(f))
     for name in folders:
         try:
             view = open_view(home, name)

@@ -11,6 +11,7 @@ from lockflight.app.settings import PERSONAL
 from lockflight.app.view import realm_folder
 from lockflight.core.lineage import lineage
 from lockflight.errors import NotFound
+from lockflight.store.address import has_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ def lineage_of(home: Path, realm_name: str, release: Release, *, as_of: int | No
     """
     view = view_at(home, realm_name, as_of)
     local = view
-    if realm_name != PERSONAL and (realm_folder(home, PERSONAL) / "log.db").is_file():
+    if realm_name != PERSONAL and has_log(realm_folder(home, PERSONAL)):
         with suppress(NotFound):  # it was made later
             local = view_at(home, PERSONAL, as_of)
     return lineage(overlay(view, local), release)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from lockflight.app.logs import open_reader
+from lockflight.app.logs import open_reader, open_store
 from lockflight.app.view import no_realm, open_view, realm_folder
 from lockflight.core.trust import Duty
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
 from lockflight.errors import EnvironmentProblem
+from lockflight.store.address import has_log
 from lockflight.store.pins import PinStore
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from lockflight.app.view import RealmView
     from lockflight.core.verify.log import LogReport
-    from lockflight.store.rebuild import Rebuilt
+    from lockflight.store.rebuild import Derivable, Rebuilt
 
 
 def verify(home: Path, name: str) -> tuple[RealmView, LogReport]:
@@ -51,11 +52,10 @@ def rebuild(home: Path, name: str) -> tuple[RealmView, Rebuilt]:
         EnvironmentProblem: LF5042 its root is not pinned; the log cannot be written.
         VerificationFailed: LF72xx entries are missing or not what was signed.
     """
-    from lockflight.store.log_sqlite import open_store
     from lockflight.store.rebuild import rebuild as derive
 
     folder = realm_folder(home, name)
-    if not (folder / "log.db").is_file():
+    if not has_log(folder):
         raise no_realm(home, name)
     pin = PinStore(home).get(name)
     if pin is None:
@@ -66,7 +66,8 @@ def rebuild(home: Path, name: str) -> tuple[RealmView, Rebuilt]:
         )
     store = open_store(folder, pin.origin)
     try:
-        done = derive(store)
+        # Each store has its own kind of transaction, and brings it along.
+        done = derive(cast("Derivable[Any]", store))
     finally:
         store.close()
     return open_view(home, name), done

@@ -1,9 +1,13 @@
-"""Opening the log of a realm's folder: the one place where the log meets its store."""
+"""Opening the log of a realm's folder: the one place where the log meets its store.
+
+The log is in the folder itself, or in the database whose address the folder holds.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.store.address import read_address
 from lockflight.store.readonly import SqliteReader
 
 if TYPE_CHECKING:
@@ -12,20 +16,50 @@ if TYPE_CHECKING:
 
     from lockflight.core.ports import Pins, Signer
     from lockflight.log.writer import LogWriter
+    from lockflight.store.log_postgres import PostgresStore
+    from lockflight.store.log_sqlite import SqliteStore
+    from lockflight.store.reader import RowReader
 
 
-def open_reader(folder: Path) -> SqliteReader:
+def open_reader(folder: Path) -> RowReader:
     """Open a log for reading; the caller closes it.
 
     Args:
-        folder: the realm's folder, which holds `log.db`.
+        folder: the realm's folder, which holds `log.db` or `store.toml`.
 
     Raises:
         NotFound: LF5035 there is no log.
-        EnvironmentProblem: LF5034 written by another version, LF5036 it cannot be read.
+        EnvironmentProblem: LF5034 written by another version, LF5036 it cannot be read, LF5046 to LF5048 the database
+            that holds it cannot be used.
         VerificationFailed: LF7210 it is damaged.
     """
-    return SqliteReader(folder)
+    url = read_address(folder)
+    if not url:
+        return SqliteReader(folder)
+    from lockflight.store.log_postgres import PostgresReader
+
+    return PostgresReader(url)
+
+
+def open_store(folder: Path, origin: str) -> SqliteStore | PostgresStore:
+    """Open the tables of a log for writing; absent ones are made, empty. The caller closes them.
+
+    Args:
+        folder: the realm's folder.
+        origin: name of the log.
+
+    Raises:
+        EnvironmentProblem, VerificationFailed: as `open_log`.
+    """
+    # SQLAlchemy is loaded only where a log is written, or lies in a database server.
+    url = read_address(folder)
+    if url:
+        from lockflight.store import log_postgres
+
+        return log_postgres.open_store(url, origin)
+    from lockflight.store import log_sqlite
+
+    return log_sqlite.open_store(folder, origin)
 
 
 def open_log(
@@ -48,12 +82,10 @@ def open_log(
         pins: what this machine has seen of each log; None for a log that nobody has seen yet.
 
     Raises:
-        EnvironmentProblem: LF5030 to LF5032, LF5034, LF5037, LF5039.
+        EnvironmentProblem: LF5030 to LF5032, LF5034, LF5037, LF5039, LF5046 to LF5048.
         VerificationFailed: LF7202 to LF7207, LF7210, LF7220 to LF7222.
     """
-    # SQLAlchemy is loaded only where a log is written.
     from lockflight.log.writer import LogWriter
-    from lockflight.store.log_sqlite import open_store
 
     store = open_store(folder, origin)
     try:

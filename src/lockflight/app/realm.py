@@ -26,6 +26,7 @@ from lockflight.core.words import PERSON_ROLES
 from lockflight.errors import ConflictError, EnvironmentProblem, PolicyDenied, UsageError
 from lockflight.signing.keys import PUBLIC_SUFFIX, FileSigner, generate, load, save
 from lockflight.signing.oms import sign_statement
+from lockflight.store.address import fault, has_log, write_address
 from lockflight.store.blobs import BlobStore
 from lockflight.store.files import locked, make_folder, sync_folder
 from lockflight.store.pins import PinStore
@@ -244,7 +245,7 @@ def open_realm(home: Path, name: str, *, person: str = "you") -> Realm:
         NotFound: LF4510 no team realm of that name.
     """
     realm = Realm(home, name)
-    if name == PERSONAL and not (realm.folder / "log.db").is_file():
+    if name == PERSONAL and not has_log(realm.folder):
         with contextlib.suppress(ConflictError):  # another process made it between the look and the lock
             create_realm(home, name, RealmKind.PERSONAL, [Member(person, ("author",))])
     return realm
@@ -258,6 +259,7 @@ def create_realm(
     *,
     root_key: Path | None = None,
     passphrase: bytes | None = None,
+    store: str = "",
 ) -> Realm:
     """Make a realm: keys by duty, the trust statement, a grant for each member, the pin.
 
@@ -268,14 +270,17 @@ def create_realm(
         members: its first people.
         root_key: where the root key is written instead of the home, to be taken offline; None for the home.
         passphrase: protects that file; None for none.
+        store: address of the database for its log; empty for a file in its folder.
 
     Raises:
-        UsageError: LF0110, LF0113 unknown role, LF0114 a name twice, LF0115 nobody to approve.
+        UsageError: LF0110, LF0113 unknown role, LF0114 a name twice, LF0115 nobody to approve, LF0129 the store's
+            address.
         ConflictError: LF4511 there is one of that name.
-        EnvironmentProblem: LF5044 the home cannot be written.
+        EnvironmentProblem: LF5044 the home cannot be written, LF5030 to LF5047 the store.
     """
     folder = realm_folder(home, name)
     _check_members(kind, members)
+    _check_store(store)
     try:
         make_folder(home)
         make_folder(folder.parent)
@@ -289,6 +294,8 @@ def create_realm(
                 )
             building = folder.parent / f".{name}.building"
             make_folder(building)
+            if store:
+                write_address(building, store)
             path = root_key if root_key is not None else building / "keys" / "root.pem"
             trust = _build(building, name, kind, members, (path, passphrase))
             try:
@@ -333,6 +340,16 @@ def _check_members(kind: RealmKind, members: Sequence[Member]) -> None:
             "LF0115",
             "Nobody could approve what another person made: a team realm needs two people, one of them an approver.",
             hint="lockflight realm init NAME --member alice=author --member bob=approver",
+        )
+
+
+def _check_store(store: str) -> None:
+    why = fault(store) if store else ""
+    if why:
+        raise UsageError(
+            "LF0129",
+            f"The address of the store cannot be used: {why}.",
+            hint="postgresql://USER@HOST/DATABASE; lockflight config show --origin says where it comes from.",
         )
 
 

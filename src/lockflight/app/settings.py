@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.suggest import did_you_mean
 from lockflight.errors import EnvironmentProblem, UsageError
+from lockflight.store.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,11 @@ class Value:
     value: str
     origin: str
 
+    @property
+    def shown(self) -> str:
+        """The value for people and reports: an address without its password."""
+        return shown(self.value) if self.setting.name == "store" and self.value else self.value
+
 
 SETTINGS = (
     Setting(
@@ -48,6 +54,12 @@ SETTINGS = (
     Setting("realm", "LOCKFLIGHT_REALM", PERSONAL, "the realm that commands talk to"),
     Setting("as", "LOCKFLIGHT_AS", "", "the person who acts, where the home holds keys of several"),
     Setting("record", "LOCKFLIGHT_RECORD", "", "put evidence of a workspace into the team realm (1 or 0)"),
+    Setting(
+        "store",
+        "LOCKFLIGHT_STORE",
+        "",
+        "where `realm init` keeps the log of a new realm: postgresql://… (default: a file in the home)",
+    ),
     Setting("offline", "LOCKFLIGHT_OFFLINE", "", "open no socket (1 or 0)"),
     Setting(
         "workers",

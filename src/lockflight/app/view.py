@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lockflight.app.logs import open_reader
 from lockflight.core.acts import Registration
 from lockflight.core.fold.run import fold
 from lockflight.core.state import FoldEntry, State
@@ -18,14 +19,9 @@ from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty, Grant
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
-from lockflight.errors import (
-    EnvironmentProblem,
-    NotFound,
-    UsageError,
-    VerificationFailed,
-)
+from lockflight.errors import EnvironmentProblem, NotFound, UsageError, VerificationFailed
+from lockflight.store.address import has_log
 from lockflight.store.pins import PinStore
-from lockflight.store.readonly import open_reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +136,7 @@ def need_project(state: State, name: str) -> None:
 
 def no_realm(home: Path, name: str) -> NotFound:
     """LF4510, with the realms that the home does hold."""
-    known = sorted(path.parent.name for path in (home / "realms").glob("[!.]*/log.db"))
+    known = sorted(path.name for path in (home / "realms").glob("[!.]*") if has_log(path))
     hint = did_you_mean(name, known)
     hint += f" Realms here: {', '.join(known)}." if known else "lockflight realm init NAME makes one."
     if name == "personal":
@@ -162,7 +158,7 @@ def open_view(home: Path, name: str, *, verified: list[FoldEntry] | None = None)
         VerificationFailed: LF72xx the log contradicts itself, its keys, its pin or what this home has seen.
     """
     folder = realm_folder(home, name)
-    if not (folder / "log.db").is_file():
+    if not has_log(folder):
         raise no_realm(home, name)
     pins = PinStore(home)
     pin = pins.get(name)

@@ -26,7 +26,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
         "settings": [
             {
                 "name": v.setting.name,
-                "value": v.value,
+                "value": v.shown,
                 "origin": v.origin,
                 "variable": v.setting.variable,
                 "help": v.setting.help,
@@ -38,7 +38,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
     def human(style: Style) -> Iterable[str]:
         for value in values:
             origin = f"  (from {clean(value.origin)}; {value.setting.variable})" if args.origin else ""
-            shown = clean(value.value) or style.dim("not set")
+            shown = clean(value.shown) or style.dim("not set")
             yield f"{style.bold(value.setting.name)} = {shown}{origin}"
             yield style.dim(f"    {value.setting.help}")
 

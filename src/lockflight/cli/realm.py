@@ -33,7 +33,11 @@ def init_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=ROLE[,ROLE]",
         help="a person and their roles (author, approver, releaser, risk-owner, realm-admin …); repeat it for each",
     )
-
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="keep the log in PostgreSQL: postgresql://USER@HOST/DATABASE (default: a file in the home)",
+    )
     parser.add_argument(
         "--simulator",
         action="store_true",
@@ -50,11 +54,13 @@ def init(args: argparse.Namespace, run: Run) -> Reply:
     """Make a team realm with local people."""
     from lockflight.app.realm import create_realm
     from lockflight.core.trust import RealmKind
+    from lockflight.store.address import shown
 
     kind = RealmKind.SIMULATOR if args.simulator else RealmKind.TEAM
     root_key = Path(args.root_key_out) if args.root_key_out is not None else None
     passphrase = os.environ.get("LOCKFLIGHT_PASSPHRASE", "").encode() or None
     members = [_member(word) for word in args.member]
+    store = run.settings["store"] if args.store is None else args.store
     view = create_realm(
         run.home,
         args.name,
@@ -62,10 +68,13 @@ def init(args: argparse.Namespace, run: Run) -> Reply:
         members,
         root_key=root_key,
         passphrase=passphrase if root_key is not None else None,
+        store=store,
     ).view
 
     def human(style: Style) -> Iterable[str]:
         yield f"Made the {kind.value} realm {style.bold(args.name)} in {clean(str(view.folder))}"
+        if store:
+            yield f"Its log is in {clean(shown(store))}; keys and erasable texts stay in the folder."
         yield from _lines(view, style)
         yield ""
         if args.simulator:

@@ -77,7 +77,10 @@ class Run:
 
     @property
     def home(self) -> Path:
-        """The home folder."""
+        """The home folder; who asks for it may reach realms, so what `--offline` forbids is said here."""
+        from lockflight.store.address import OFFLINE
+
+        OFFLINE.set(self.offline)
         return self.settings.home
 
     @property

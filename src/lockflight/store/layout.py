@@ -7,6 +7,8 @@ from typing import Final
 #: Version of the tables; a reader refuses any other.
 SCHEMA: Final = "1"
 DATABASE: Final = "log.db"
+#: Stands in the place of `DATABASE` where the log is in a database server.
+ADDRESS: Final = "store.toml"
 LOCK: Final = "log.lock"
 BLOBS: Final = "blobs"
 TABLES: Final = frozenset({"meta", "entries", "nodes", "checkpoints", "envelopes", "subjects"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import bindparam, create_engine, delete, insert, select
 from sqlalchemy.dialects.sqlite import dialect
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import ClauseElement
+    from sqlalchemy.sql.compiler import SQLCompiler
 
     from lockflight.core.ports import NewEntry
 
 #: Pages (4 KiB) in the write-ahead log before it is folded back into the database.
 _FOLD_PAGES = 4000
 _LOOKUP = 64
+_GUARD = "nodes_no_delete"
 
 
 def _text(statement: ClauseElement) -> str:
@@ -110,6 +112,24 @@ class SqliteStore:
                     driver.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise _failed(error, self.path) from error
+
+    def execute(
+        self, driver: sqlite3.Connection, statement: ClauseElement, rows: Sequence[Mapping[str, object]] = ()
+    ) -> list[tuple[object, ...]]:
+        """Run a statement inside a transaction, once or for each of `rows`; what a query finds."""
+        done = cast("SQLCompiler", statement.compile(dialect=dialect()))
+        if not rows:
+            return driver.execute(str(done)).fetchall()
+        order = done.positiontup or ()
+        driver.executemany(str(done), [[row[name] for name in order] for row in rows])
+        return []
+
+    @contextmanager
+    def unguarded(self, driver: sqlite3.Connection) -> Iterator[None]:
+        """Inside a transaction: let the derived tables be emptied."""
+        driver.execute(f"DROP TRIGGER {_GUARD}")
+        yield
+        driver.execute(TRIGGERS[_GUARD])
 
     def size(self) -> int:
         """See `LogStore.size`."""

@@ -1,4 +1,4 @@
-"""The tables of a log, for SQLAlchemy Core; what SQLite adds to them stands here too.
+"""The tables of a log, for SQLAlchemy Core; what SQLite and PostgreSQL add to them stands here too.
 
 `entries` is the log. `nodes` and `subjects` are derived from it and can be rebuilt (`store.rebuild`).
 `envelopes` holds the bodies that fit into a row; longer ones are blobs.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
+
+_NUMBER = Integer().with_variant(BigInteger(), "postgresql")
 
 meta = Table(
     "meta",
@@ -23,7 +25,7 @@ meta = Table(
 entries = Table(
     "entries",
     metadata,
-    Column("idx", Integer, primary_key=True),
+    Column("idx", _NUMBER, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary, nullable=False),
     Column("envelope", LargeBinary(32), nullable=False),
     Index("entries_envelope", "envelope"),
@@ -32,8 +34,8 @@ entries = Table(
 nodes = Table(
     "nodes",
     metadata,
-    Column("level", Integer, primary_key=True),
-    Column("idx", Integer, primary_key=True),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("idx", _NUMBER, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary(32), nullable=False),
     sqlite_with_rowid=False,
 )
@@ -41,9 +43,9 @@ nodes = Table(
 checkpoints = Table(
     "checkpoints",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("size", Integer, nullable=False),
-    Column("timestamp", Integer, nullable=False),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=False),
+    Column("size", _NUMBER, nullable=False),
+    Column("timestamp", _NUMBER, nullable=False),
     Column("note", Text, nullable=False),
     Index("checkpoints_size", "size"),
 )
@@ -51,7 +53,7 @@ checkpoints = Table(
 envelopes = Table(
     "envelopes",
     metadata,
-    Column("idx", Integer, primary_key=True),
+    Column("idx", _NUMBER, primary_key=True, autoincrement=False),
     Column("body", LargeBinary, nullable=False),
 )
 
@@ -60,7 +62,7 @@ subjects = Table(
     metadata,
     Column("subject", LargeBinary(32), primary_key=True),
     Column("type", Text, primary_key=True),
-    Column("idx", Integer, primary_key=True),
+    Column("idx", _NUMBER, primary_key=True, autoincrement=False),
     Index("subjects_type", "type", "idx"),
     sqlite_with_rowid=False,
 )
@@ -92,3 +94,48 @@ TRIGGERS: Final = {
         " BEGIN SELECT RAISE(ABORT, 'a checkpoint continues the one before'); END"
     ),
 }
+
+#: The PostgreSQL schema that holds the tables of a log; one database, one log.
+NAMESPACE: Final = "lockflight"
+
+_FUNCTION = (
+    "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT"
+    " AS $$ BEGIN {body} END $$"
+)
+_GUARD = "CREATE TRIGGER {name} BEFORE {acts} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()"
+_GUARDED = {
+    **dict.fromkeys(("entries", "nodes", "checkpoints"), "UPDATE OR DELETE"),
+    "envelopes": "UPDATE",
+}
+
+#: What `TRIGGERS` is to SQLite; the functions first. Only the owner of the tables can drop them.
+POSTGRES_GUARDS: Final = (
+    _FUNCTION.format(name="append_only", body="RAISE EXCEPTION 'the log is append-only';"),
+    _FUNCTION.format(
+        name="entry_next",
+        body="IF NEW.idx <> coalesce((SELECT max(idx) + 1 FROM entries), 0) THEN"
+        " RAISE EXCEPTION 'an entry goes to the end of the log'; END IF; RETURN NEW;",
+    ),
+    _FUNCTION.format(
+        name="checkpoint_next",
+        body="IF NEW.size > coalesce((SELECT max(idx) + 1 FROM entries), 0)"
+        " OR NEW.seq <> coalesce((SELECT max(seq) + 1 FROM checkpoints), 0)"
+        " OR NEW.size < (SELECT size FROM checkpoints ORDER BY seq DESC LIMIT 1)"
+        " OR NEW.timestamp < (SELECT timestamp FROM checkpoints ORDER BY seq DESC LIMIT 1)"
+        " THEN RAISE EXCEPTION 'a checkpoint continues the one before'; END IF; RETURN NEW;",
+    ),
+    *(
+        _GUARD.format(name=f"{table}_keep", acts=acts, table=table, each="ROW", function="append_only")
+        for table, acts in _GUARDED.items()
+    ),
+    *(
+        _GUARD.format(
+            name=f"{table}_whole", acts="TRUNCATE", table=table, each="STATEMENT", function="append_only"
+        )
+        for table in _GUARDED
+    ),
+    _GUARD.format(name="entries_next", acts="INSERT", table="entries", each="ROW", function="entry_next"),
+    _GUARD.format(
+        name="checkpoints_next", acts="INSERT", table="checkpoints", each="ROW", function="checkpoint_next"
+    ),
+)

@@ -4,42 +4,54 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from sqlalchemy import delete, func, insert, select
-from sqlalchemy.dialects.sqlite import dialect
 
 from lockflight.core.dsse import decode
 from lockflight.core.edge import Edge
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.statement import parse
-from lockflight.store.log_tables import TRIGGERS, nodes, subjects
+from lockflight.store.log_tables import nodes, subjects
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import ClauseElement
 
     from lockflight.core.ports import LogEntry
-    from lockflight.store.log_sqlite import SqliteStore
+    from lockflight.store.reader import RowReader
+
+W = TypeVar("W")
+
+
+class Derivable(Protocol[W]):
+    """What a store of tables offers beyond `LogStore`; W is its kind of transaction."""
+
+    reader: RowReader
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """See `LogStore.exclusive`."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[W]:
+        """A write transaction, durable when it ends; undone by any exception."""
+        ...
+
+    def execute(
+        self, work: W, statement: ClauseElement, rows: Sequence[Mapping[str, object]] = (), /
+    ) -> list[tuple[object, ...]]:
+        """Run a statement inside a transaction, once or for each of `rows`; what a query finds."""
+        ...
+
+    def unguarded(self, work: W, /) -> AbstractContextManager[None]:
+        """Inside a transaction: let the derived tables be emptied."""
+        ...
+
 
 _PAGE = 512
-_GUARD = "nodes_no_delete"
-
-
-def _text(statement: ClauseElement) -> str:
-    return str(statement.compile(dialect=dialect()))
-
-
-_DERIVED: Final = {
-    "nodes": _text(select(nodes).order_by(nodes.c.level, nodes.c.idx)),
-    "subjects": _text(select(subjects).order_by(subjects.c.subject, subjects.c.type, subjects.c.idx)),
-}
-_COUNT: Final = {
-    "nodes": _text(select(func.count()).select_from(nodes)),
-    "subjects": _text(select(func.count()).select_from(subjects)),
-}
+_DERIVED: Final = {"nodes": nodes, "subjects": subjects}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class Rebuilt:
     changed: bool
 
 
-def rebuild(store: SqliteStore) -> Rebuilt:
+def rebuild(store: Derivable[W]) -> Rebuilt:
     """Make the derived tables anew, in one transaction.
 
     Nothing here is believed because it was rebuilt: the next writer or verifier compares it with signed roots.
@@ -62,36 +74,42 @@ def rebuild(store: SqliteStore) -> Rebuilt:
         EnvironmentProblem: LF5030, LF5031 the log cannot be written.
     """
     edge = Edge()
-    with store.exclusive(), store.transaction() as driver:
-        before = snapshot(driver)
-        driver.execute(f"DROP TRIGGER {_GUARD}")
-        driver.execute(_text(delete(nodes)))
-        driver.execute(_text(delete(subjects)))
+    with store.exclusive(), store.transaction() as work:
+        before = snapshot(store, work)
+        with store.unguarded(work):
+            for table in _DERIVED.values():
+                store.execute(work, delete(table))
         for page in _pages(store):
-            fresh = [node for entry in page for node in edge.push(leaf_hash(entry.leaf))]
-            driver.executemany(_text(insert(nodes)), sorted(fresh))
-            driver.executemany(
-                _text(insert(subjects)), [row for entry in page for row in _listed(store, entry)]
-            )
-        driver.execute(TRIGGERS[_GUARD])
-        counts = {name: int(driver.execute(sql).fetchone()[0]) for name, sql in _COUNT.items()}
-        changed = snapshot(driver) != before
+            fresh = sorted(node for entry in page for node in edge.push(leaf_hash(entry.leaf)))
+            for table, rows in (
+                (nodes, fresh),
+                (subjects, [row for entry in page for row in _listed(store, entry)]),
+            ):
+                names = table.columns.keys()
+                named = [dict(zip(names, row, strict=True)) for row in rows]
+                if named:
+                    store.execute(work, insert(table), named)
+        counts = {
+            name: store.execute(work, select(func.count()).select_from(table))[0][0]
+            for name, table in _DERIVED.items()
+        }
+        changed = snapshot(store, work) != before
     store.reader.forget()
-    return Rebuilt(edge.size, counts["nodes"], counts["subjects"], changed)
+    return Rebuilt(edge.size, int(str(counts["nodes"])), int(str(counts["subjects"])), changed)
 
 
-def snapshot(driver: sqlite3.Connection) -> dict[str, str]:
-    """Hex SHA-256 over all rows of each derived table, in key order."""
+def snapshot(store: Derivable[W], work: W) -> dict[str, str]:
+    """Hex SHA-256 over all rows of each derived table, in key order, inside a transaction of the store."""
     found = {}
-    for name, sql in _DERIVED.items():
+    for name, table in _DERIVED.items():
         digest = hashlib.sha256()
-        for row in driver.execute(sql):
+        for row in store.execute(work, select(table).order_by(*table.primary_key)):
             digest.update(f"{row!r}\n".encode())
         found[name] = digest.hexdigest()
     return found
 
 
-def _pages(store: SqliteStore) -> Iterator[list[LogEntry]]:
+def _pages(store: Derivable[W]) -> Iterator[list[LogEntry]]:
     page: list[LogEntry] = []
     for source in (store.reader.entries(), store.reader.pending()):
         for entry in source:
@@ -102,7 +120,7 @@ def _pages(store: SqliteStore) -> Iterator[list[LogEntry]]:
     yield page
 
 
-def _listed(store: SqliteStore, entry: LogEntry) -> list[tuple[bytes, str, int]]:
+def _listed(store: Derivable[W], entry: LogEntry) -> list[tuple[bytes, str, int]]:
     body = store.reader.envelope(entry.envelope)
     if body is None:
         return []
