@@ -41,6 +41,7 @@ REFUSALS = {
     "LF4543": "no such project yet",
     "LF4573": "the slot has no candidate",
     "LF4575": "the slot has another candidate",
+    "LF4606": "who may not deny does not",
     "LF5031": "the log is busy",
     "LF7335": "the release is revoked",
 }
