@@ -70,6 +70,8 @@ ARGUMENTS = {
     "policy dry-run": "--pack strict",
     "policy replay": "12",
     "policy capsule": "12 --out capsule.json",
+    "realm backup": "--out copy",
+    "realm join": "copy --name other",
     "realm environments": "--quorum staging=approver:2 --as bob",
     "identity add": "dana --role approver --as bob",
     "identity grant": "eve --role author,releaser --as bob",
@@ -136,7 +138,14 @@ def candidate(world):
     world.ok("promote package2 --to development --exposure 5% --as alice")
 
 
+def own_copy(world):
+    world.ok("realm backup --out copy")
+    pins = world.home / "trust.toml"
+    pins.write_text(pins.read_text() + pins.read_text().replace("realms.acme", "realms.other"))
+
+
 PREPARE = {
+    "realm join": own_copy,
     "evidence add": statement,
     "evidence import": own_export,
     "intake": third_party,
@@ -167,7 +176,7 @@ for name in ARGUMENTS:
         CASES[name, 12] = make(name, lambda world: world.forget_root())
 
 # 3, for all that read the realm: there is none of that name.
-NO_REALM = [n for n in ARGUMENTS if 3 in COMMANDS[n][2] and n != "tools install"]
+NO_REALM = [n for n in ARGUMENTS if 3 in COMMANDS[n][2] and n not in {"tools install", "realm join"}]
 
 
 def without_realm(name):
@@ -227,6 +236,7 @@ plain("policy diff", 3, "policy diff pack:baseline nowhere")
 plain("policy diff", 4, "policy diff pack:baseline work")
 plain("policy test", 3, "policy test nowhere")
 plain("policy test", 4, "policy test work")
+plain("realm join", 3, f"realm join nowhere --root sha256:{'0' * 64}")
 plain("tools install", 3, "tools install bandid")
 plain("demo", 0, "demo")
 
