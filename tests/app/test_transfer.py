@@ -270,3 +270,21 @@ def test_a_damaged_realm_is_not_backed_up(realm: Realm, tmp_path: Path) -> None:
     shutil.rmtree(realm.folder)
     with pytest.raises(NotFound):
         backup(realm.home, "acme", tmp_path / "copy", keys=False)
+
+
+def test_a_log_in_a_database_server_is_not_copied(realm: Realm, tmp_path: Path) -> None:
+    for path in realm.folder.glob("log.db*"):
+        path.unlink()
+    address = realm.folder / "store.toml"
+    address.write_text('url = "postgresql://log@db.invalid/log"')
+    address.chmod(0o600)
+    with pytest.raises(EnvironmentProblem) as info:
+        backup(realm.home, "acme", tmp_path / "copy", keys=False)
+    assert info.value.code == "LF4622"
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_address_in_a_hostile_folder_is_not_followed(copy: Copied, other: Path) -> None:
+    (copy.folder / "store.toml").write_text('url = "postgresql://log@db.invalid/log"')
+    done = take(other, copy.folder, copy.root)
+    assert not (done.folder / "store.toml").exists()

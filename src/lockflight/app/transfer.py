@@ -76,13 +76,13 @@ def backup(home: Path, name: str, out: Path, *, keys: bool) -> Copied:
     """
     if os.path.lexists(out):
         raise UsageError("LF0131", f"{out} exists already.", hint="Choose a new folder with --out.")
-    view = open_view(home, name)
-    if read_address(view.folder):
+    if read_address(realm_folder(home, name)):
         raise EnvironmentProblem(
             "LF4622",
-            f"The realm {name!r} keeps its log in a database server, not in {view.folder}.",
+            f"The realm {name!r} keeps its log in a database server, not in this home.",
             hint="pg_dump copies it; keep the realm's folder with the dump.",
         )
+    view = open_view(home, name)
     draft = out.absolute().with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         make_folder(draft)

@@ -14,7 +14,8 @@ from lockflight.store.blobs import BlobStore
 from lockflight.store.files import FILE_MODE, sync_folder
 from lockflight.store.layout import BLOBS, DATABASE
 from lockflight.store.log_tables import TRIGGERS
-from lockflight.store.readonly import damaged, translated
+from lockflight.store.reader import damaged
+from lockflight.store.readonly import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
