@@ -171,7 +171,7 @@ def test_a_release_signed_by_a_stranger(home: Path, realm: Realm, signed: Signed
     from lockflight.app.realm import Member, create_realm
     from lockflight.core.trust import RealmKind
 
-    members = [Member("bob", ("approver",)), Member("eve", ("author",))]
+    members = [Member("bob", ("author", "approver")), Member("eve", ("author",))]
     other = create_realm(tmp_path / "other", "acme", RealmKind.TEAM, members)
     bundle = sign(
         tmp_path / "other", "acme", tmp_path / "work", tmp_path / "theirs", actor=other.actor("bob").name

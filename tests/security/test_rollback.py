@@ -23,8 +23,7 @@ def _slot(*held: tuple[str, str]) -> Slot:
         promotion = Promotion(
             Action.PROMOTE, release, "bot", version, "bot", "production", "", "", (), "p-alice"
         )
-        slot.history.append((NOW + i, promotion))
-        slot.current = promotion
+        slot.hold(promotion, NOW + i)
     return slot
 
 
