@@ -61,7 +61,7 @@ def outcome_lines(
     if single:
         (environment, judgement), *_ = outcome.judgements.items()
         yield ""
-        for line in _one(environment, judgement, folder, style, verbose=verbose):
+        for line in _one(environment, judgement, folder, style, verbose=verbose, local=outcome.rehearsal):
             yield _PSEUDONYM.sub(lambda m: clean(outcome.names.get(m[0], m[0])), line)
     else:
         yield ""
@@ -111,7 +111,7 @@ def _headline(environment: str, judgement: Judgement, style: Style) -> str:
 
 
 def _one(
-    environment: str, judgement: Judgement, folder: str, style: Style, *, verbose: bool
+    environment: str, judgement: Judgement, folder: str, style: Style, *, verbose: bool, local: bool
 ) -> Iterable[str]:
     decision = judgement.decision
     policy = decision.policy
@@ -121,16 +121,20 @@ def _one(
         f"  policy {policy.name} {policy.version} sha256:{short(policy.digest)}, basis {short(decision.basis)}"
     )
     yield ""
-    yield from _people(environment, judgement, folder, style)
+    yield from _people(environment, judgement, folder, style, local=local)
     if judgement.recorded:
         yield style.dim(f"  decision recorded as {short(judgement.recorded)}")
 
 
-def _people(environment: str, judgement: Judgement, folder: str, style: Style) -> Iterable[str]:
+def _people(
+    environment: str, judgement: Judgement, folder: str, style: Style, *, local: bool
+) -> Iterable[str]:
     admission = judgement.admission
     if admission.admitted:
         yield f"{style.yes} people have done their part"
-        yield f"  next: lockflight promote PACKAGE --to {environment}"
+        # What was only rehearsed is not in the realm, and `promote` looks there.
+        record = f"lockflight check {clean(quoted(folder))} --env {environment} --record"
+        yield f"  next: {record if local else f'lockflight promote PACKAGE --to {environment}'}"
     else:
         rest = sorted(
             (o for o in admission.obstacles if o.code != "LF4501"), key=lambda o: o.code not in _FIRST

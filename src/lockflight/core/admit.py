@@ -91,7 +91,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
             Obstacle(
                 "LF4501",
                 f"The gate denies {name} for {environment}.",
-                f"lockflight check --env {environment}",
+                f"lockflight check DIR --env {environment}",
             )
         )
     if release not in state.registrations:

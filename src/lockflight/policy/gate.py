@@ -13,7 +13,7 @@ from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.ruling import Ruling, parse_ruling
 from lockflight.core.shape import array, obj, text
-from lockflight.errors import EnvironmentProblem
+from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.policy.regorus import RegorusEngine
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PolicyGate:
 
         Raises:
             EnvironmentProblem: LF4008 a rule has no fixture, or does not fail on it; LF4001 to LF4004.
-            PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures.
+            PolicyDenied: LF4010 to LF4019 the bundle cannot judge its own fixtures, LF4011 in another shape among them.
         """
         if self._proven:
             return
@@ -98,7 +98,12 @@ class PolicyGate:
             try:
                 result[code] = _bitten(code, parse_ruling(output))
             except (KeyError, TypeError, ValueError) as error:
-                result[code] = f"the output is not a decision: {error!s}"
+                raise PolicyDenied(
+                    "LF4011",
+                    f"The policy {bundle.name} {bundle.version} returned something that is not a decision"
+                    f" about its own fixture {code}: {error}.",
+                    hint="lockflight policy test BUNDLE",
+                ) from error
         return result
 
 
