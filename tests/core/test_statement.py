@@ -20,7 +20,7 @@ subjects = st.builds(
 )
 statements = st.builds(
     Statement,
-    st.from_regex(r"[!-~]{1,40}", fullmatch=True),
+    st.from_regex(r"[a-z]{1,5}:[!-~]{1,40}", fullmatch=True),
     st.lists(subjects, min_size=1, max_size=4).map(tuple),
     st.dictionaries(text, text | st.integers(-9, 9) | st.lists(text, max_size=3), max_size=4),
 )
@@ -66,6 +66,8 @@ def test_a_subject_may_lack_a_name():
         {"subject": [{"digest": {"sha256": DIGEST, "blake3": 1}}]},
         {"subject": [{"name": 1, "digest": {"sha256": DIGEST}}]},
         {"predicateType": 1},
+        {"predicateType": "decision"},
+        {"predicateType": "scan"},
         {"predicate": []},
         {"extra": 1},
     ],

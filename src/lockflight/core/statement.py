@@ -29,8 +29,9 @@ TRUST = BASE + "trust/v1"
 GRANT = BASE + "grant/v1"
 REGISTRATION = BASE + "registration/v1"
 
-#: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else.
-_URI = re.compile(r"[!-~]+", re.ASCII)
+#: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else;
+#: with its scheme it is never one of the short names below.
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", re.ASCII)
 
 #: Names by which people and policies call the predicate types.
 SHORT_NAMES = {
