@@ -85,7 +85,7 @@ def test_notices_and_exclusions_are_handed_on(workspace):
 
 def test_no_manifest(workspace):
     (workspace / "lockflight.toml").unlink()
-    assert refused("LF0165", describe, workspace).hint == "lockflight init"
+    assert refused("LF0165", describe, workspace).hint == "lockflight init DIR"
 
 
 def test_no_folder(tmp_path):

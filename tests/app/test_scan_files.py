@@ -122,3 +122,9 @@ def test_a_check_that_needs_a_release_is_refused(folder):
         scan(["."], checks=["completeness"])
     assert caught.value.code == "LF0120"
     assert "completeness" not in SCANS
+
+
+def test_a_name_that_is_no_utf8_is_judged_all_the_same(folder):
+    (folder / os.fsdecode(b"bad\xff.pkl")).write_bytes(PLANTED)
+    assert verdicts(".") == {"bad\\udcff.pkl": Verdict.MALICIOUS}
+    assert verdicts(os.fsdecode(b"bad\xff.pkl")) == {"bad\\udcff.pkl": Verdict.MALICIOUS}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from blake3 import blake3
 
+from lockflight.app.promote import promote
 from lockflight.app.realm import Realm
 from lockflight.app.sign import Signed, sign
 from lockflight.app.verify import verify_package
 from lockflight.core.acts import Registration, Scope
+from lockflight.core.canonical import dumps
 from lockflight.core.dsse import Envelope, pae
 from lockflight.core.release import parse_release
 from lockflight.core.trust import Duty, Grant
@@ -233,8 +239,6 @@ def test_a_signed_but_unregistered_release(home: Path, realm: Realm, signed: Sig
         for resource in document["predicate"]["resources"]:
             if resource["name"] == "lockflight.toml":
                 resource["annotations"]["release"]["version"] = "6"
-        from lockflight.core.canonical import dumps
-
         return dumps(document)
 
     _insider(realm, signed, renamed)
@@ -317,3 +321,112 @@ def test_registrations_need_the_signers_own_duty(realm: Realm, signed: Signed) -
     )
     realm.append([(registration.statement(), realm.signer(Duty.PRODUCER))])
     assert realm.state.records[-1].code == "LF7245"
+
+
+def _register(realm: Realm, signed: Signed) -> None:
+    envelope = read_bundle((signed.package / "model.sig").read_bytes()).envelope
+    release = parse_release(envelope.payload)
+    registration = Registration(
+        release.digest,
+        release.name,
+        release.version,
+        release.kind.value,
+        release.tier.value,
+        envelope.digest,
+        release.oms_root,
+        realm.state.root,
+    )
+    realm.append([(registration.statement(), realm.actor("alice").signer)])
+
+
+def _registered_insider(realm: Realm, signed: Signed, alter: Callable[[Any], None]) -> None:
+    """A granted person's statement by hand: properly signed, logged and registered."""
+
+    def altered(body: bytes) -> bytes:
+        document = json.loads(body)
+        notes = {r["name"]: r["annotations"] for r in document["predicate"]["resources"]}
+        alter(notes)
+        document["subject"][0]["name"] = notes["lockflight.toml"]["release"]["name"]
+        return dumps(document)
+
+    _insider(realm, signed, altered)
+    _register(realm, signed)
+
+
+def _header(**changes: object) -> Callable[[Any], None]:
+    return lambda notes: notes["lockflight.toml"]["release"].update(changes)
+
+
+REFERENCE = {"name": "base", "role": "image-base", "uri": "docker://x", "digest": "sha256:" + "0" * 64}
+
+BY_HAND = {
+    "name": _header(name="six"),
+    "version": _header(version="2.0.0"),
+    "kind": _header(kind="knowledge-base"),
+    "tier": _header(tier="high"),
+    "references": _header(references=[REFERENCE]),
+    "dependencies": _header(dependencies=[{"name": "kb", "environment": "production"}]),
+    "licence": lambda notes: notes["LICENSE"].update(role="documentation"),
+    "release-manifest": lambda notes: notes["lockflight.toml"].update(role="documentation"),
+}
+
+
+def test_a_statement_that_says_something_else_than_its_manifest(
+    home: Path, realm: Realm, signed: Signed
+) -> None:
+    honest = (signed.package / "model.sig").read_bytes()
+    for named, alter in BY_HAND.items():
+        (signed.package / "model.sig").write_bytes(honest)
+        _registered_insider(realm, signed, alter)
+        assert realm.state.records[-1].effective
+        with pytest.raises(VerificationFailed, match=named) as caught:
+            verify_package(home, "acme", signed.package)
+        assert (caught.value.code, caught.value.exit_code) == ("LF7114", 12)
+        with pytest.raises(VerificationFailed, match="LF7114"):
+            promote(
+                home, "acme", signed.package, environment="development", actor="alice", now=int(time.time())
+            )
+
+
+def test_a_statement_that_says_the_same_by_hand_is_as_good(home: Path, realm: Realm, signed: Signed) -> None:
+    _insider(realm, signed, lambda body: body)
+    assert verify_package(home, "acme", signed.package).release.digest == signed.release.digest
+
+
+def _by_hand(realm: Realm, signed: Signed, manifest: str) -> None:
+    """A package whose manifest a granted person swapped, with a statement over the new bytes."""
+    (signed.package / "lockflight.toml").write_text(manifest)
+    data = manifest.encode()
+
+    def swapped(body: bytes) -> bytes:
+        old = parse_release(body)
+        own = replace(
+            old.assets[0],
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            blake3=blake3(data).hexdigest(),
+        )
+        return replace(old, assets=(own, *old.assets[1:]), _cache={}).payload
+
+    _insider(realm, signed, swapped)
+    _register(realm, signed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('files = ["LICENSE"]', 'files = ["LICENSE", "NOTICE"]', "LF1005"),
+        ('role = "licence"\nfiles = ["LICENSE"]', 'role = "licence"\nfiles = ["data/a.csv"]', "LF1006"),
+        ('[[assets]]\nrole = "licence"', '[[exclude]]\nreason = "x"', "excludes it"),
+        ("[release]", "[release", "LF0151"),
+    ],
+)
+def test_a_manifest_that_cannot_say_what_was_signed(
+    home: Path, realm: Realm, signed: Signed, old: str, new: str, said: str
+) -> None:
+    manifest = (signed.package / "lockflight.toml").read_text()
+    assert old in manifest
+    _by_hand(realm, signed, manifest.replace(old, new))
+    with pytest.raises(VerificationFailed, match=said) as caught:
+        verify_package(home, "acme", signed.package)
+    assert caught.value.code == "LF7114"

@@ -262,6 +262,26 @@ def test_what_people_do_names_the_folder():
     assert "do: lockflight sign 'my work' --out PACKAGE" in found
 
 
+def test_what_was_only_rehearsed_is_recorded_before_it_is_promoted():
+    found = outcome(staging=judgement())
+    assert "next: lockflight promote PACKAGE --to staging" in lines(found)
+    rehearsal = lines(replace(found, rehearsal=True), folder="my work")
+    assert "next: lockflight check 'my work' --env staging --record" in rehearsal
+    assert "promote" not in rehearsal
+
+
+def test_a_promotion_that_lacks_evidence_names_the_command_that_gives_it(world):
+    manifest = world.work / "lockflight.toml"
+    manifest.write_text(manifest.read_text().replace("1.0.0", "2.0.0"))
+    world.ok("sign work --out package2 --as alice")
+    done = world.run("promote package2 --to development --as alice --json")
+    assert done.code == 11
+    hint = done.json()["error"]["hint"]
+    assert hint == "lockflight check package2 --env development --record"
+    world.ok(hint.removeprefix("lockflight ") + " --as alice")
+    world.ok("promote package2 --to development --as alice")
+
+
 def test_a_ladder_has_one_next_line():
     found = outcome(development=judgement(violation()), staging=judgement())
     assert "next:" not in lines(found, failed=True)

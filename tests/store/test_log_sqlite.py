@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import sqlite3
 
 import pytest
@@ -100,6 +101,16 @@ def test_a_full_disk_is_told_and_the_log_goes_on_after(home):
     assert writer.append(items(200, 2))[-1].index == 201
     writer.close()
     assert verified(home).pending == 0
+
+
+def test_a_disk_without_room_for_a_new_log_is_told(home):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        refused(EnvironmentProblem, "LF5030", lambda: open_store(home / "realm", ORIGIN))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    open_store(home / "realm", ORIGIN).close()
 
 
 @pytest.mark.parametrize("padding", [0, 70_000])

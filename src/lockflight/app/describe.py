@@ -186,7 +186,7 @@ def choose(
         raise InvalidInput(
             "LF1105",
             f"The package holds {first.name!a}, which its own manifest excludes ({first.reason}).",
-            hint="lockflight release pack OUT makes a package of exactly the assets.",
+            hint="lockflight release pack DIR OUT makes a package of exactly the assets.",
         )
     return selection
 
@@ -212,7 +212,7 @@ def _manifest_bytes(opened: Folder, kinds: Mapping[str, FileKind]) -> bytes:
         raise NotFound(
             "LF0165",
             f"{str(opened.path)!r} has no {MANIFEST_NAME}, so nothing says what its files are for.",
-            hint="lockflight init",
+            hint="lockflight init DIR",
         )
     refuse_kind(Entry(MANIFEST_NAME, kinds[MANIFEST_NAME]))
     source = opened.open(MANIFEST_NAME)

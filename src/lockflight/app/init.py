@@ -78,7 +78,7 @@ def propose(folder: Path, *, kind: Kind | None = None) -> Proposal:
             raise NotFound(
                 "LF1121",
                 f"{str(folder)!r} holds no file that could be part of a release.",
-                hint="Change to the folder of a model or application and run lockflight init there.",
+                hint="Name the folder of a model or an application instead.",
             )
         guesses, architectures, images = _look(opened, entries)
     check_names(g.name for g in guesses if g.role is not None)

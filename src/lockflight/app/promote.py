@@ -189,7 +189,7 @@ def _refusal(release: Release, environment: str, judgement: Judgement) -> Policy
     only_evidence = {o.code for o in obstacles} == {
         "LF4501"
     } and judgement.exit_code == EvidenceMissing.exit_code
-    hint = obstacles[0].fix if obstacles else f"lockflight check --env {environment}"
+    hint = obstacles[0].fix if obstacles else f"lockflight check DIR --env {environment}"
     if only_evidence:
         return EvidenceMissing("LF4531", message, hint=hint, details=details)
     return PolicyDenied("LF4530", message, hint=hint, details=details)
@@ -229,7 +229,7 @@ def rollback(
         raise PolicyDenied(
             "LF4541",
             f"{target.name} {target.version} is revoked and does not come back.",
-            hint="lockflight rollback --to VERSION",
+            hint=f"lockflight rollback --project {project} --env {environment} --to VERSION",
         )
     promotion = Promotion(
         action=Action.ROLLBACK,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lockflight.app.guess import guess_name
 from lockflight.core.check import PPM, CheckResult, Grain, Status, Subject
 from lockflight.core.findings import Severity, Verdict, worst
+from lockflight.core.names import readable_name
 from lockflight.core.release import Asset
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.words import Role
@@ -61,7 +62,7 @@ class FileReport:
     """What was found out about one file.
 
     Attributes:
-        name: as it was named or found.
+        name: as it was named or found, readable (see `core.names.readable_name`).
         size: bytes.
         sha256: 64 hex digits; empty for what cannot be read.
         media_type, title: what its bytes say that it is.
@@ -171,19 +172,20 @@ def _walk(
             folder = stack.enter_context(Folder(path))
             listing = folder.listing(skip=True)
             prefix = "" if word in {".", "./"} else word.rstrip("/") + "/"
-            skipped += [prefix + name for name in listing.skipped]
+            skipped += [readable_name(prefix + name) for name in listing.skipped]
             for entry in listing.entries:
+                shown = readable_name(prefix + entry.name)
                 if any(glob.matches(entry.name) for glob in exclude):
-                    excluded.append(prefix + entry.name)
+                    excluded.append(shown)
                 elif entry.kind is not FileKind.FILE:
                     what = "a link" if entry.kind is FileKind.SYMLINK else "no regular file"
-                    yield _unread(prefix + entry.name, f"it is {what}, which is not followed")
+                    yield _unread(shown, f"it is {what}, which is not followed")
                 else:
-                    yield _opened(folder, entry.name, prefix + entry.name)
+                    yield _opened(folder, entry.name, shown)
         elif path.is_file():
             real = path.resolve()
             with Folder(real.parent) as folder:
-                yield _opened(folder, real.name, word)
+                yield _opened(folder, real.name, readable_name(word))
         else:
             what = "is no file or folder" if os.path.lexists(path) else "is not there"
             raise NotFound("LF0117", f"{word} {what}.", hint="Name files, folders, or - for standard input.")

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
 from lockflight.app.package import load_package
-from lockflight.core.release import SIGNATURE_NAME, parse_release
+from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, parse_release
 from lockflight.core.state import Record
+from lockflight.core.toml_lines import MAX_BYTES
 from lockflight.core.trust import Duty, RealmKind
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged
 from lockflight.core.verify.keys import PublicKey, load_der, load_pem
 from lockflight.core.verify.log import clock_name
+from lockflight.core.verify.manifest import require_said
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
 from lockflight.errors import UsageError, VerificationFailed
 from lockflight.infra.progress import SILENT
@@ -86,7 +88,7 @@ def verify_package(
             signature in the folder.
     """
     view = view_at(home, realm_name, as_of)
-    bundle_bytes, found = _take_stock(package, progress)
+    bundle_bytes, manifest, found = _take_stock(package, progress)
     bundle = read_bundle(bundle_bytes, what=SIGNATURE_NAME)
     key = _signer(home, view, bundle)
     verified = verify_bundle(bundle_bytes, key, what=SIGNATURE_NAME)
@@ -94,6 +96,7 @@ def verify_package(
     _registered(view, verified.release)
     _not_revoked(view, verified.release, key)
     require_equal(compare(verified.release, found), what=f"The package {package.name}")
+    require_said(verified.release, manifest)
     environments = _held(view, verified.release)
     if environment and environment not in environments:
         raise VerificationFailed(
@@ -125,8 +128,8 @@ def signed_release(package: Path) -> Release:
     return parse_release(read_bundle(_take_stock(package, SILENT)[0], what=SIGNATURE_NAME).envelope.payload)
 
 
-def _take_stock(package: Path, progress: Progress) -> tuple[bytes, dict[str, FoundFile]]:
-    """The signature's bytes and everything in the package, from one look at the folder."""
+def _take_stock(package: Path, progress: Progress) -> tuple[bytes, bytes, dict[str, FoundFile]]:
+    """The signature's bytes, the manifest's, and everything in the package, from one look at the folder."""
     with load_package(package, progress=progress) as loaded:
         found = {e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in loaded.entries}
         file = found.get(SIGNATURE_NAME)
@@ -141,7 +144,9 @@ def _take_stock(package: Path, progress: Progress) -> tuple[bytes, dict[str, Fou
             raise VerificationFailed(
                 "LF7103", f"{SIGNATURE_NAME} has {file.size} bytes, which no signature has."
             )
-        return loaded.sources[SIGNATURE_NAME].read_at(0, file.size), found
+        own = loaded.sources.get(MANIFEST_NAME)
+        manifest = own.read_at(0, MAX_BYTES + 1) if own is not None else b""
+        return loaded.sources[SIGNATURE_NAME].read_at(0, file.size), manifest, found
 
 
 def _signer(home: Path, view: RealmView, bundle: Bundle) -> PublicKey:
@@ -255,7 +260,7 @@ def verify_with_key(
     key = public_key(key_path)
     from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
 
-    signature, found = _take_stock(package, progress)
+    signature, _, found = _take_stock(package, progress)
     manifest = verify_foreign(signature, key)
     require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")
     return manifest, key

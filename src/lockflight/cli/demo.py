@@ -170,7 +170,7 @@ class _Tee(io.TextIOWrapper):
 def _play(step: Step, place: Stage, run: Run, tell: Callable[[str], None]) -> dict[str, object]:
     import shlex
 
-    from lockflight.cli.main import main
+    from lockflight.cli.main import INTERRUPTED, main
     from lockflight.cli.style import Style
 
     style = Style.for_stream(run.out)
@@ -181,6 +181,8 @@ def _play(step: Step, place: Stage, run: Run, tell: Callable[[str], None]) -> di
     output = _Tee(tell, run.out)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code = main(shlex.split(step.command))
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt  # that command has told it; the demo ends as well
     if code:
         tell(style.dim(f"(exit code {code})") + "\n")
     if code != step.exit_code:

@@ -186,12 +186,17 @@ def export(args: argparse.Namespace, run: Run) -> Reply:
         run.say(f"signed by the producer keys {', '.join(keys)}")
         return Reply("evidence-exported/v1", result, lambda style: (), raw=b"".join(lines(view, records)))
     try:
-        with Path(args.out).open("xb") as stream:
-            stream.writelines(lines(view, records))
+        stream = Path(args.out).open("xb")  # noqa: SIM115 - closed below, whatever happens
     except FileExistsError as error:
         raise UsageError(
             "LF0131", f"{args.out} exists already.", hint="Choose a new file with --out."
         ) from error
+    try:
+        with stream:
+            stream.writelines(lines(view, records))
+    except BaseException:
+        Path(args.out).unlink()  # half an export would be taken for all of it
+        raise
 
     def human(style: Style) -> Iterable[str]:
         yield f"{style.yes} wrote {count(len(records), 'entry', 'entries')} to {clean(args.out)}"

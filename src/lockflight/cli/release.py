@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import choice
-from lockflight.cli.common import folder_of, release_json, release_line
+from lockflight.cli.common import folder_of, quoted, release_json, release_line
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 
@@ -203,6 +203,6 @@ def pack(args: argparse.Namespace, run: Run) -> Reply:
     def human(style: Style) -> Iterable[str]:
         yield f"{style.yes} packed {release_line(release, style)}"
         yield f"  {count(packed.files, 'file')}, {packed.size} bytes in {clean(str(packed.path))} ({packed.layout})"
-        yield f"  not signed; lockflight sign {clean(args.folder)} --out PACKAGE packs and signs"
+        yield f"  not signed; lockflight sign {clean(quoted(args.folder))} --out PACKAGE packs and signs"
 
     return Reply("release-pack/v1", result, human)

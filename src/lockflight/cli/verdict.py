@@ -57,7 +57,7 @@ def outcome_lines(
     if single:
         (environment, judgement), *_ = outcome.judgements.items()
         yield ""
-        for line in _one(environment, judgement, folder, style, verbose=verbose):
+        for line in _one(environment, judgement, folder, style, verbose=verbose, local=outcome.rehearsal):
             yield with_names(line, {k: clean(v) for k, v in outcome.names.items()})
     else:
         yield ""
@@ -107,7 +107,7 @@ def _headline(environment: str, judgement: Judgement, style: Style) -> str:
 
 
 def _one(
-    environment: str, judgement: Judgement, folder: str, style: Style, *, verbose: bool
+    environment: str, judgement: Judgement, folder: str, style: Style, *, verbose: bool, local: bool
 ) -> Iterable[str]:
     decision = judgement.decision
     policy = decision.policy
@@ -117,16 +117,20 @@ def _one(
         f"  policy {policy.name} {policy.version} sha256:{short(policy.digest)}, basis {short(decision.basis)}"
     )
     yield ""
-    yield from _people(environment, judgement, folder, style)
+    yield from _people(environment, judgement, folder, style, local=local)
     if judgement.recorded:
         yield style.dim(f"  decision recorded as {short(judgement.recorded)}")
 
 
-def _people(environment: str, judgement: Judgement, folder: str, style: Style) -> Iterable[str]:
+def _people(
+    environment: str, judgement: Judgement, folder: str, style: Style, *, local: bool
+) -> Iterable[str]:
     admission = judgement.admission
     if admission.admitted:
         yield f"{style.yes} people have done their part"
-        yield f"  next: lockflight promote PACKAGE --to {environment}"
+        # What was only rehearsed is not in the realm, and `promote` looks there.
+        record = f"lockflight check {clean(quoted(folder))} --env {environment} --record"
+        yield f"  next: {record if local else f'lockflight promote PACKAGE --to {environment}'}"
     else:
         rest = left_to_people(admission)
         if not judgement.decision.allow:

@@ -145,7 +145,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
             Obstacle(
                 "LF4501",
                 f"The gate denies {name} for {environment}.",
-                f"lockflight check --env {environment}",
+                f"lockflight check DIR --env {environment}",
             )
         )
     if not any(r.signer not in state.revoked_keys for r in state.registrations.get(release, [])):

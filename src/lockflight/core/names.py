@@ -88,6 +88,11 @@ def _check_part(name: str, part: str) -> None:
         )
 
 
+def readable_name(name: str) -> str:
+    r"""A file's name as text that can be written anywhere: a byte that is no UTF-8 stands as `\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def fold_name(name: str) -> str:
     """The form under which two names collide on some system (NFC of the case-folded NFKD-free name)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

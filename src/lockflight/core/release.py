@@ -240,13 +240,15 @@ def make_release(
         )
     if not ordered or ordered[0].name != MANIFEST_NAME:
         raise InvalidInput(
-            "LF1021", f"The release {name!r} has no {MANIFEST_NAME}, its first asset.", hint="lockflight init"
+            "LF1021",
+            f"The release {name!r} has no {MANIFEST_NAME}, its first asset.",
+            hint="lockflight init DIR",
         )
     if len(ordered) == 1 and not outside:
         raise InvalidInput(
             "LF1020",
             f"The release {name!r} is empty: no file and no reference beside {MANIFEST_NAME}.",
-            hint=f"Name files under [[assets]] in {MANIFEST_NAME}, or run lockflight init.",
+            hint=f"Name files under [[assets]] in {MANIFEST_NAME}, or run lockflight init DIR.",
         )
     return Release(
         name=name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +10,8 @@ if TYPE_CHECKING:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """The known word that `word` was probably meant to be; empty when none is close."""
+    import difflib  # only for what was mistyped: `verify` reads a manifest too, and starts fast
+
     names = list(known)
     found = difflib.get_close_matches(word, names, n=1)
     if not found:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.ruling import Ruling, parse_ruling
-from lockflight.errors import EnvironmentProblem
+from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.policy.patch import patched
 
 if TYPE_CHECKING:
@@ -120,7 +120,12 @@ class PolicyGate:
             try:
                 yield name, self._fault(name, parse_ruling(output))
             except (KeyError, TypeError, ValueError) as error:
-                yield name, f"the output is not a decision: {error!s}"
+                raise PolicyDenied(
+                    "LF4011",
+                    f"The policy {bundle.name} {bundle.version} returned something that is not a decision"
+                    f" about its own fixture {name}: {error}.",
+                    hint="lockflight policy test BUNDLE",
+                ) from error
 
     def _fault(self, name: str, ruling: Ruling) -> str:
         code, _, word = name.partition(".")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import bindparam, create_engine, delete, insert, select
 from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from lockflight.errors import EnvironmentProblem, LockflightError, NotFound
@@ -278,6 +279,9 @@ def _create(path: Path, origin: str) -> None:
             connection.commit()
         # Closing has folded the write-ahead log into the file.
         os.fsync(handle)
+    except DBAPIError as error:
+        # What the driver raised, which `open_store` tells about.
+        raise error.orig or error from None
     finally:
         os.close(handle)
     aside.rename(path)
