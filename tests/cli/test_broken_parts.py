@@ -12,7 +12,8 @@ import pytest
 from lockflight.app import check as use_case
 from lockflight.engine.local import map_checks
 from lockflight.infra.proc import MIB, Limits
-from lockflight.policy import bundle, regorus
+from lockflight.policy import bundle
+from lockflight.policy.engines import regorus
 
 TESTS = Path(__file__).resolve().parents[1]
 LIMITS = {
