@@ -43,7 +43,7 @@ def test_the_classifier_goes_from_denial_to_production(project_root: Path) -> No
     assert "✓ took in https://archive.ics.uci.edu/" in output
     assert "← made by train, entry" in output
     assert "← taken in from https://archive.ics.uci.edu/" in output
-    assert "does not count: who proposes a change does not consent to it" in output
+    assert "who proposes a change does not consent to it" in output
     assert "waived by" in output
     assert "made the release" in output or "does not approve it too" in output
     assert "production now holds tumour-classifier 1.0.0" in output
