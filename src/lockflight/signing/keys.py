@@ -30,6 +30,8 @@ from lockflight.errors import ConflictError, EnvironmentProblem, InvalidInput, N
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryptography.x509 import Certificate, CertificateBuilder
+
 MAX_KEY_FILE_BYTES = 16 * 1024
 PUBLIC_SUFFIX = ".pub"
 
@@ -80,6 +82,11 @@ class FileSigner:
         if isinstance(self._key, Ed25519PrivateKey):
             return self._key.sign(message)
         return self.public_key.lower(self._key.sign(message, ec.ECDSA(_HASHES[self.public_key.algorithm]())))
+
+    def certify(self, builder: CertificateBuilder) -> Certificate:
+        """The certificate that this key issues."""
+        algorithm = None if isinstance(self._key, Ed25519PrivateKey) else _HASHES[self.public_key.algorithm]()
+        return builder.sign(self._key, algorithm)
 
     def private_pem(self, passphrase: bytes | None = None) -> bytes:
         """PKCS#8 PEM, encrypted if a passphrase is given."""

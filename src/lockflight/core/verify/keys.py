@@ -114,6 +114,22 @@ class PublicKey:
             return False
         return True
 
+    def verify_digest(self, digest: bytes, signature: bytes) -> bool:
+        """Whether `signature` is of this key over something with that SHA-256; only P-256 signs by that digest."""
+        if self.algorithm != P256:
+            return False
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+        from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+        key, _ = _ecdsa(self.der)
+        try:
+            key.verify(signature, digest, ECDSA(Prehashed(hashes.SHA256())))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
     def lowest(self, signature: bytes) -> bool:
         """Whether a signature is the one of (r, s) and (r, n - s) with the lower s; Ed25519 has no second one."""
         if self.algorithm == ED25519:
