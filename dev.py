@@ -32,6 +32,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements"
 MAIN, PEERS, WHEEL = ROOT / ".venv", ROOT / ".venv-peers", ROOT / ".venv-wheel"
+PEERS_NODE = ROOT / ".venv-peers-node"
 NEEDS_PYTHON = (3, 11)
 WORKERS = "2"
 
@@ -237,6 +238,26 @@ def setup_peers() -> Path:
     return peers.python
 
 
+def need_node() -> None:
+    """The stock verifiers that run on Node.js, where it is here; tests against them say so where it is not."""
+    npm, source = shutil.which("npm"), REQUIREMENTS / "peers-node"
+    wanted = digest(source / "lock.json")
+    stamp = PEERS_NODE / "stamp"
+    if npm is None or (stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted):
+        return
+    say(f"installing {source.name} into {PEERS_NODE.name}")
+    shutil.rmtree(PEERS_NODE, ignore_errors=True)
+    PEERS_NODE.mkdir()
+    # The lock holds versions and hashes, and no address of a registry, so that any mirror serves.
+    shutil.copyfile(source / "package.json", PEERS_NODE / "package.json")
+    shutil.copyfile(source / "lock.json", PEERS_NODE / "package-lock.json")
+    ok, output = run(npm, "ci", "--prefix", PEERS_NODE, "--ignore-scripts", "--no-audit", "--no-fund")
+    if ok:
+        stamp.write_text(wanted, encoding="utf-8")
+    else:
+        say(f"note: npm could not install the stock verifiers for Node.js; their tests will be skipped\n{tail(output, 3)}")
+
+
 def need_postgres() -> None:
     """In CI, where this is root's own machine: the server that the log is tried in. Tests without it say so."""
     if os.environ.get("CI") != "true" or os.geteuid() or not shutil.which("apt-get"):
@@ -372,6 +393,7 @@ def verb_setup(arguments: argparse.Namespace) -> int:
     say(f"ready: {MAIN.name}/bin/lockflight, {MAIN.name}/bin/pytest")
     if arguments.peers:
         say(f"ready: {setup_peers().relative_to(ROOT)}")
+        need_node()
     return 0
 
 
@@ -389,6 +411,7 @@ def verb_test(arguments: argparse.Namespace) -> int:
     """Everything that a change must pass; pytest last, so that its closing line closes the output."""
     main = setup("dev", "examples", "examples-nodeps", "opa")
     peers = setup_peers()
+    need_node()
     need_postgres()
     steps = Steps()
     pytest: list[str | Path] = [main.python, "-m", "pytest", "-q"]

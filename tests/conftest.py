@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,3 +117,12 @@ def peers_python() -> Path:
     if os.environ.get("PYTEST_LOCKFLIGHT_CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def peers_node() -> Path:
+    """A folder with the stock verifiers that run on Node.js; see requirements/peers-node."""
+    folder = ROOT / ".venv-peers-node"
+    if shutil.which("node") is None or not (folder / "stamp").is_file():
+        pytest.skip("Node.js with npm is not here, so sigstore-js cannot be asked")
+    return folder

@@ -14,6 +14,7 @@ from lockflight.core.verify.bundle import MEDIA_TYPE, TlogEntry, pem_hint
 from lockflight.core.verify.keys import load_pem
 
 if TYPE_CHECKING:
+    from lockflight.core.canonical import JsonObject
     from lockflight.core.ports import Signer
     from lockflight.core.release import Release
     from lockflight.core.statement import Statement
@@ -46,15 +47,32 @@ def make_bundle(envelope: Envelope, public_pem: str, tlog: TlogEntry | None = No
     Raises:
         VerificationFailed: LF7001 to LF7003 not a public key.
     """
-    hint = pem_hint(load_pem(public_pem))
+    return _bundle(envelope, {"publicKey": {"hint": pem_hint(load_pem(public_pem))}}, tlog, b"")
+
+
+def make_identity_bundle(envelope: Envelope, certificate: bytes, tlog: TlogEntry, stamp: bytes) -> bytes:
+    """The bundle of a release that was signed under a short-lived certificate.
+
+    Args:
+        envelope: the signed statement.
+        certificate: the leaf, DER; its authority is in the verifier's trust root.
+        tlog: where the log holds the envelope.
+        stamp: TimeStampResp (DER) over the signature.
+    """
+    return _bundle(envelope, {"certificate": {"rawBytes": _b64(certificate)}}, tlog, stamp)
+
+
+def _bundle(envelope: Envelope, signer: JsonObject, tlog: TlogEntry | None, stamp: bytes) -> bytes:
     signature = {"sig": _b64(envelope.signature)}
     if envelope.keyid:
         signature["keyid"] = envelope.keyid
+    stamps = {"timestampVerificationData": {"rfc3161Timestamps": [{"signedTimestamp": _b64(stamp)}]}}
     bundle = {
         "mediaType": MEDIA_TYPE,
         "verificationMaterial": {
-            "publicKey": {"hint": hint},
+            **signer,
             "tlogEntries": [tlog.to_json()] if tlog else [],
+            **(stamps if stamp else {}),
         },
         "dsseEnvelope": {
             "payload": _b64(envelope.payload),

@@ -125,7 +125,7 @@ VERIFIER = (*SPEC, "signature", "verifier")
         ((*VERIFIER, "keyDetails"), "PKIX_ED25519", "LF7160"),
         ((*VERIFIER, "publicKey", "rawBytes"), "AAAA", "LF7001"),
         ((*VERIFIER, "publicKey"), None, "LF7160"),
-        ((*VERIFIER, "x509Certificate"), {"rawBytes": "AAAA"}, "LF7160"),
+        ((*VERIFIER, "x509Certificate"), {"rawBytes": "AAAA"}, "LF7400"),
     ],
 )
 def test_what_is_no_leaf_is_refused(path, value, code):

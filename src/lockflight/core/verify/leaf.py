@@ -1,7 +1,7 @@
 """Leaves of the log: Rekor v2 `hashedrekord` 0.0.2 bodies over DSSE envelopes.
 
 A leaf commits to the SHA-256 of the envelope's pre-authentication encoding, to the signature and to the
-public key.
+public key, or to the certificate that was issued for it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ class Leaf:
         digest: SHA-256 of the signed bytes of the envelope (32 bytes).
         signature: raw signature.
         key: the key that is said to have signed.
+        certificate: DER of the certificate that names the key; empty where the key stands for itself.
     """
 
     digest: bytes
     signature: bytes
     key: PublicKey
+    certificate: bytes = b""
 
     def encode(self) -> bytes:
         """Canonical JSON, the bytes that are hashed into the tree.
@@ -43,10 +45,10 @@ class Leaf:
         Raises:
             VerificationFailed: LF7161 longer than a log entry may be.
         """
-        verifier: JsonObject = {
-            "keyDetails": self.key.key_details,
-            "publicKey": {"rawBytes": _text(self.key.der)},
-        }
+        kind, raw = (
+            ("x509Certificate", self.certificate) if self.certificate else ("publicKey", self.key.der)
+        )
+        verifier: JsonObject = {"keyDetails": self.key.key_details, kind: {"rawBytes": _text(raw)}}
         body: JsonObject = {
             "data": {"algorithm": "SHA2_256", "digest": _text(self.digest)},
             "signature": {"content": _text(self.signature), "verifier": verifier},
@@ -60,14 +62,19 @@ class Leaf:
         return leaf
 
 
-def leaf_for(envelope: Envelope, public_key: PublicKey) -> bytes:
+def leaf_for(envelope: Envelope, public_key: PublicKey, certificate: bytes = b"") -> bytes:
     """The leaf that records `envelope` as signed by `public_key`; the signature is not checked here.
+
+    Args:
+        envelope: what was signed.
+        public_key: who signed.
+        certificate: DER of the certificate that names that key; empty for none.
 
     Raises:
         VerificationFailed: LF7161 longer than a log entry may be.
     """
     digest = hashlib.sha256(envelope.signed_bytes).digest()
-    return Leaf(digest, envelope.signature, public_key).encode()
+    return Leaf(digest, envelope.signature, public_key, certificate).encode()
 
 
 def read_leaf(leaf: bytes) -> Leaf:
@@ -87,17 +94,14 @@ def read_leaf(leaf: bytes) -> Leaf:
         body = obj(obj(raw["spec"])["hashedRekordV002"])
         signature = obj(body["signature"])
         verifier = obj(signature["verifier"])
-        if "x509Certificate" in verifier:
-            raise ValueError("it names a certificate; entries of this log name a public key")
         data = obj(body["data"])
         if (text(raw["kind"]), text(raw["apiVersion"])) != (KIND, VERSION):
             raise ValueError(f"it is of kind {raw['kind']!r}, version {raw['apiVersion']!r}")
         digest = b64(data["digest"])
         if len(digest) != _DIGEST_BYTES:
             raise ValueError("its digest is not a SHA-256")
-        result = Leaf(
-            digest, b64(signature["content"]), load_der(b64(obj(verifier["publicKey"])["rawBytes"]))
-        )
+        key, certificate = _verifier(verifier)
+        result = Leaf(digest, b64(signature["content"]), key, certificate)
     except (KeyError, TypeError, ValueError) as error:
         raise VerificationFailed(
             "LF7160", f"The log entry is not a {KIND} {VERSION} body: {error!s}."
@@ -109,6 +113,16 @@ def read_leaf(leaf: bytes) -> Leaf:
             f"otherwise.",
         )
     return result
+
+
+def _verifier(raw: JsonObject) -> tuple[PublicKey, bytes]:
+    if "x509Certificate" not in raw:
+        return load_der(b64(obj(raw["publicKey"])["rawBytes"])), b""
+    # Certificates cost an import that most logs do not need.
+    from lockflight.core.verify.certificate import load_certificate
+
+    certificate = load_certificate(b64(obj(raw["x509Certificate"])["rawBytes"]))
+    return certificate.key(), certificate.der
 
 
 def check_leaf(leaf: bytes, envelope: Envelope) -> PublicKey:
