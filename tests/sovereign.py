@@ -51,9 +51,7 @@ class Sovereign:
         return TrustRoot(
             logs=(LogKey(f"https://{log.name}", self.log.log.public_key, log.full_id, begins),),
             issuers=(Issuer(ISSUER, (self.authority.certificate, self.root), begins),),
-            certificate_logs=(
-                LogKey(ISSUER, public, hashlib.sha256(public.der).digest(), begins),
-            ),
+            certificate_logs=(LogKey(ISSUER, public, hashlib.sha256(public.der).digest(), begins),),
             stampers=(Authority((self.stamper.certificate, self.time_root), begins, self.now + 10**8),),
         )
 
@@ -76,9 +74,7 @@ class Sovereign:
         leaf = self.authority.issue(key.public_der, identity, self.now)
         envelope = sign_release(release(), key)
         stamp = self.stamper.stamp(envelope.signature, self.now + at)
-        return make_identity_bundle(
-            envelope, leaf.der, self.entry(envelope, leaf, witness=witness), stamp
-        )
+        return make_identity_bundle(envelope, leaf.der, self.entry(envelope, leaf, witness=witness), stamp)
 
 
 @cache
@@ -97,5 +93,7 @@ def sovereign(number: int = 0) -> Sovereign:
         CertificateAuthority(issuing, key, generate(P256)),
         time_root,
         Stamper(stamps, stamping),
-        TinyLog(generate(ED25519), generate(ED25519), "realm.acme.example/log", "realm.acme.example/log/clock"),
+        TinyLog(
+            generate(ED25519), generate(ED25519), "realm.acme.example/log", "realm.acme.example/log/clock"
+        ),
     )

@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.app import clock
+from lockflight.app.authority import has_authority, short_lived, stamper_of
 from lockflight.app.describe import describe
 from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
@@ -17,9 +19,10 @@ from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.note import KIND_ED25519, NoteKey
+from lockflight.core.verify.realmroot import identity_uri
 from lockflight.errors import UsageError
 from lockflight.infra.progress import SILENT
-from lockflight.signing.oms import make_bundle, sign_release
+from lockflight.signing.oms import make_bundle, make_identity_bundle, sign_release, sign_statement
 from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ class Signed:
         envelope: digest of the signature's envelope.
         index: its position in the log.
         principal, signer: pseudonym and name of who signed.
-        keyid: their key.
+        keyid: the key that signed: theirs, or one that was lent to them for ten minutes.
+        identity: what the certificate calls them; empty where their own key signed.
     """
 
     release: Release
@@ -50,12 +54,32 @@ class Signed:
     principal: str
     signer: str
     keyid: str
+    identity: str = ""
 
 
 def sign(
-    home: Path, realm_name: str, folder: Path, out: Path, *, actor: str, progress: Progress = SILENT
+    home: Path,
+    realm_name: str,
+    folder: Path,
+    out: Path,
+    *,
+    actor: str,
+    own_key: bool = False,
+    progress: Progress = SILENT,
 ) -> Signed:
     """Pack, sign, log; the package appears under `out` only when all of it succeeded.
+
+    Where the home holds the realm's certificate authority, a key signs that lives for this signature only, under a
+    certificate of ten minutes, and the time-stamp authority says when.
+
+    Args:
+        home: folder of realms.
+        realm_name: the realm.
+        folder: the workspace.
+        out: folder of the package, new.
+        actor: name of the person.
+        own_key: sign with the person's own key all the same.
+        progress: told about hashing.
 
     Raises:
         UsageError: LF0131 `out` exists or lies inside the workspace.
@@ -82,8 +106,12 @@ def sign(
             release = described.release
             pack(described, draft, progress=progress)
             described.recheck()
-        envelope = sign_release(release, person.signer)
-        signature = realm.append_envelopes([(envelope.encode(), person.signer.public_der)])[0]
+        lent = None if own_key or not has_authority(realm) else short_lived(realm, person.name)
+        signer, named = (
+            (lent.signer, lent.certificate.der) if lent else (person.signer, person.signer.public_der)
+        )
+        envelope = sign_release(release, signer)
+        signature = realm.append_envelopes([(envelope.encode(), named)])[0]
         registration = Registration(
             release=release.digest,
             name=release.name,
@@ -94,9 +122,15 @@ def sign(
             oms_root=release.oms_root,
             realm=realm.state.root,
         )
-        receipt = realm.append([(registration.statement(), person.signer)])[0]
+        body = sign_statement(registration.statement(), signer).encode()
+        receipt = realm.append_envelopes([(body, named)])[0]
         must_be_effective(realm, receipt.envelope)
-        bundle = make_bundle(envelope, person.signer.public_key.pem, _tlog(realm, signature.envelope))
+        tlog = _tlog(realm, signature.envelope)
+        if lent is None:
+            bundle = make_bundle(envelope, signer.public_key.pem, tlog)
+        else:
+            stamp = stamper_of(realm).stamp(envelope.signature, clock.now())
+            bundle = make_identity_bundle(envelope, named, tlog, stamp)
         replace_file(draft / SIGNATURE_NAME, bundle)
         (draft / SIGNATURE_NAME).chmod(0o644)
         draft.rename(target)
@@ -109,7 +143,8 @@ def sign(
         signature.index,
         person.principal,
         person.name,
-        person.signer.keyid,
+        signer.keyid,
+        identity_uri(realm.state.trust, person.principal) if lent else "",
     )
 
 

@@ -93,6 +93,7 @@ def verify_package(
     key = _signer(home, view, bundle)
     verified = verify_bundle(bundle_bytes, key, what=SIGNATURE_NAME)
     record = _logged(view, verified.envelope.digest, bundle)
+    _vouched(view, bundle_bytes, bundle, record)
     _registered(view, verified.release)
     _not_revoked(view, verified.release, key)
     require_equal(compare(verified.release, found), what=f"The package {package.name}")
@@ -213,6 +214,18 @@ def _logged(view: RealmView, digest: str, bundle: Bundle) -> Record:
     if not record.effective:
         raise VerificationFailed("LF7332", f"The signature is in the log but has no effect: {record.reason}.")
     return record
+
+
+def _vouched(view: RealmView, data: bytes, bundle: Bundle, record: Record) -> None:
+    """Of a bundle with a certificate, check all that a stock verifier would: its issue, its time stamp, who it names."""
+    if not bundle.certificate or record.key is None:
+        return
+    from lockflight.core.verify.keyless import Wanted, verify_identity
+    from lockflight.core.verify.realmroot import identity_uri, issuer_of, trust_root
+
+    trust = view.state.trust
+    wanted = Wanted(identity_uri(trust, record.key.principal), issuer_of(trust))
+    verify_identity(data, trust_root(trust), wanted, what=SIGNATURE_NAME)
 
 
 def _registered(view: RealmView, release: Release) -> None:

@@ -241,6 +241,7 @@ class State:
     approvals: dict[tuple[str, str], list[Record]] = field(default_factory=dict)
     revoked: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
     revoked_keys: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
+    vouched: dict[str, str] = field(default_factory=dict)
     versions: dict[tuple[str, str], str] = field(default_factory=dict)
     by_digest: dict[str, Record] = field(default_factory=dict)
     used_approvals: set[str] = field(default_factory=set)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -204,6 +204,48 @@ READER = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Authorities:
+    """Whose certificates and time stamps count in a realm, as DER; `core.verify.realmroot` reads them.
+
+    Attributes:
+        issuers: chain of each certificate authority, the one that issues leaves first, the root last.
+        certificate_logs: SubjectPublicKeyInfo of the keys whose promises in certificates count.
+        stampers: chain of each time-stamp authority, leaf first.
+    """
+
+    issuers: tuple[tuple[bytes, ...], ...] = ()
+    certificate_logs: tuple[bytes, ...] = ()
+    stampers: tuple[tuple[bytes, ...], ...] = ()
+
+    def to_json(self) -> JsonObject:
+        """The form in statements."""
+        return {
+            "issuers": [[_b64(one) for one in chain] for chain in self.issuers],
+            "certificateLogs": [_b64(one) for one in self.certificate_logs],
+            "stampers": [[_b64(one) for one in chain] for chain in self.stampers],
+        }
+
+
+def _authorities(value: JsonValue) -> Authorities:
+    raw = obj(value)
+    return Authorities(
+        issuers=_chains(raw["issuers"]),
+        certificate_logs=tuple(b64(one) for one in array(raw["certificateLogs"])),
+        stampers=_chains(raw["stampers"]),
+    )
+
+
+def _chains(value: JsonValue) -> tuple[tuple[bytes, ...], ...]:
+    chains = tuple(tuple(b64(one) for one in array(chain)) for chain in array(value))
+    if not all(chains) or len(chains) > MAX_AUTHORITIES or max(map(len, chains), default=0) > MAX_AUTHORITIES:
+        raise ValueError("an authority has no certificate, or there are too many")
+    return chains
+
+
+MAX_AUTHORITIES = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """What a `trust/v1` statement says.
 
@@ -215,6 +257,8 @@ class Trust:
         ladder: the environments that the realm starts with; `environment/v1` statements change them.
         reader: version of the fold that is needed to read the log.
         prev: root digest of the trust statement that this one replaces; empty for the first.
+        authorities: whose certificates count; none in a realm where people sign with their own keys only.
+        expires: RFC 3339 Z from which nothing new counts before the root key renews it; empty for never.
     """
 
     name: str
@@ -224,6 +268,8 @@ class Trust:
     ladder: tuple[Environment, ...]
     prev: str = ""
     reader: int = READER
+    authorities: Authorities = field(default_factory=Authorities)
+    expires: str = ""
 
     def key(self, duty: Duty) -> RealmKey:
         """The first key of a duty.
@@ -242,11 +288,15 @@ class Trust:
             "name": self.name,
             "kind": self.kind.value,
             "origin": self.origin,
-            "keys": [{"duty": k.duty.value, "key": base64.b64encode(k.der).decode()} for k in self.keys],
+            "keys": [{"duty": k.duty.value, "key": _b64(k.der)} for k in self.keys],
             "environments": [step.to_json() for step in self.ladder],
             "reader": self.reader,
             "prev": self.prev,
         }
+        if self.authorities != Authorities():
+            predicate["authorities"] = self.authorities.to_json()
+        if self.expires:
+            predicate["expires"] = self.expires
         subject = st.SubjectRef(self.name, self.key(Duty.ROOT).keyid)
         return st.Statement(st.TRUST, (subject,), predicate)
 
@@ -267,7 +317,11 @@ def parse_trust(statement: st.Statement) -> Trust:
         ladder=parse_ladder(raw["environments"]),
         prev=text(raw["prev"]),
         reader=natural(raw["reader"]),
+        authorities=_authorities(raw["authorities"]) if "authorities" in raw else Authorities(),
+        expires=text(raw["expires"]) if "expires" in raw else "",
     )
+    if trust.expires:
+        unix(trust.expires)
     if trust.statement() != statement:
         raise ValueError("unknown fields, or a subject that is not the root key")
     for duty in (Duty.LOG, Duty.CLOCK, Duty.GATE):
@@ -299,7 +353,7 @@ class Grant:
             "action": "withdraw" if self.withdrawn else "grant",
             "principal": self.key.principal,
             "duty": self.key.duty.value,
-            "key": base64.b64encode(self.key.der).decode(),
+            "key": _b64(self.key.der),
             "roles": list(self.key.roles),
             "profile": self.key.profile,
             "owner": self.key.owner,
@@ -357,6 +411,10 @@ def follows(old: Trust, new: Trust) -> str:
     if new.ladder != old.ladder:
         return "it changes the environments, which environment statements do"
     return ""
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def root_digest(payload: bytes) -> str:

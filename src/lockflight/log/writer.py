@@ -20,7 +20,7 @@ from lockflight.core.ports import NewEntry, Receipt
 from lockflight.core.times import age, rfc3339
 from lockflight.core.verify.envelope import open_envelope
 from lockflight.core.verify.keys import ED25519, load_der
-from lockflight.core.verify.leaf import check_form, check_leaf, leaf_for
+from lockflight.core.verify.leaf import check_form, check_leaf, leaf_for, read_signer
 from lockflight.core.verify.log import LogCheckpoint, chained_text, clock_name, contradiction, open_checkpoint
 from lockflight.core.verify.note import (
     KIND_COSIGNATURE,
@@ -118,10 +118,14 @@ class LogWriter:
 
     def append(self, items: Sequence[tuple[bytes, bytes]]) -> list[Receipt]:
         """See `Log.append`. A call of more than `BATCH` items is one long commit."""
-        return self.record([self.prepare(envelope, public_der) for envelope, public_der in items])
+        return self.record([self.prepare(envelope, signer) for envelope, signer in items])
 
-    def prepare(self, envelope: bytes, public_der: bytes) -> NewEntry:
+    def prepare(self, envelope: bytes, signer: bytes) -> NewEntry:
         """Check an envelope and make the entry that records it.
+
+        Args:
+            envelope: canonical form.
+            signer: SubjectPublicKeyInfo of the key that signed, or the certificate that names it; DER.
 
         Raises:
             VerificationFailed: LF7101 to LF7130 not an envelope over a statement, LF7001 to LF7003 not a key, LF7123
@@ -129,7 +133,7 @@ class LogWriter:
             InvalidInput: LF7212 more subjects than the index takes.
             EnvironmentProblem: LF5030 a long envelope cannot be stored.
         """
-        key = load_der(public_der)
+        key, certificate = read_signer(signer)
         opened = decode(envelope)
         statement = open_envelope(opened, key)
         check_form(opened, key)
@@ -142,7 +146,9 @@ class LogWriter:
                 hint="Split the statement, or make it about the digest of a view.",
             )
         digest = hashlib.sha256(envelope).digest()
-        entry = NewEntry(leaf_for(opened, key), digest, envelope, statement.predicate_type, subjects)
+        entry = NewEntry(
+            leaf_for(opened, key, certificate), digest, envelope, statement.predicate_type, subjects
+        )
         self._store.stage(entry)
         return entry
 

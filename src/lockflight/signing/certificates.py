@@ -133,9 +133,7 @@ def make_intermediate(
     builder = _builder(public_der, _name(name), root, now - SKEW_S, ends, 0)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
-    builder = builder.add_extension(
-        x509.ExtendedKeyUsage([ObjectIdentifier(CODE_SIGNING)]), critical=False
-    )
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ObjectIdentifier(CODE_SIGNING)]), critical=False)
     return load_certificate(_encoded(signer, builder))
 
 
@@ -155,13 +153,11 @@ def make_stamper(
     builder = _builder(public_der, _name(name), root, now - SKEW_S, ends, 0)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage("digital_signature"), critical=True)
-    builder = builder.add_extension(
-        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True
-    )
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
     return load_certificate(_encoded(signer, builder))
 
 
-def _builder(  # noqa: PLR0913 - the fields of a certificate
+def _builder(
     public_der: bytes, subject: x509.Name, issuer: Certificate | None, begins: int, ends: int, serial: int
 ) -> x509.CertificateBuilder:
     key = load_der_public_key(public_der)

@@ -42,7 +42,7 @@ _CURVES: Final[dict[str, Callable[[], ec.EllipticCurve]]] = {
     P384: ec.SECP384R1,
     P521: ec.SECP521R1,
 }
-_HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
+_HASHES: Final[dict[str, Callable[[], hashes.SHA256 | hashes.SHA384 | hashes.SHA512]]] = {
     P256: hashes.SHA256,
     P384: hashes.SHA384,
     P521: hashes.SHA512,
@@ -85,8 +85,9 @@ class FileSigner:
 
     def certify(self, builder: CertificateBuilder) -> Certificate:
         """The certificate that this key issues."""
-        algorithm = None if isinstance(self._key, Ed25519PrivateKey) else _HASHES[self.public_key.algorithm]()
-        return builder.sign(self._key, algorithm)
+        if isinstance(self._key, Ed25519PrivateKey):
+            return builder.sign(self._key, None)
+        return builder.sign(self._key, _HASHES[self.public_key.algorithm]())
 
     def private_pem(self, passphrase: bytes | None = None) -> bytes:
         """PKCS#8 PEM, encrypted if a passphrase is given."""

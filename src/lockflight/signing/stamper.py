@@ -72,9 +72,7 @@ class Stamper:
                 der.sequence(
                     der.sequence(
                         # SHA-256 is the default of ESSCertIDv2, and a default is left out.
-                        der.sequence(
-                            der.tlv(der.OCTET_STRING, hashlib.sha256(self.certificate.der).digest())
-                        )
+                        der.sequence(der.tlv(der.OCTET_STRING, hashlib.sha256(self.certificate.der).digest()))
                     )
                 ),
             ),

@@ -15,10 +15,12 @@ from lockflight.core.acts import Approval, Registration, Revocation, Scope
 from lockflight.core.dsse import Envelope, decode
 from lockflight.core.fold import people, slots
 from lockflight.core.fold.item import Ineffective, Item
+from lockflight.core.fold.vouch import vouched
 from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.provenance import Provenance, parse_provenance
 from lockflight.core.scanfact import ScanFact, parse_scan
 from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header
+from lockflight.core.times import unix
 from lockflight.core.trust import DUTY_OF, READER, Duty, RealmKey, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
 from lockflight.errors import LockflightError, VerificationFailed
@@ -125,7 +127,7 @@ def _read(state: State, entry: FoldEntry) -> Record:
     statement: st.Statement | None = None
     fact: object = None
     code = reason = ""
-    opened = _open(state, entry)
+    opened, key = _open(state, entry)
     try:
         if opened is None:
             raise Ineffective("LF7240", "its envelope is not the logged one, and its signer is a stranger")
@@ -136,7 +138,6 @@ def _read(state: State, entry: FoldEntry) -> Record:
         signer = public.keyid
         statement = st.parse(envelope.payload)
         kind, subject, name = statement.short_type, statement.subjects[0].sha256, statement.subjects[0].name
-        key = state.keys.get(signer)
         holder = _check_duty(state, statement, key, signer, entry.logged_at)
         _check_new(state, entry)
         payload = root_digest(envelope.payload)
@@ -165,12 +166,14 @@ def _read(state: State, entry: FoldEntry) -> Record:
         statement,
     )
     if record.effective:
+        if key is not None and signer not in state.keys:
+            state.vouched[signer] = next(k.keyid for k in state.keys.values() if k.principal == key.principal)
         _index(state, record)
     return record
 
 
-def _open(state: State, entry: FoldEntry) -> tuple[Envelope, PublicKey] | None:
-    """The envelope and key that the leaf commits to; None where only a stranger could have signed.
+def _open(state: State, entry: FoldEntry) -> tuple[tuple[Envelope, PublicKey] | None, RealmKey | None]:
+    """The envelope and key that the leaf commits to, and the realm's key behind that; None for a stranger's.
 
     The leaf is proven by the log's root, the envelope's bytes are not. What is missing or another must never count as
     "no effect": the bytes may have been those of a revocation.
@@ -178,8 +181,8 @@ def _open(state: State, entry: FoldEntry) -> tuple[Envelope, PublicKey] | None:
     try:
         leaf = read_leaf(entry.leaf)
     except VerificationFailed:
-        return None  # committed as it is; nobody signed it
-    known = leaf.key.keyid in state.keys
+        return None, None  # committed as it is; nobody signed it
+    known = vouched(state, leaf, entry.logged_at)
     code, why = "LF7240", "is gone from the store"
     if entry.envelope is not None:
         code, why = "LF7241", "is not the one that the log's entry commits to"
@@ -194,8 +197,8 @@ def _open(state: State, entry: FoldEntry) -> tuple[Envelope, PublicKey] | None:
             and hashlib.sha256(envelope.signed_bytes).digest() == leaf.digest
             and envelope.digest == entry.digest
         ):
-            return envelope, leaf.key
-    if known:
+            return (envelope, leaf.key), known
+    if known is not None:
         raise VerificationFailed(
             code,
             f"The envelope of log entry {entry.index}, signed by the key {leaf.key.keyid[:16]}, {why}. It may take "
@@ -203,7 +206,7 @@ def _open(state: State, entry: FoldEntry) -> tuple[Envelope, PublicKey] | None:
             hint="Restore the realm's folder from a backup; lockflight log verify says what else differs.",
             details={"index": entry.index},
         )
-    return None
+    return None, None
 
 
 def _check_new(state: State, entry: FoldEntry) -> None:
@@ -223,6 +226,8 @@ def _check_duty(
     if key.expired(logged_at):
         raise Ineffective("LF7267", f"its key {signer[:16]} expired at {key.expires}")
     wanted = DUTY_OF.get(statement.predicate_type, Duty.PRODUCER)
+    if state.trust.expires and logged_at >= unix(state.trust.expires) and wanted is not Duty.ROOT:
+        raise Ineffective("LF7269", f"the realm's trust expired at {state.trust.expires}")
     if statement.predicate_type == st.GRANT and key.duty is Duty.ROOT:
         return key
     if key.duty is not wanted:
@@ -290,6 +295,15 @@ _READERS: dict[str, Callable[[State, Item], object]] = {
 }
 
 
+def _take_back_vouched(state: State, record: Record, keyids: set[str]) -> None:
+    """What short-lived keys signed for a revoked key falls with it."""
+    fact = record.fact
+    if isinstance(fact, Revocation):
+        for lent, behind in state.vouched.items():
+            if behind in keyids:
+                state.revoked_keys.setdefault(lent, (fact, record))
+
+
 def _index(state: State, record: Record) -> None:
     fact = record.fact
     if record.type not in {"trust", "grant"}:
@@ -302,11 +316,13 @@ def _index(state: State, record: Record) -> None:
         if fact.scope is Scope.KEY:
             state.revoked_keys.setdefault(fact.digest, (fact, record))
             state.keys.pop(fact.digest, None)
+            _take_back_vouched(state, record, {fact.digest})
         elif fact.scope is Scope.IDENTITY:
             state.revoked_people.setdefault(fact.name, (fact, record))
             for keyid in [k for k, v in state.keys.items() if fact.name in {v.principal, v.owner}]:
                 state.revoked_keys.setdefault(keyid, (fact, record))
                 del state.keys[keyid]
+                _take_back_vouched(state, record, {keyid})
         else:
             state.revoked.setdefault(fact.digest, (fact, record))
     elif isinstance(fact, ScanFact):

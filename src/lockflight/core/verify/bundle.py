@@ -1,4 +1,4 @@
-"""Sigstore bundles v0.3 of OpenSSF Model Signing v1.0, method `key`: read strictly, verified first.
+"""Sigstore bundles v0.3 of our own releases, signed with a key or under a short-lived certificate: read strictly.
 
 A bundle is not itself signed. Whatever it says beside the envelope (hint, log entry) is checked against the
 envelope and the caller's keys, or refused; nothing in it widens what is accepted.
@@ -17,7 +17,7 @@ from lockflight.core.merkle import leaf_hash
 from lockflight.core.release import Release, parse_release
 from lockflight.core.shape import array, obj, text
 from lockflight.core.verify.keys import PublicKey
-from lockflight.core.verify.leaf import KIND, VERSION, check_leaf
+from lockflight.core.verify.leaf import KIND, VERSION, check_leaf, read_leaf
 from lockflight.core.verify.note import (
     KIND_ED25519,
     NoteKey,
@@ -88,11 +88,15 @@ class Bundle:
         envelope: the signed statement.
         hint: which key is said to have signed: the hex SHA-256 of its PEM text. Only a hint.
         tlog: the log entry that came along, if any.
+        certificate: DER of the certificate that names the key; empty where the key stands for itself.
+        stamp: TimeStampResp (DER) over the signature; only beside a certificate.
     """
 
     envelope: Envelope
     hint: str
     tlog: TlogEntry | None
+    certificate: bytes = b""
+    stamp: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +136,9 @@ def read_bundle(data: bytes, *, what: str = "bundle") -> Bundle:
         text(raw["mediaType"])
         material = obj(raw["verificationMaterial"])
         body = raw["dsseEnvelope"]
-        _refuse_certificates(material, what)
-        _only(material, {"publicKey", "tlogEntries", "timestampVerificationData"})
-        public = obj(material["publicKey"])
-        _only(public, {"hint"})
-        hint = text(public["hint"])
-        stamps = obj(material.get("timestampVerificationData", {}))
-        _only(stamps, {"rfc3161Timestamps"})
-        if array(stamps.get("rfc3161Timestamps", [])):
-            raise ValueError("it carries time stamps, which are not checked for bundles signed with a key")
+        _refuse_chains(material, what)
+        hint, certificate = _signer(material)
+        stamp = _stamp(material, needed=bool(certificate))
         entries = array(material.get("tlogEntries", []))
         if len(entries) > 1:
             raise ValueError("it names more than one log entry")
@@ -149,16 +147,42 @@ def read_bundle(data: bytes, *, what: str = "bundle") -> Bundle:
             "LF7140", f"The {what} is not a sigstore bundle: {_reason(error)}."
         ) from error
     envelope = from_json(_without_null_keyid(body), what=f"envelope of the {what}")
-    return Bundle(envelope, hint, _read_tlog(entries[0], what) if entries else None)
+    return Bundle(envelope, hint, _read_tlog(entries[0], what) if entries else None, certificate, stamp)
 
 
-def _refuse_certificates(material: JsonObject, what: str) -> None:
-    if "certificate" in material or "x509CertificateChain" in material:
+def _signer(material: JsonObject) -> tuple[str, bytes]:
+    if "certificate" in material:
+        _only(material, {"certificate", "tlogEntries", "timestampVerificationData"})
+        held = obj(material["certificate"])
+        _only(held, {"rawBytes"})
+        return "", b64(held["rawBytes"])
+    _only(material, {"publicKey", "tlogEntries", "timestampVerificationData"})
+    public = obj(material["publicKey"])
+    _only(public, {"hint"})
+    return text(public["hint"]), b""
+
+
+def _stamp(material: JsonObject, *, needed: bool) -> bytes:
+    stamps = obj(material.get("timestampVerificationData", {}))
+    _only(stamps, {"rfc3161Timestamps"})
+    found = array(stamps.get("rfc3161Timestamps", []))
+    if not needed:
+        if found:
+            raise ValueError("it carries time stamps, which are not checked for bundles signed with a key")
+        return b""
+    if len(found) != 1:
+        raise ValueError(f"it carries {len(found)} time stamps; beside a certificate there is exactly one")
+    one = obj(found[0])
+    _only(one, {"signedTimestamp"})
+    return b64(one["signedTimestamp"])
+
+
+def _refuse_chains(material: JsonObject, what: str) -> None:
+    if "x509CertificateChain" in material:
         raise VerificationFailed(
             "LF7142",
-            f"The {what} was signed under a certificate; this check takes bundles that were signed with a "
-            f"key.",
-            hint="Verify it with the tool that made it, or sign the release with a key.",
+            f"The {what} was signed under a chain of certificates; packages of Lockflight are not.",
+            hint="Verify it as a package of another tool: lockflight verify --certificate-chain ROOTS PACKAGE",
         )
 
 
@@ -234,14 +258,15 @@ def check_bundle(bundle: Bundle, keys: PublicKey | Iterable[PublicKey], *, what:
             details={"keys": [k.keyid for k in known[:MAX_NAMED_KEYS]], "hint": bundle.hint[:128]},
         )
     if bundle.tlog is not None:
-        _check_tlog(bundle.tlog, envelope, key)
+        _check_tlog(bundle.tlog, envelope, key, bundle.certificate)
     return key
 
 
-def _check_tlog(entry: TlogEntry, envelope: Envelope, key: PublicKey) -> None:
-    if check_leaf(entry.leaf, envelope) != key:
+def _check_tlog(entry: TlogEntry, envelope: Envelope, key: PublicKey, certificate: bytes) -> None:
+    if check_leaf(entry.leaf, envelope) != key or read_leaf(entry.leaf).certificate != certificate:
         raise VerificationFailed(
-            "LF7145", "The log entry in the bundle records another key than the one that signed."
+            "LF7145",
+            "The log entry in the bundle records another key or certificate than the one that signed.",
         )
     verify_inclusion(leaf_hash(entry.leaf), entry.index, entry.size, entry.hashes, entry.root)
     point = parse_checkpoint(parse_note(entry.checkpoint).text)

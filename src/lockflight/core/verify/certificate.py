@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -154,9 +154,7 @@ def identity_of(certificate: Certificate) -> Identity:
         VerificationFailed: LF7404 none, or several.
     """
     try:
-        names = list(
-            certificate.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        )
+        names = list(certificate.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         names = []
     if len(names) != 1:
@@ -279,10 +277,10 @@ def check_path(
 
 def _issued(certificate: Certificate, issuer: Certificate) -> bool:
     child, parent = certificate.x509, issuer.x509
-    if child.issuer != parent.subject or not isinstance(child.signature_hash_algorithm, _STRONG):
-        # Ed25519 hashes by itself and has no algorithm of its own.
-        if child.issuer != parent.subject or child.signature_hash_algorithm is not None:
-            return False
+    digest = child.signature_hash_algorithm
+    # Ed25519 hashes by itself and has no algorithm of its own.
+    if child.issuer != parent.subject or not (digest is None or isinstance(digest, _STRONG)):
+        return False
     key = parent.public_key()
     if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
         return False
@@ -318,6 +316,9 @@ def _strange(certificate: Certificate) -> str:
         ):
             return f"it has the extension {dotted}, which is not understood here"
     return ""
+
+
+E = TypeVar("E", bound=x509.ExtensionType)
 
 
 def _find(certificate: Certificate, kind: type[E]) -> E | None:

@@ -15,6 +15,8 @@ from lockflight.core.verify.sigstore import read_sigstore
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lockflight.core.dsse import Envelope
     from lockflight.core.verify.certificate import Certificate, Identity
     from lockflight.core.verify.keys import PublicKey
@@ -95,7 +97,7 @@ def verify_identity(
             hint="It needs a time stamp (RFC 3161) of an authority that is trusted here.",
         )
     for at in sorted({one // 1000 for one in times}):
-        _check_issued(leaf, bundle, root, at)
+        _check_issued(leaf, bundle.certificates[1:], root, at)
     if not _holds(key, bundle, digest):
         raise _unsigned(what)
     return SigstoreVerified(bundle.envelope, identity, key, leaf, tuple(sorted(times)), len(logged))
@@ -155,13 +157,32 @@ def _leaf(bundle: SigstoreBundle, wanted: Wanted) -> tuple[Certificate, Identity
     return leaf, identity, leaf.key()
 
 
-def _check_issued(leaf: Certificate, bundle: SigstoreBundle, root: TrustRoot, at: int) -> None:
+def check_issued(der: bytes, root: TrustRoot, at: int) -> Identity:
+    """The identity that a trusted authority has given to a signer's certificate, at a trusted time.
+
+    Args:
+        der: the certificate.
+        root: who is trusted.
+        at: Unix seconds.
+
+    Raises:
+        VerificationFailed: LF7400 to LF7405 the certificate, LF7410 to LF7412 its promise to be logged.
+    """
+    from lockflight.core.verify.certificate import CODE_SIGNING, check_leaf, identity_of, load_certificate
+
+    leaf = load_certificate(der)
+    check_leaf(leaf, CODE_SIGNING)
+    _check_issued(leaf, (), root, at)
+    return identity_of(leaf)
+
+
+def _check_issued(leaf: Certificate, brought: Iterable[Certificate], root: TrustRoot, at: int) -> None:
     from lockflight.core.verify.certificate import check_path
     from lockflight.core.verify.sct import verify_scts
 
     issuers = [one for one in root.issuers if one.begins <= at <= one.ends]
     roots = [one.certificates[-1] for one in issuers]
-    others = [c for one in issuers for c in one.certificates[:-1]] + [*bundle.certificates[1:]]
+    others = [c for one in issuers for c in one.certificates[:-1]] + [*brought]
     path = check_path(leaf, others, roots, at)
     logs = {one.log_id: (one.key, one.begins, one.ends) for one in root.certificate_logs}
     verify_scts(leaf, path[1] if len(path) > 1 else leaf, logs)

@@ -45,9 +45,7 @@ class Leaf:
         Raises:
             VerificationFailed: LF7161 longer than a log entry may be.
         """
-        kind, raw = (
-            ("x509Certificate", self.certificate) if self.certificate else ("publicKey", self.key.der)
-        )
+        kind, raw = ("x509Certificate", self.certificate) if self.certificate else ("publicKey", self.key.der)
         verifier: JsonObject = {"keyDetails": self.key.key_details, kind: {"rawBytes": _text(raw)}}
         body: JsonObject = {
             "data": {"algorithm": "SHA2_256", "digest": _text(self.digest)},
@@ -123,6 +121,27 @@ def _verifier(raw: JsonObject) -> tuple[PublicKey, bytes]:
 
     certificate = load_certificate(b64(obj(raw["x509Certificate"])["rawBytes"]))
     return certificate.key(), certificate.der
+
+
+def read_signer(der: bytes) -> tuple[PublicKey, bytes]:
+    """Who signed, as it is handed over beside an envelope: a public key, or the certificate that names it.
+
+    Returns:
+        The key, and the certificate's DER; empty where the key stands for itself.
+
+    Raises:
+        VerificationFailed: LF7001 to LF7003 neither.
+    """
+    try:
+        return load_der(der), b""
+    except VerificationFailed as error:
+        from lockflight.core.verify.certificate import load_certificate
+
+        try:
+            certificate = load_certificate(der)
+        except VerificationFailed:
+            raise error from None
+    return certificate.key(), der
 
 
 def check_leaf(leaf: bytes, envelope: Envelope) -> PublicKey:

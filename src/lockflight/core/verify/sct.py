@@ -1,4 +1,4 @@
-"""Signed certificate timestamps inside of certificates (RFC 6962 §3.2, §3.3): the authority's promise to have logged."""
+"""Signed certificate timestamps inside of certificates (RFC 6962 §3.2, §3.3): promises to show them in a log."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ def _list(data: bytes) -> list[bytes]:
     (length,) = struct.unpack_from("!H", data)
     if length != len(data) - 2 or not length:
         raise ValueError("their list has another length than it says")
-    items, at = [], 2
+    items: list[bytes] = []
+    at = 2
     while at < len(data):
         (size,) = struct.unpack_from("!H", data, at)
         item = data[at + 2 : at + 2 + size]

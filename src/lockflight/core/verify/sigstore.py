@@ -132,13 +132,16 @@ def read_sigstore(data: bytes, *, what: str = "bundle") -> SigstoreBundle:
         entries = array(material.get("tlogEntries", []))
         if len(found) > MAX_STAMPS or len(entries) > MAX_ENTRIES:
             raise ValueError("it has more entries or time stamps than are read")
+        envelope, digest, signature = _content(raw, what)
         return SigstoreBundle(
             version=version,
             certificates=certificates,
             hint=hint,
             entries=tuple(_entry(obj(one), proven=version > 1) for one in entries),
             stamps=tuple(b64(obj(one)["signedTimestamp"]) for one in found),
-            **_content(raw, what),
+            envelope=envelope,
+            digest=digest,
+            signature=signature,
         )
     except (KeyError, TypeError, ValueError) as error:
         why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
@@ -162,7 +165,7 @@ def _signer(material: JsonObject) -> tuple[tuple[Certificate, ...], str]:
     return tuple(load_certificate(b64(obj(one)["rawBytes"])) for one in chain), ""
 
 
-def _content(raw: JsonObject, what: str) -> dict[str, Envelope | bytes | None]:
+def _content(raw: JsonObject, what: str) -> tuple[Envelope | None, bytes, bytes]:
     if "dsseEnvelope" in raw:
         body = obj(raw["dsseEnvelope"])
         if isinstance(body.get("signatures"), list):
@@ -175,7 +178,7 @@ def _content(raw: JsonObject, what: str) -> dict[str, Envelope | bytes | None]:
             ]
             body = {**body, "signatures": signatures}
         envelope = from_json(body, what=f"envelope of the {what}")
-        return {"envelope": envelope, "digest": b"", "signature": envelope.signature}
+        return envelope, b"", envelope.signature
     message = obj(raw["messageSignature"])
     _only(message, {"messageDigest", "signature"})
     digest = b""
@@ -184,7 +187,7 @@ def _content(raw: JsonObject, what: str) -> dict[str, Envelope | bytes | None]:
         if said["algorithm"] != "SHA2_256":
             raise ValueError(f"files are named by SHA-256 here, not by {str(said['algorithm'])[:40]!r}")
         digest = b64(said["digest"])
-    return {"envelope": None, "digest": digest, "signature": b64(message["signature"])}
+    return None, digest, b64(message["signature"])
 
 
 def _entry(raw: JsonObject, *, proven: bool) -> Entry:

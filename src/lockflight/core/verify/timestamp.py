@@ -23,7 +23,7 @@ from lockflight.core.verify.certificate import (
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 MAX_STAMP_BYTES = 64 * 1024
 MAX_CERTIFICATES = 8
@@ -41,7 +41,11 @@ DIGESTS: Final = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
-_HASHES: Final = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
+_HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
 #: Algorithms of signatures: what is hashed with what, or empty where the digest algorithm says it.
 _SIGNATURES: Final = {
     "1.2.840.10045.4.3.2": "sha256",
@@ -247,7 +251,9 @@ def verify_stamp(data: bytes, stamped: bytes, authorities: Sequence[Authority]) 
             continue
         at = stamp.time_ms // 1000
         if not _signed(stamp, leaf):
-            raise VerificationFailed("LF7423", "The time stamp was not signed by the authority that it names.")
+            raise VerificationFailed(
+                "LF7423", "The time stamp was not signed by the authority that it names."
+            )
         if not authority.begins <= at <= authority.ends:
             raise VerificationFailed("LF7424", "The time-stamp authority is not trusted for that time.")
         check_leaf(leaf, TIME_STAMPING)

@@ -106,11 +106,13 @@ class TrustRoot:
         """`ClientTrustConfig`: this root with the services that sign under it.
 
         Args:
-            ca, log, stamper: URLs of the services; empty where there is none to ask.
+            ca: URL of the certificate authority; empty where there is none to ask.
+            log: URL of the log.
+            stamper: URL of the time-stamp authority.
             operator: who runs them.
         """
         services = {"caUrls": ca, "rekorTlogUrls": log, "tsaUrls": stamper}
-        begins = min((one.begins for one in (*self.logs, *self.issuers)), default=0)
+        begins = min([one.begins for one in self.logs] + [one.begins for one in self.issuers], default=0)
         signing: JsonObject = {"mediaType": SIGNING_TYPE}
         for name, url in services.items():
             version = 2 if name == "rekorTlogUrls" else 1

@@ -1,0 +1,52 @@
+"""Which key of the realm stands behind a signature: one that holds a grant, or one that its authority vouched for.
+
+A short-lived certificate lends a person's or machine's grant to a key for minutes. It counts at the time at which the
+log took the entry in, for whoever holds the grant then, and falls with the key of the grant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lockflight.core.trust import Duty
+from lockflight.errors import VerificationFailed
+
+if TYPE_CHECKING:
+    from lockflight.core.state import State
+    from lockflight.core.trust import RealmKey
+    from lockflight.core.verify.leaf import Leaf
+
+
+def vouched(state: State, leaf: Leaf, logged_at: int) -> RealmKey | None:
+    """The realm's key behind a leaf; None for a stranger's.
+
+    Args:
+        state: the fold before the entry.
+        leaf: what the entry commits to.
+        logged_at: Unix seconds.
+    """
+    if not leaf.certificate:
+        return state.keys.get(leaf.key.keyid)
+    if not state.trust.authorities.issuers:
+        return None
+    # Certificates cost an import that realms without an authority do not need.
+    from lockflight.core.verify.keyless import check_issued
+    from lockflight.core.verify.realmroot import issuer_of, principal_of, trust_root
+
+    try:
+        identity = check_issued(leaf.certificate, trust_root(state.trust), logged_at)
+    except VerificationFailed:
+        return None
+    if identity.issuer != issuer_of(state.trust):
+        return None
+    principal = principal_of(state.trust, identity.name)
+    holder = next(
+        (
+            key
+            for key in state.keys.values()
+            if principal and key.principal == principal and key.duty in {Duty.PERSON, Duty.PRODUCER}
+        ),
+        None,
+    )
+    return replace(holder, der=leaf.key.der) if holder is not None else None
