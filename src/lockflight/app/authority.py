@@ -6,6 +6,7 @@ taken away. Whoever holds every key in one home separates no duties, which `ca s
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from lockflight.app.realm import open_realm
 from lockflight.app.speak import must_be_effective
 from lockflight.core.trust import Authorities, Duty, root_digest
 from lockflight.core.verify.certificate import Identity, load_certificate
+from lockflight.core.verify.keys import P256, P384, load_der
 from lockflight.core.verify.realmroot import identity_uri, issuer_of, trust_root
 from lockflight.errors import ConflictError, EnvironmentProblem, PolicyDenied, VerificationFailed
 from lockflight.signing.certificates import (
@@ -22,9 +24,10 @@ from lockflight.signing.certificates import (
     make_root,
     make_stamper,
 )
-from lockflight.signing.keys import P256, P384, FileSigner, generate, load, save
+from lockflight.signing.keys import FileSigner, generate, load, save
 from lockflight.signing.oms import sign_statement
 from lockflight.signing.stamper import Stamper
+from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +94,8 @@ def found(
     now = max(clock.now(), realm.view.timestamp)
     keys = realm.folder / "keys"
     place = out if out is not None else keys
+    if out is not None:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = {name: generate(P384) for name in ROOTS}
     made |= {name: generate(P256) for name in (ISSUING, CERTIFICATE_LOG, STAMPING)}
     ca_root = make_root(made["ca-root"], f"{trust.name} signing root", now)
@@ -121,8 +126,8 @@ def found(
         receipt = realm.append_envelopes([(statement, signer.public_der)])[0]
         must_be_effective(realm, receipt.envelope)
     except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
+        for file in written:
+            file.unlink(missing_ok=True)
         raise
     roots = tuple(place / f"{name}.pem" for name in ROOTS)
     return Founded(issuing, ca_root, stamper, receipt.index, roots)
@@ -136,14 +141,15 @@ class ShortLived:
         signer: the key.
         certificate: who it speaks for.
         principal, name: pseudonym and name of that person or machine.
-        roles: theirs.
+        identity, issuer: what the certificate calls them, and who proved it.
     """
 
     signer: FileSigner
     certificate: Certificate
     principal: str
     name: str
-    roles: tuple[str, ...]
+    identity: str
+    issuer: str
 
 
 def has_authority(realm: Realm) -> bool:
@@ -174,7 +180,52 @@ def short_lived(realm: Realm, actor: str) -> ShortLived:
         holder=signer.sign(words),
         asker=person.signer.sign(words),
     )
-    return ShortLived(signer, certificate, person.principal, person.name, person.roles)
+    trust = realm.state.trust
+    uri = identity_uri(trust, person.principal)
+    return ShortLived(signer, certificate, person.principal, person.name, uri, issuer_of(trust))
+
+
+def issue_to(home: Path, realm_name: str, folder: Path, *, actor: str) -> tuple[ShortLived, Path]:
+    """A short-lived key and certificate as files, for tools that want them so.
+
+    Args:
+        home: folder of realms.
+        realm_name: the realm.
+        folder: new, private; `key.pem`, `certificate.pem` and `chain.pem` (the authorities above, root last).
+        actor: for whom.
+
+    Raises:
+        ConflictError: LF7007 the folder exists.
+        EnvironmentProblem: LF7008 it cannot be written; as `short_lived`.
+    """
+    realm = open_realm(home, realm_name)
+    lent = short_lived(realm, actor)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        raise ConflictError(
+            "LF7007",
+            f"{str(folder)!r} exists already; a key is never replaced in place.",
+            hint="Choose another name.",
+        ) from None
+    except OSError as error:
+        raise EnvironmentProblem(
+            "LF7008",
+            f"The folder {str(folder)!r} cannot be made: {error.strerror}.",
+            hint=f"ls -ld {folder.parent}",
+        ) from error
+    save(lent.signer, folder / "key.pem")
+    above = realm.state.trust.authorities.issuers[-1]
+    replace_file(folder / "certificate.pem", pem(lent.certificate.der))
+    replace_file(folder / "chain.pem", b"".join(pem(der) for der in above))
+    return lent, folder
+
+
+def pem(der: bytes) -> bytes:
+    """A certificate as PEM text."""
+    body = base64.b64encode(der).decode()
+    lines = [body[i : i + 64] for i in range(0, len(body), 64)]
+    return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""]).encode()
 
 
 def request_words(realm: Realm, principal: str, public_der: bytes) -> bytes:
@@ -216,12 +267,131 @@ def _verifies(key: RealmKey, words: bytes, signature: bytes) -> bool:
 
 
 def _holds(public_der: bytes, words: bytes, signature: bytes) -> bool:
-    from lockflight.core.verify.keys import load_der
-
     try:
         return load_der(public_der).verify(words, signature)
     except VerificationFailed:
         return False
+
+
+def renew(
+    home: Path,
+    realm_name: str,
+    *,
+    root_key: Path | None = None,
+    passphrase: bytes | None = None,
+    roots: Path | None = None,
+) -> Founded:
+    """Give the issuing authority a new key and certificate; what older ones have issued stays valid.
+
+    Args:
+        home: folder of realms.
+        realm_name: the realm.
+        root_key: file of the realm's root key; None for the one in the home.
+        passphrase: of that file and of the authorities' root keys.
+        roots: folder of the authorities' root keys; None for the home.
+
+    Raises:
+        EnvironmentProblem: LF7451 the realm has no authority; LF5043 the realm's root key is not here.
+        NotFound: LF7009 the root key of the authority is not there.
+        VerificationFailed: LF7433 it is not the key of the realm's root certificate.
+    """
+    realm = open_realm(home, realm_name)
+    trust = realm.state.trust
+    if not trust.authorities.issuers:
+        raise _no_authority(realm, known=False)
+    signer = load(root_key, passphrase) if root_key is not None else realm.signer(Duty.ROOT)
+    now = max(clock.now(), realm.view.timestamp)
+    keys = realm.folder / "keys"
+    place = roots if roots is not None else keys
+    above = load(place / "ca-root.pem", passphrase if roots is not None else None)
+    root = load_certificate(trust.authorities.issuers[-1][-1])
+    if above.public_der != root.public_der:
+        raise VerificationFailed(
+            "LF7433",
+            f"{place / 'ca-root.pem'} is not the key of the realm's root certificate.",
+            hint="--roots DIR names the folder that `ca init --roots-out` wrote",
+        )
+    fresh = generate(P256)
+    issuing = make_intermediate(above, root, fresh.public_der, f"{trust.name} signing", now)
+    changed = replace(
+        trust,
+        authorities=replace(trust.authorities, issuers=(*trust.authorities.issuers, (issuing.der, root.der))),
+        prev=root_digest(trust.statement().payload()),
+    )
+    trust_root(changed)
+    path = keys / f"{ISSUING}-{fresh.keyid[:16]}.pem"
+    written = [path, save(fresh, path)]
+    try:
+        receipt = realm.append_envelopes(
+            [(sign_statement(changed.statement(), signer).encode(), signer.public_der)]
+        )[0]
+        must_be_effective(realm, receipt.envelope)
+    except BaseException:
+        for one in written:
+            one.unlink(missing_ok=True)
+        raise
+    stamper = load_certificate(trust.authorities.stampers[-1][0])
+    return Founded(issuing, root, stamper, receipt.index, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A certificate of a realm.
+
+    Attributes:
+        what: `issues`, `issuing root`, `time` or `time root`.
+        certificate: it.
+        here: whether this home holds its key.
+    """
+
+    what: str
+    certificate: Certificate
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A realm's authorities as a home sees them.
+
+    Attributes:
+        issuer: the URL under which the realm proves identities.
+        certificates: newest first.
+        separation: in a sentence, what the place of the keys means.
+    """
+
+    issuer: str
+    certificates: tuple[Held, ...]
+    separation: str
+
+
+def look(home: Path, realm_name: str) -> Looked:
+    """The authorities of a realm.
+
+    Raises:
+        NotFound: LF4510 no such realm.
+    """
+    realm = open_realm(home, realm_name)
+    trust = realm.state.trust
+    here = {load(p).public_der for p in (realm.folder / "keys").glob("*.pem")}
+    rows: dict[str, Held] = {}
+    for chains, names in (
+        (trust.authorities.issuers, ("issues", "issuing root")),
+        (trust.authorities.stampers, ("time", "time root")),
+    ):
+        for chain in reversed(chains):
+            for place, der in enumerate(chain):
+                one = load_certificate(der)
+                what = names[min(place, 1)]
+                rows.setdefault(one.digest, Held(what, one, one.public_der in here))
+    every = bool(rows) and all(row.here for row in rows.values())
+    both = all(any(row.here for row in rows.values() if row.what == name) for name in ("issues", "time"))
+    if every:
+        said = "All keys are in this home: who has it can issue, and can say when. Take the root keys off."
+    elif both:
+        said = "The keys that issue and that say when are in this home: one process separates no duties."
+    else:
+        said = "The keys that issue and that say when are in different places."
+    return Looked(issuer_of(trust), tuple(rows.values()), said if rows else "")
 
 
 def authority_of(realm: Realm) -> CertificateAuthority:
@@ -238,7 +408,7 @@ def authority_of(realm: Realm) -> CertificateAuthority:
         log = _key(realm, CERTIFICATE_LOG, *realm.state.trust.authorities.certificate_logs)
         if signer is not None and log is not None and certificate.begins <= now <= certificate.ends:
             return CertificateAuthority(certificate, signer, log)
-    raise _no_authority(realm, bool(chains))
+    raise _no_authority(realm, known=bool(chains))
 
 
 def stamper_of(realm: Realm) -> Stamper:
@@ -254,7 +424,7 @@ def stamper_of(realm: Realm) -> Stamper:
         signer = _key(realm, STAMPING, certificate.public_der)
         if signer is not None and certificate.begins <= now <= certificate.ends:
             return Stamper(certificate, signer)
-    raise _no_authority(realm, bool(chains))
+    raise _no_authority(realm, known=bool(chains))
 
 
 def _key(realm: Realm, name: str, *publics: bytes) -> FileSigner | None:
@@ -268,7 +438,7 @@ def _key(realm: Realm, name: str, *publics: bytes) -> FileSigner | None:
     return None
 
 
-def _no_authority(realm: Realm, known: bool) -> EnvironmentProblem:  # noqa: FBT001 - one caller each way
+def _no_authority(realm: Realm, *, known: bool) -> EnvironmentProblem:
     if known:
         return EnvironmentProblem(
             "LF7451",

@@ -217,7 +217,7 @@ def _logged(view: RealmView, digest: str, bundle: Bundle) -> Record:
 
 
 def _vouched(view: RealmView, data: bytes, bundle: Bundle, record: Record) -> None:
-    """Of a bundle with a certificate, check all that a stock verifier would: its issue, its time stamp, who it names."""
+    """Of a bundle with a certificate, check all that a stock verifier would: issue, time stamp, name, log."""
     if not bundle.certificate or record.key is None:
         return
     from lockflight.core.verify.keyless import Wanted, verify_identity

@@ -39,7 +39,10 @@ SECTIONS = (
             "break-glass",
         ),
     ),
-    ("Things", ("release", "realm", "identity", "evidence", "log", "policy", "waiver", "tools")),
+    (
+        "Things",
+        ("release", "realm", "identity", "ca", "trust", "evidence", "log", "policy", "waiver", "tools"),
+    ),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
 )
 
@@ -105,6 +108,26 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
                 (0, 2, 3, 4, 10, 12),
             ),
             "show": ("realm:show", "root, keys, people and checkpoint of a realm", (0, 2, 3, 4, 12)),
+        },
+    ),
+    "ca": (
+        "the realm's own certificate authority and clock for signatures",
+        {
+            "init": ("ca:init", "make the authorities of a realm, with keys of their own", (0, 2, 3, 4, 12)),
+            "issue": (
+                "ca:issue",
+                "a key and a certificate for ten minutes, for other tools",
+                (0, 2, 3, 4, 10, 12),
+            ),
+            "renew": ("ca:renew", "a new certificate for the authority, beside the old", (0, 2, 3, 4, 12)),
+            "show": ("ca:show", "the realm's certificates, and which keys are here", (0, 2, 3, 4, 12)),
+        },
+    ),
+    "trust": (
+        "what verifiers of a realm's packages trust",
+        {
+            "show": ("trust:show", "keys and authorities of a realm or of a file", (0, 2, 3, 4, 12)),
+            "export": ("trust:export", "write it for stock sigstore tools", (0, 2, 3, 4, 12)),
         },
     ),
     "identity": (

@@ -60,12 +60,10 @@ def trust_root(trust: Trust) -> TrustRoot:
     ]
     log = load_der(trust.key(Duty.LOG).der)
     known = NoteKey(trust.origin, KIND_ED25519, log.raw)
-    _separate(
-        [one.public_der for row in issuers for one in row.certificates]
-        + [one.public_der for row in stampers for one in row.certificates]
-        + [one.key.der for one in logs]
-        + [key.der for key in trust.keys]
-    )
+    # A root that issued twice, and an authority whose certificate was renewed, are there more than once.
+    issuing = {one.public_der for row in issuers for one in row.certificates}
+    stamping = {one.public_der for row in stampers for one in row.certificates}
+    _separate([*issuing, *stamping, *(one.key.der for one in logs), *(key.der for key in trust.keys)])
     return TrustRoot(
         logs=(LogKey(f"https://{trust.origin}", log, known.full_id, begins, FOR_EVER),),
         issuers=tuple(issuers),

@@ -1,0 +1,95 @@
+"""`trust show` and `trust export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockflight.cli.common import time_json
+from lockflight.cli.reply import Reply, Run
+from lockflight.cli.style import clean, short, table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from lockflight.cli.style import Style
+
+
+def show_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `trust show`."""
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="a TrustedRoot or ClientTrustConfig (default: the realm's)"
+    )
+
+
+def show(args: argparse.Namespace, run: Run) -> Reply:
+    """Keys and authorities of a realm or of a file."""
+    from lockflight.app.trust import trust_of
+
+    root = trust_of(run.home, run.realm, Path(args.file) if args.file is not None else None)
+    rows = [_row("log", one.url, one.log_id.hex(), one.begins, one.ends) for one in root.logs]
+    rows += [
+        _row("certificate-log", one.url, one.log_id.hex(), one.begins, one.ends)
+        for one in root.certificate_logs
+    ]
+    for issuer in root.issuers:
+        top = issuer.certificates[0]
+        rows.append(_row("certificates", top.subject, top.digest, issuer.begins, issuer.ends))
+    for stamper in root.stampers:
+        top = stamper.certificates[0]
+        rows.append(_row("time", top.subject, top.digest, stamper.begins, stamper.ends))
+
+    def human(style: Style) -> Iterable[str]:
+        yield from table(
+            [
+                [f"{row['what']}", clean(str(row["name"])), short(str(row["id"])), f"until {row['ends']}"]
+                for row in rows
+            ]
+        )
+
+    return Reply("trust/v1", {"trusted": rows}, human)
+
+
+def _row(what: str, name: str, digest: str, begins: int, ends: int) -> dict[str, object]:
+    return {"what": what, "name": name, "id": digest, "begins": time_json(begins), "ends": time_json(ends)}
+
+
+def export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `trust export`."""
+    parser.add_argument("--out", required=True, metavar="FILE", help="file to write; - for standard output")
+    parser.add_argument(
+        "--form",
+        choices=("client-trust-config", "trusted-root"),
+        default="client-trust-config",
+        help="what to write: for `model_signing verify sigstore --trust_config`, or the trusted root alone",
+    )
+
+
+def export(args: argparse.Namespace, run: Run) -> Reply:
+    """Write what verifiers trust, for stock sigstore tools."""
+    from lockflight.app.trust import trust_of
+    from lockflight.store.files import replace_file
+
+    root = trust_of(run.home, run.realm, None)
+    document = root.to_config() if args.form == "client-trust-config" else root.to_json()
+    issuer = root.issuers[0].url if root.issuers else ""
+    text = json.dumps(document, indent=1) + "\n"
+    result = {"form": args.form, "file": args.out, "issuer": issuer or None, "document": document}
+    if args.out != "-":
+        replace_file(Path(args.out), text.encode())
+
+    def human(style: Style) -> Iterable[str]:
+        if args.out == "-":
+            yield text.rstrip("\n")
+            return
+        yield f"{style.yes} wrote {clean(args.out)}"
+        if issuer:
+            yield f"  issuer of its identities: {clean(issuer)}"
+            yield (
+                f"  model_signing verify sigstore --trust_config {clean(args.out)} --identity URI "
+                f"--identity_provider {clean(issuer)} --signature PACKAGE/model.sig PACKAGE"
+            )
+
+    return Reply("trust-export/v1", result, human)
