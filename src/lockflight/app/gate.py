@@ -181,7 +181,9 @@ class Gate:
         """The decision as a SLSA VSA; what it was made from is kept in the realm's store for replays."""
         facts, decision = judgement.facts, judgement.decision
         document = dumps(facts)
-        BlobStore(realm.folder / "blobs").put(document)
+        blobs = BlobStore(realm.folder / "blobs")
+        for body in (document, *(one.output for one in decision.unsettled if one.output)):
+            blobs.put(body)
         return to_vsa(
             decision,
             assets=[(a.name, a.sha256) for a in release.assets],

@@ -15,6 +15,7 @@ from lockflight.core.gate import Decision, StoredDecision, decide
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.merkle import root as merkle_root
 from lockflight.core.trust import Duty, Trust
+from lockflight.core.unsettled import canonical, said
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.note import KIND_ED25519, NoteKey
@@ -154,8 +155,17 @@ class Replayer:
                 "LF7193", f"The decision says something else than its facts about {', '.join(told)}."
             )
         differences = None if entries is None else tuple(_against_log(opened, root, entries))
-        reruns = tuple(_rerun(opened, gate) for gate in self._policies(opened))
+        reruns = self.rerun(opened)
         return Replay(opened, reruns, differences)
+
+    def rerun(self, opened: Opened) -> tuple[Rerun, ...]:
+        """What every engine that is here says today about the facts of an opened capsule.
+
+        Raises:
+            VerificationFailed: LF7194 the policy is another than the decision names.
+            EnvironmentProblem: as `replay`.
+        """
+        return tuple(_rerun(opened, gate) for gate in self._policies(opened))
 
     def _policies(self, opened: Opened) -> tuple[PolicyGate, ...]:
         gates = self._gates.get(opened.stored.bundle)
@@ -200,18 +210,32 @@ def _rerun(opened: Opened, policy: PolicyGate) -> Rerun:
     stored = opened.stored
     identity = dict(policy.engines[0])
     then = tuple(sorted(identity.items())) in stored.engines
+    if stored.unsettled:
+        output, problem = _said_again(opened, policy)
+    else:
+        try:
+            again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines)
+        except LockflightError as error:
+            output, problem = "", error.message
+        else:
+            output, problem = again.output_digest, ", ".join(_changes(stored, again))
+    return Rerun(identity["name"], identity["version"], identity["sha256"], then, output, problem)
+
+
+def _said_again(opened: Opened, policy: PolicyGate) -> tuple[str, str]:
+    """Where engines did not settle: what this one says now, and why that is not what it said."""
+    name = policy.engines[0]["name"]
+    before = next((one for one in opened.stored.unsettled if one.engine == name), None)
+    if before is None:
+        return "", "it took no part when the engines did not settle"
     try:
-        again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines)
+        policy.prove()
+        now = said(name, canonical(policy.evaluate(opened.document)))
     except LockflightError as error:
-        return Rerun(identity["name"], identity["version"], identity["sha256"], then, "", error.message)
-    return Rerun(
-        identity["name"],
-        identity["version"],
-        identity["sha256"],
-        then,
-        again.output_digest,
-        ", ".join(_changes(stored, again)),
-    )
+        now = said(name, error)
+    # Of an error only the code is compared: its words may name a time or an amount of memory.
+    same = now.sha256 == before.sha256 and now.error.partition(" ")[0] == before.error.partition(" ")[0]
+    return now.sha256, "" if same else f"it says {now.error or 'something else than it said'}"
 
 
 def _changes(stored: StoredDecision, again: Decision) -> Iterable[str]:

@@ -16,6 +16,7 @@ from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.findings import Severity
 from lockflight.core.ruling import (
+    MAX_TEXT,
     InBasis,
     RuleResult,
     Ruling,
@@ -27,6 +28,7 @@ from lockflight.core.ruling import (
 )
 from lockflight.core.shape import array, hex64, natural, obj, text, texts
 from lockflight.core.times import unix
+from lockflight.core.unsettled import Said, Unsettled, said_from_json
 from lockflight.core.waived import objection
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 
@@ -79,6 +81,7 @@ class Decision:
         name: release name.
         evaluated: codes of the rules that ran.
         skipped: codes of the rules that do not apply here.
+        unsettled: what each engine said, where they gave no ruling that both stand for; then this denies.
     """
 
     allow: bool
@@ -96,6 +99,7 @@ class Decision:
     name: str
     evaluated: tuple[str, ...]
     skipped: tuple[str, ...]
+    unsettled: tuple[Said, ...] = ()
 
 
 def decide(
@@ -106,6 +110,8 @@ def decide(
     engines: Iterable[Mapping[str, str]] = (),
 ) -> Decision:
     """Judge the facts of one release for one environment.
+
+    Where two engines do not settle on one ruling, that is a decision too: a denial that keeps what each said.
 
     Args:
         facts: facts v1.
@@ -124,16 +130,14 @@ def decide(
             "LF4014", f"The facts about this release cannot be judged: {error}.", hint="lockflight doctor"
         ) from error
     release = obj(facts["release"])
-    output = evaluate(document)
+    answers: tuple[Said, ...] = ()
     try:
-        ruling = parse_ruling(output)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PolicyDenied(
-            "LF4011",
-            f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
-            hint="lockflight policy test BUNDLE",
-        ) from error
-    violations = in_order((*ruling.violations, *_doubts(ruling, policy, facts)))
+        ruling = _read(evaluate(document), policy)
+    except Unsettled as error:
+        ruling, answers = _denial(error), error.answers
+        violations = ruling.violations
+    else:
+        violations = in_order((*ruling.violations, *_doubts(ruling, policy, facts)))
     return Decision(
         allow=ruling.allow and not violations,
         violations=violations,
@@ -150,6 +154,41 @@ def decide(
         name=text(release["name"]),
         evaluated=ruling.evaluated,
         skipped=ruling.skipped,
+        unsettled=answers,
+    )
+
+
+def _read(output: JsonObject, policy: PolicyRef) -> Ruling:
+    try:
+        return parse_ruling(output)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyDenied(
+            "LF4011",
+            f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
+            hint="lockflight policy test BUNDLE",
+        ) from error
+
+
+def _denial(error: Unsettled) -> Ruling:
+    """The ruling of the gate itself where no engine's ruling stands."""
+    violation = Violation(
+        code=error.code,
+        rule="engines-agree",
+        term="",
+        severity=Severity.CRITICAL,
+        value=" and ".join(f"{one.engine}: {one.sha256 or 'no answer'}" for one in error.answers),
+        threshold="one ruling",
+        msg=error.message[:MAX_TEXT],
+        solution=f"The policy bundle needs mending: {error.hint}",
+    )
+    return Ruling(
+        allow=False,
+        violations=(violation,),
+        warnings=(),
+        waived=(),
+        rules=(),
+        evaluated=(),
+        skipped=(),
     )
 
 
@@ -264,6 +303,7 @@ class StoredDecision:
         oms_root: what OMS tools show as the release's digest; empty if unknown.
         bundle: SHA-256 of the blob with the policy's files; that with the facts is named by `input_digest`.
         waivers: envelope digests of waivers by standing: used, unused, pending, expired, …
+        unsettled: as in `Decision`, without the outputs; the realm's store holds them by their digests.
         policy: digest of the policy bundle.
         policy_uri, resource_uri, verifier: URIs.
         versions: versions of what verified.
@@ -298,6 +338,7 @@ class StoredDecision:
     oms_root: str = ""
     bundle: str = ""
     waivers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    unsettled: tuple[Said, ...] = ()
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -322,6 +363,8 @@ class StoredDecision:
             "waivers": {standing: list(digests) for standing, digests in self.waivers},
             "ruling": ruling.to_json(),
         }
+        if self.unsettled:
+            extension["unsettled"] = [one.to_json() for one in self.unsettled]
         predicate: JsonObject = {
             "verifier": {"id": self.verifier, "version": dict(self.versions)},
             "timeVerified": self.time_verified,
@@ -400,6 +443,7 @@ def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cann
         oms_root=oms_root,
         bundle=bundle,
         waivers=tuple((key, tuple(sorted(value))) for key, value in sorted((waivers or {}).items())),
+        unsettled=decision.unsettled,
     ).statement()
 
 
@@ -444,8 +488,11 @@ def parse_vsa(statement: st.Statement) -> StoredDecision:
             (standing, tuple(hex64(digest) for digest in array(rows)))
             for standing, rows in sorted(obj(extension["waivers"]).items())
         ),
+        unsettled=tuple(said_from_json(row) for row in array(extension.get("unsettled", []))),
     )
     unix(result.time_verified)
+    if result.unsettled and (result.allow or not result.violations):
+        raise ValueError("engines that did not settle, and no denial")
     if result.allow and (result.violations or texts(raw["verifiedLevels"]) != result.levels):
         raise ValueError("a verdict that its own violations contradict")
     if basis(result.policy, result.rules, result.waived, result.violations) != result.basis:
