@@ -16,7 +16,6 @@ from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.findings import Severity
 from lockflight.core.ruling import (
-    MAX_TEXT,
     InBasis,
     RuleResult,
     Ruling,
@@ -134,7 +133,7 @@ def decide(
     try:
         ruling = _read(evaluate(document), policy)
     except Unsettled as error:
-        ruling, answers = _denial(error), error.answers
+        ruling, answers = error.ruling(), error.answers
         violations = ruling.violations
     else:
         violations = in_order((*ruling.violations, *_doubts(ruling, policy, facts)))
@@ -167,29 +166,6 @@ def _read(output: JsonObject, policy: PolicyRef) -> Ruling:
             f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
             hint="lockflight policy test BUNDLE",
         ) from error
-
-
-def _denial(error: Unsettled) -> Ruling:
-    """The ruling of the gate itself where no engine's ruling stands."""
-    violation = Violation(
-        code=error.code,
-        rule="engines-agree",
-        term="",
-        severity=Severity.CRITICAL,
-        value=" and ".join(f"{one.engine}: {one.sha256 or 'no answer'}" for one in error.answers),
-        threshold="one ruling",
-        msg=error.message[:MAX_TEXT],
-        solution=f"The policy bundle needs mending: {error.hint}",
-    )
-    return Ruling(
-        allow=False,
-        violations=(violation,),
-        warnings=(),
-        waived=(),
-        rules=(),
-        evaluated=(),
-        skipped=(),
-    )
 
 
 def _doubts(ruling: Ruling, policy: PolicyRef, facts: JsonObject) -> list[Violation]:

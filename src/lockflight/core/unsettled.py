@@ -7,7 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.core.ruling import parse_ruling
+from lockflight.core.findings import Severity
+from lockflight.core.ruling import MAX_TEXT, Ruling, Violation, parse_ruling
 from lockflight.core.shape import hex64, obj, text
 from lockflight.errors import LockflightError, PolicyDenied
 
@@ -95,3 +96,25 @@ class Unsettled(PolicyDenied):
     ) -> None:
         super().__init__(code, message, hint=hint, details=details)
         self.answers = answers
+
+    def ruling(self) -> Ruling:
+        """The gate's own ruling where no engine's stands: a denial."""
+        violation = Violation(
+            code=self.code,
+            rule="engines-agree",
+            term="",
+            severity=Severity.CRITICAL,
+            value=" and ".join(f"{one.engine}: {one.sha256 or 'no answer'}" for one in self.answers),
+            threshold="one ruling",
+            msg=self.message[:MAX_TEXT],
+            solution=f"The policy bundle needs mending: {self.hint}",
+        )
+        return Ruling(
+            allow=False,
+            violations=(violation,),
+            warnings=(),
+            waived=(),
+            rules=(),
+            evaluated=(),
+            skipped=(),
+        )
