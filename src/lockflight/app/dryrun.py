@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import loads_object
 from lockflight.core.capsule import MAX_BYTES, MAX_VALUES
-from lockflight.core.gate import StoredDecision, decide
+from lockflight.core.gate import decide
+from lockflight.core.vsa import StoredDecision
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.store.blobs import BlobStore

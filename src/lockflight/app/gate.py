@@ -11,9 +11,10 @@ from lockflight.core.admit import Admission, admit
 from lockflight.core.canonical import dumps
 from lockflight.core.claims import attestations
 from lockflight.core.facts import build_facts
-from lockflight.core.gate import decide, required, to_vsa, waivers_told
+from lockflight.core.gate import decide, required
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
+from lockflight.core.vsa import to_vsa, waivers_told
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.scan.table import infos
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.canonical import JsonObject
     from lockflight.core.check import CheckInfo
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision
     from lockflight.core.ports import PolicyEngine
     from lockflight.core.release import Release
     from lockflight.core.state import State
     from lockflight.core.statement import Statement
+    from lockflight.core.vsa import StoredDecision
     from lockflight.policy.bundle import Bundle
 
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.

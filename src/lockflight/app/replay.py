@@ -11,13 +11,14 @@ from lockflight.core.claims import claims
 from lockflight.core.dsse import decode
 from lockflight.core.factlog import checkpoint_of, facts_again
 from lockflight.core.fold.run import fold
-from lockflight.core.gate import Decision, StoredDecision, decide
+from lockflight.core.gate import Decision, decide
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.merkle import root as merkle_root
 from lockflight.core.trust import Duty, Trust
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.note import KIND_ED25519, NoteKey
+from lockflight.core.vsa import StoredDecision
 from lockflight.errors import LockflightError, NotFound, VerificationFailed
 from lockflight.policy.bundle import read_bundle
 from lockflight.policy.engines.pool import Engines

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from lockflight.core import statement as st
 from lockflight.core.canonical import JsonObject, dumps, loads_object
 from lockflight.core.dsse import b64, decode
-from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.shape import array, obj
 from lockflight.core.trust import Duty, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_logged
 from lockflight.core.verify.envelope import open_envelope
 from lockflight.core.verify.keys import PublicKey, load_der
 from lockflight.core.verify.log import clock_name
+from lockflight.core.vsa import StoredDecision, parse_vsa
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.gate import waivers_told
 from lockflight.core.shape import array, obj, text
+from lockflight.core.vsa import waivers_told
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import StoredDecision
+    from lockflight.core.vsa import StoredDecision
 
 
 def attestations(facts: JsonObject) -> list[str]:

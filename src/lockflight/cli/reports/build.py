@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.admit import Admission
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision
     from lockflight.core.ruling import Violation
+    from lockflight.core.vsa import StoredDecision
 
 _VERDICTS = {0: Verdict.ALLOWED, 10: Verdict.DENIED, 11: Verdict.INCOMPLETE}
 

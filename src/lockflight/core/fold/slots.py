@@ -24,9 +24,9 @@ from lockflight.core.authors import authors
 from lockflight.core.changes import NEVER_WAIVED, Waiver, WaiverKind
 from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.fold.people import fresh_nonce
-from lockflight.core.gate import StoredDecision
 from lockflight.core.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
 from lockflight.core.times import unix
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.waivers import standing
 
 if TYPE_CHECKING:
