@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.app.ownpolicy import judge_of, own_again
 from lockflight.app.resolve import entry_of
 from lockflight.core.capsule import Capsule, Opened, decode_files, facts_fit, open_capsule
 from lockflight.core.claims import claims
@@ -27,10 +28,13 @@ from lockflight.signing.oms import make_bundle
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from lockflight.app.ownpolicy import OwnBundle
     from lockflight.app.view import RealmView
+    from lockflight.core.gate import OwnJudge
     from lockflight.core.state import FoldEntry, Record
+    from lockflight.policy.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ def capsule_of(view: RealmView, word: str) -> Capsule:
     blobs = BlobStore(view.folder / "blobs")
     facts = blobs.get(stored.input_digest)
     files = blobs.get(stored.bundle) if stored.bundle else None
-    if facts is None or files is None:
+    own = blobs.get(stored.own.blob) if stored.own is not None else b""
+    if facts is None or files is None or own is None:
         raise NotFound(
             "LF4560",
             f"What the decision {record.index} was made from is not in this realm's store any more.",
@@ -104,7 +109,8 @@ def capsule_of(view: RealmView, word: str) -> Capsule:
         for r in view.state.records[: record.index]
         if r.effective and isinstance(r.fact, Trust) and (body := view.reader.envelope(r.digest)) is not None
     ]
-    return Capsule(tuple(trust), _proven(view, record), facts, decode_files(files))
+    brought = decode_files(own) if own else {}
+    return Capsule(tuple(trust), _proven(view, record), facts, decode_files(files), brought)
 
 
 def _proven(view: RealmView, record: Record) -> bytes:
@@ -147,6 +153,7 @@ class Replayer:
         Raises:
             VerificationFailed: as `open_capsule`; LF7194.
             EnvironmentProblem: LF4005 to LF4008 the policy does not read or bite, LF4001 no engine.
+            PolicyDenied: LF4028, LF4029 the release's own policy cannot judge.
         """
         opened = open_capsule(capsule, root)
         told = claims(opened.stored, opened.facts)
@@ -155,18 +162,26 @@ class Replayer:
                 "LF7193", f"The decision says something else than its facts about {', '.join(told)}."
             )
         differences = None if entries is None else tuple(_against_log(opened, root, entries))
-        reruns = tuple(_rerun(opened, gate) for gate in self._policies(opened))
+        own = own_again(opened.facts, opened.own, opened.stored.name)
+        reruns = tuple(_rerun(opened, gate, second) for gate, second in self._policies(opened, own))
         return Replay(opened, reruns, differences)
 
-    def _policies(self, opened: Opened) -> tuple[PolicyGate, ...]:
-        gates = self._gates.get(opened.stored.bundle)
-        if gates is None:
-            bundle = read_bundle(dict(opened.files))
-            gates = tuple(PolicyGate(bundle, engine) for engine in self._engines.installed)
-            self._gates[opened.stored.bundle] = gates
+    def _policies(self, opened: Opened, own: OwnBundle | None) -> list[tuple[PolicyGate, OwnJudge | None]]:
+        """The policy on each engine, with the release's own on the same one."""
+        gates = self._proven(opened.stored.bundle, lambda: read_bundle(dict(opened.files)))
         if gates[0].bundle.digest != opened.stored.policy:
             raise VerificationFailed("LF7194", "The policy is not the one that the decision names.")
-        return gates
+        if own is None:
+            return [(gate, None) for gate in gates]
+        bundle = own.bundle
+        pairs = zip(gates, self._proven(own.digest, lambda: bundle), strict=True)
+        return [(gate, judge_of(own, second, gate.ref)) for gate, second in pairs]
+
+    def _proven(self, key: str, read: Callable[[], Bundle]) -> tuple[PolicyGate, ...]:
+        if key not in self._gates:
+            bundle = read()
+            self._gates[key] = tuple(PolicyGate(bundle, engine) for engine in self._engines.installed)
+        return self._gates[key]
 
     def close(self) -> None:
         """End the engines."""
@@ -197,12 +212,12 @@ def _against_log(opened: Opened, root: str, entries: Sequence[FoldEntry]) -> lis
         raise VerificationFailed("LF7193", f"The facts of the decision do not read: {error}.") from error
 
 
-def _rerun(opened: Opened, policy: PolicyGate) -> Rerun:
+def _rerun(opened: Opened, policy: PolicyGate, own: OwnJudge | None) -> Rerun:
     stored = opened.stored
     identity = dict(policy.engines[0])
     then = tuple(sorted(identity.items())) in stored.engines
     try:
-        again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines)
+        again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines, own=own)
     except LockflightError as error:
         return Rerun(identity["name"], identity["version"], identity["sha256"], then, "", error.message)
     return Rerun(

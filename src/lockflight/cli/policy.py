@@ -50,6 +50,13 @@ def named_bundle(args: argparse.Namespace) -> Bundle:
     return bundle_of(Path(args.bundle) if args.bundle is not None else None, args.pack)
 
 
+def of_workspace(args: argparse.Namespace) -> tuple[str, Bundle] | None:
+    """The own policy of the release in a workspace, where the folder that is named is one."""
+    from lockflight.app.policy import own_policy
+
+    return own_policy(Path(args.bundle)) if args.bundle is not None and args.pack is None else None
+
+
 def bundle_json(bundle: Bundle) -> dict[str, object]:
     """A bundle as results name it."""
     return {
@@ -65,11 +72,13 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.policy import demands, rules
     from lockflight.core.times import age
 
-    bundle = named_bundle(args)
+    brought = of_workspace(args)
+    release, bundle = brought if brought is not None else (None, named_bundle(args))
     found = rules(bundle)
     wanted = [d for d in demands(bundle) if args.env in {None, d.environment}]
     result = {
         "bundle": bundle_json(bundle),
+        "own_policy_of": release,
         "rules": [
             {
                 "code": r.code,
@@ -98,6 +107,8 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
 
     def human(style: Style) -> Iterable[str]:
         yield f"policy {style.bold(bundle.name)} {bundle.version}  sha256:{short(bundle.digest)}"
+        if release is not None:
+            yield f"the own policy of {clean(release)}; the realm's judges too, and both must allow"
         yield ""
         yield from table([[style.bold(r.code), r.effect, r.severity, clean(r.title)] for r in found])
         yield ""

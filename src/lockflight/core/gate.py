@@ -2,7 +2,8 @@
 
 The policy proposes, this module disposes: the facts must have their shape, the output must read strictly, every rule
 that the bundle demands must have been evaluated and must have a result, and `allow` is computed again. Whatever does
-not fit is a denial. The decision is recorded as a SLSA Verification Summary Attestation v1.
+not fit is a denial. A policy that the release brings along judges the same facts beside the realm's, and both must
+allow. The decision is recorded as a SLSA Verification Summary Attestation v1 (`core.vsa`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.findings import Severity
+from lockflight.core.ownpolicy import own_in_facts
 from lockflight.core.ruling import (
     InBasis,
     RuleResult,
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
 
 
+#: How the codes of Lockflight itself begin.
+OURS = "LF"
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyRef:
     """Which policy judges.
@@ -43,6 +49,7 @@ class PolicyRef:
         digest: SHA-256 of the bundle, 64 hex digits.
         required_rules: codes of the rules without whose result nothing is allowed.
         waivable: codes of the rules whose failure a waiver may take away.
+        rules: code and name of every rule.
     """
 
     name: str
@@ -50,6 +57,20 @@ class PolicyRef:
     digest: str
     required_rules: frozenset[str]
     waivable: frozenset[str] = frozenset()
+    rules: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnJudge:
+    """The policy that a release brings along, and what evaluates it.
+
+    Attributes:
+        ref: which policy; its digest is that of the release's assets.
+        evaluate: canonical facts in, policy output out.
+    """
+
+    ref: PolicyRef
+    evaluate: Callable[[bytes], JsonObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +83,14 @@ class Decision:
         warnings: what does not deny.
         waived: violations that waivers take away.
         rules: every rule result, passing ones too.
-        basis: SHA-256 of canonical {policy digest, rule results with terms and values, waivers used}; without
-            times and evidence digests, so that approvals survive a repetition with the same outcome.
+        basis: SHA-256 of canonical {policy digest, rule results with terms and values, waivers used}, and the own
+            policy's digest where there is one; without times and evidence digests, so that approvals survive a
+            repetition with the same outcome.
         policy: which policy judged.
+        own: the release's own policy, which judged too; None where it has none.
         engines: name, version and library digest of the engines that evaluated.
         input_digest: SHA-256 of the canonical facts.
-        output_digest: SHA-256 of the canonical output.
+        output_digest: SHA-256 of the canonical output; of the list of both where two policies judged.
         environment: where to.
         release: release digest.
         name: release name.
@@ -90,6 +113,7 @@ class Decision:
     name: str
     evaluated: tuple[str, ...]
     skipped: tuple[str, ...]
+    own: PolicyRef | None = None
 
 
 def decide(
@@ -98,6 +122,7 @@ def decide(
     evaluate: Callable[[bytes], JsonObject],
     *,
     engines: Iterable[Mapping[str, str]] = (),
+    own: OwnJudge | None = None,
 ) -> Decision:
     """Judge the facts of one release for one environment.
 
@@ -106,9 +131,11 @@ def decide(
         policy: which policy `evaluate` holds.
         evaluate: canonical facts in, policy output out.
         engines: identities of the engines behind `evaluate`.
+        own: the policy that the release brings along; it can only add to what speaks against.
 
     Raises:
-        PolicyDenied: LF4014 the facts have another shape, LF4011 the output has, and what `evaluate` raises.
+        PolicyDenied: LF4014 the facts have another shape, LF4011 the output has, LF4029 the own policy's rules are
+            taken, and what `evaluate` raises.
     """
     try:
         check_facts(facts)
@@ -118,33 +145,96 @@ def decide(
             "LF4014", f"The facts about this release cannot be judged: {error}.", hint="lockflight doctor"
         ) from error
     release = obj(facts["release"])
-    output = evaluate(document)
-    try:
-        ruling = parse_ruling(output)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PolicyDenied(
-            "LF4011",
-            f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
-            hint="lockflight policy test BUNDLE",
-        ) from error
-    violations = in_order((*ruling.violations, *_doubts(ruling, policy, facts)))
+    ruling = _ruling(policy, evaluate(document))
+    outputs: list[JsonValue] = [ruling.to_json()]
+    doubts = _doubts(ruling, policy, facts)
+    if own is not None:
+        check_apart(policy, own.ref)
+        second = _ruling(own.ref, own.evaluate(document))
+        outputs.append(second.to_json())
+        doubts += [*_doubts(second, own.ref, facts), *_strays(second, own.ref)]
+        ruling = joined(ruling, second)
+    if own_in_facts(facts) != (own.ref.digest if own is not None else ""):
+        doubts.append(
+            _doubt(
+                "LF4031", "own-policy", "policy", "The release's own policy did not judge, or another did."
+            )
+        )
+    violations = in_order((*ruling.violations, *doubts))
+    output: JsonValue = outputs if own is not None else outputs[0]
     return Decision(
         allow=ruling.allow and not violations,
         violations=violations,
         warnings=ruling.warnings,
         waived=ruling.waived,
         rules=ruling.rules,
-        basis=basis(policy.digest, ruling.rules, ruling.waived, violations),
+        basis=basis(
+            policy.digest, ruling.rules, ruling.waived, violations, own.ref.digest if own is not None else ""
+        ),
         policy=policy,
         engines=tuple(dict(engine) for engine in engines),
         input_digest=hashlib.sha256(document).hexdigest(),
-        output_digest=hashlib.sha256(dumps(ruling.to_json())).hexdigest(),
+        output_digest=hashlib.sha256(dumps(output)).hexdigest(),
         environment=text(facts["environment"]),
         release=text(release["digest"]),
         name=text(release["name"]),
         evaluated=ruling.evaluated,
         skipped=ruling.skipped,
+        own=own.ref if own is not None else None,
     )
+
+
+def check_apart(policy: PolicyRef, own: PolicyRef) -> None:
+    """See that an own policy speaks of rules that nobody else speaks of: by code and by name.
+
+    Raises:
+        PolicyDenied: LF4029 it does not.
+    """
+    codes_, names = dict(policy.rules), {name for _, name in policy.rules}
+    for code, name in own.rules:
+        if code in codes_ or name in names or code.upper().startswith(OURS):
+            what = f"name {name!r}" if name in names else f"code {code!r}"
+            whose = "Lockflight's" if code.upper().startswith(OURS) else f"the policy {policy.name}'s"
+            raise PolicyDenied(
+                "LF4029",
+                f"The release's own policy {own.name} has a rule of the {what}, which is {whose}.",
+                hint="Give the rule a code and a name of its own, then: lockflight policy lint BUNDLE --write",
+            )
+
+
+def joined(one: Ruling, two: Ruling) -> Ruling:
+    """What two policies say together: all that each says, and yes only if both do."""
+    return Ruling(
+        allow=one.allow and two.allow,
+        violations=in_order((*one.violations, *two.violations)),
+        warnings=in_order((*one.warnings, *two.warnings)),
+        waived=in_order((*one.waived, *two.waived)),
+        rules=in_order((*one.rules, *two.rules)),
+        evaluated=tuple(sorted({*one.evaluated, *two.evaluated})),
+        skipped=tuple(sorted({*one.skipped, *two.skipped})),
+    )
+
+
+def _strays(ruling: Ruling, own: PolicyRef) -> list[Violation]:
+    """An own policy speaks of its own rules only: it passes, waives and skips nothing for anybody else."""
+    said = {*ruling.evaluated, *ruling.skipped}
+    for rows in (ruling.rules, ruling.violations, ruling.warnings, ruling.waived):
+        said |= codes(rows)
+    return [
+        _doubt("LF4030", "own-policy", code, "The release's own policy speaks of a rule that is not its own.")
+        for code in sorted(said - {code for code, _ in own.rules})
+    ]
+
+
+def _ruling(policy: PolicyRef, output: JsonObject) -> Ruling:
+    try:
+        return parse_ruling(output)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyDenied(
+            "LF4011",
+            f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
+            hint="lockflight policy test BUNDLE",
+        ) from error
 
 
 def _doubts(ruling: Ruling, policy: PolicyRef, facts: JsonObject) -> list[Violation]:
@@ -201,9 +291,13 @@ def _doubt(code: str, rule: str, term: str, msg: str) -> Violation:
 
 
 def basis(
-    policy: str, rules: Iterable[RuleResult], waived: Iterable[Waived], violations: Iterable[Violation]
+    policy: str,
+    rules: Iterable[RuleResult],
+    waived: Iterable[Waived],
+    violations: Iterable[Violation],
+    own: str = "",
 ) -> str:
-    """SHA-256 (hex) of what approvals are bound to.
+    """SHA-256 (hex) of what approvals are bound to; with the digest of the own policy where one judged.
 
     A result that a stranger can change (`none`) stays out, unless it denies.
     """
@@ -215,8 +309,11 @@ def basis(
     ]
     # By their bytes: a term may have a number in one result and a word in another, which do not compare.
     results.sort(key=dumps)
-    waivers = sorted([w.code, w.term, w.waiver] for w in waived)
-    return hashlib.sha256(dumps({"policy": policy, "results": results, "waivers": waivers})).hexdigest()
+    used: list[JsonValue] = [list(row) for row in sorted((w.code, w.term, w.waiver) for w in waived)]
+    document: JsonObject = {"policy": policy, "results": results, "waivers": used}
+    if own:
+        document["own"] = own
+    return hashlib.sha256(dumps(document)).hexdigest()
 
 
 def required(data: JsonObject, environment: str, kind: str, tier: str) -> dict[str, int]:

@@ -24,6 +24,26 @@ SLSA_VERSION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
+class OwnPolicy:
+    """The release's own policy as a decision names it.
+
+    Attributes:
+        name, version: of the bundle, for people.
+        digest: over the release's assets that make it up, as `core.ownpolicy` makes it.
+        blob: SHA-256 of the blob with these assets.
+    """
+
+    name: str
+    version: str
+    digest: str
+    blob: str
+
+    def to_json(self) -> JsonObject:
+        """The form in decisions."""
+        return {"name": self.name, "version": self.version, "digest": {"sha256": self.digest}}
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDecision:
     """A decision as its VSA records it.
 
@@ -35,6 +55,7 @@ class StoredDecision:
         bundle: SHA-256 of the blob with the policy's files; that with the facts is named by `input_digest`.
         waivers: envelope digests of waivers by standing: used, unused, pending, expired, …
         policy: digest of the policy bundle.
+        own: the release's own policy, which judged too; None where it has none.
         policy_uri, resource_uri, verifier: URIs.
         versions: versions of what verified.
         time_verified: RFC 3339 Z.
@@ -68,6 +89,12 @@ class StoredDecision:
     oms_root: str = ""
     bundle: str = ""
     waivers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    own: OwnPolicy | None = None
+
+    @property
+    def own_digest(self) -> str:
+        """Digest of the own policy that judged; empty for none."""
+        return self.own.digest if self.own is not None else ""
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -81,6 +108,7 @@ class StoredDecision:
         ruling = Ruling(
             self.allow, self.violations, self.warnings, self.waived, self.rules, self.evaluated, self.skipped
         )
+        capsule: JsonObject = {"facts": self.input_digest, "bundle": self.bundle}
         extension: JsonObject = {
             "environment": self.environment,
             "basis": self.basis,
@@ -88,10 +116,13 @@ class StoredDecision:
             "inputDigest": {"sha256": self.input_digest},
             "outputDigest": {"sha256": self.output_digest},
             "engines": [dict(engine) for engine in self.engines],
-            "capsule": {"facts": self.input_digest, "bundle": self.bundle},
+            "capsule": capsule,
             "waivers": {standing: list(digests) for standing, digests in self.waivers},
             "ruling": ruling.to_json(),
         }
+        if self.own is not None:
+            capsule["own"] = self.own.blob
+            extension["ownPolicy"] = self.own.to_json()
         predicate: JsonObject = {
             "verifier": {"id": self.verifier, "version": dict(self.versions)},
             "timeVerified": self.time_verified,
@@ -126,6 +157,7 @@ def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cann
     oms_root: str = "",
     bundle: str = "",
     waivers: Mapping[str, Iterable[str]] | None = None,
+    own: str = "",
 ) -> st.Statement:
     """The SLSA VSA v1 statement of a decision; denied ones are recorded too.
 
@@ -142,7 +174,9 @@ def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cann
         oms_root: what OMS tools show as the release's digest.
         bundle: SHA-256 of the blob with the policy's files.
         waivers: standing to the envelope digests of the waivers of the facts, as `waivers_told` sorts them.
+        own: SHA-256 of the blob with the assets of the release's own policy; empty where none judged.
     """
+    ref = decision.own
     return StoredDecision(
         release=decision.release,
         name=decision.name,
@@ -170,6 +204,7 @@ def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cann
         oms_root=oms_root,
         bundle=bundle,
         waivers=tuple((key, tuple(sorted(value))) for key, value in sorted((waivers or {}).items())),
+        own=OwnPolicy(ref.name, ref.version, ref.digest, own) if ref is not None else None,
     ).statement()
 
 
@@ -214,11 +249,15 @@ def parse_vsa(statement: st.Statement) -> StoredDecision:
             (standing, tuple(hex64(digest) for digest in array(rows)))
             for standing, rows in sorted(obj(extension["waivers"]).items())
         ),
+        own=_own(extension),
     )
     unix(result.time_verified)
     if result.allow and (result.violations or texts(raw["verifiedLevels"]) != result.levels):
         raise ValueError("a verdict that its own violations contradict")
-    if basis(result.policy, result.rules, result.waived, result.violations) != result.basis:
+    if (
+        basis(result.policy, result.rules, result.waived, result.violations, result.own_digest)
+        != result.basis
+    ):
         raise ValueError("a basis that its own rule results contradict")
     if result.statement() != statement:
         raise ValueError("unknown or altered fields")
@@ -251,6 +290,14 @@ def waivers_told(facts: JsonObject, used: Iterable[Waived]) -> dict[str, list[st
             status = text(waiver["status"])
             told.setdefault("unused" if status == "active" else status, []).append(digest)
     return told
+
+
+def _own(extension: JsonObject) -> OwnPolicy | None:
+    if "ownPolicy" not in extension:
+        return None
+    raw = obj(extension["ownPolicy"])
+    blob = hex64(obj(extension["capsule"])["own"])
+    return OwnPolicy(text(raw["name"]), text(raw["version"]), _sha256(raw), blob)
 
 
 def _digest_or_none(value: JsonValue) -> str:

@@ -189,6 +189,16 @@ def _decision(state: State, fact: Promotion, logged_at: int) -> StoredDecision:
         raise Ineffective(
             "LF7253", "the decision that it names was made by another policy than the adopted one"
         )
+    own = state.own_policy(fact.release)
+    if own is None:
+        raise Ineffective("LF7253", "the release was never signed in this realm")
+    if own != said.own_digest:
+        raise Ineffective(
+            "LF7269",
+            "the release brings a policy of its own along, and the decision that it names was made without it"
+            if not said.own_digest
+            else "the decision that it names was made by a policy that is not the release's own",
+        )
     for digest in fact.approvals:
         _check_approval(state, fact, said, digest)
     for row in said.waived:
