@@ -58,7 +58,7 @@ def dry_run(view: RealmView, bundle: Bundle) -> list[Tried]:
         PolicyDenied: LF4010 to LF4020 it fails on some facts.
     """
     blobs = BlobStore(view.folder / "blobs")
-    engines = Engines()
+    engines, outer = Engines(), Engines()
     tried: list[Tried] = []
     try:
         policy = PolicyGate(bundle, engines.regorus)
@@ -74,7 +74,7 @@ def dry_run(view: RealmView, bundle: Bundle) -> list[Tried]:
                 facts = loads_object(body, what="facts", max_bytes=MAX_BYTES, max_values=MAX_VALUES)
                 own = stored.own_digest
                 if own not in seconds:
-                    seconds[own] = _second(stored, facts, blobs, policy, engines)
+                    seconds[own] = _second(stored, facts, blobs, policy, outer)
                 if own and seconds[own] is None:
                     tried.append(Tried(record.index, stored, None))
                     continue
@@ -82,6 +82,7 @@ def dry_run(view: RealmView, bundle: Bundle) -> list[Tried]:
             tried.append(Tried(record.index, stored, again))
     finally:
         engines.close()
+        outer.close()
     return sorted(tried, key=lambda t: t.index)
 
 

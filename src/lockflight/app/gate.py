@@ -24,7 +24,7 @@ from lockflight.scan.table import infos
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from lockflight.app.ownpolicy import OwnBundle
     from lockflight.app.realm import Realm
@@ -109,6 +109,8 @@ class Gate:
         self._realm = realm
         self._tried = bundle
         self._engines = Engines()
+        # What a release brings along is a stranger's: it runs in children in which the realm's policy never was.
+        self._outer = Engines()
         self._policies: dict[tuple[str, PolicyEngine], PolicyGate] = {}
         self._own: dict[tuple[str, str], OwnBundle | None] = {}
 
@@ -134,10 +136,6 @@ class Gate:
         if key not in self._own:
             self._own[key] = own_of(release, self._realm.folder, sources)
         return self._own[key]
-
-    def _engine(self, environment: str, bundles: Iterable[Bundle]) -> PolicyEngine:
-        """What judges there: one engine, or two that agree where any of the policies wants that."""
-        return self._engines.for_mode(strictest(*(bundle.mode(environment) for bundle in bundles)))
 
     def _policy(self, bundle: Bundle, engine: PolicyEngine) -> PolicyGate:
         return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine))
@@ -201,11 +199,13 @@ class Gate:
             break_glass=break_glass,
         )
         bundle, own = self.bundle(environment), self.own(release, sources)
-        engine = self._engine(environment, (bundle, own.bundle) if own is not None else (bundle,))
-        policy = self._policy(bundle, engine)
+        mode = bundle.mode(environment)
+        if own is not None:
+            mode = strictest(mode, own.bundle.mode(environment))
+        policy = self._policy(bundle, self._engines.for_mode(mode))
         second = None
         if own is not None:
-            second = judge_of(own, self._policy(own.bundle, engine), policy.ref)
+            second = judge_of(own, self._policy(own.bundle, self._outer.for_mode(mode)), policy.ref)
         decision = decide(facts, policy.ref, policy.evaluate, engines=policy.engines, own=second)
         admission = admit(
             state=state,

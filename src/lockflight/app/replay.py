@@ -140,6 +140,7 @@ class Replayer:
 
     def __init__(self) -> None:
         self._engines = Engines()
+        self._outer = Engines()  # for what releases bring along, as when it was decided
         self._gates: dict[str, tuple[PolicyGate, ...]] = {}
 
     def replay(self, capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None = None) -> Replay:
@@ -168,24 +169,25 @@ class Replayer:
 
     def _policies(self, opened: Opened, own: OwnBundle | None) -> list[tuple[PolicyGate, OwnJudge | None]]:
         """The policy on each engine, with the release's own on the same one."""
-        gates = self._proven(opened.stored.bundle, lambda: read_bundle(dict(opened.files)))
+        gates = self._proven(opened.stored.bundle, lambda: read_bundle(dict(opened.files)), self._engines)
         if gates[0].bundle.digest != opened.stored.policy:
             raise VerificationFailed("LF7194", "The policy is not the one that the decision names.")
         if own is None:
             return [(gate, None) for gate in gates]
         bundle = own.bundle
-        pairs = zip(gates, self._proven(own.digest, lambda: bundle), strict=True)
+        pairs = zip(gates, self._proven(own.digest, lambda: bundle, self._outer), strict=True)
         return [(gate, judge_of(own, second, gate.ref)) for gate, second in pairs]
 
-    def _proven(self, key: str, read: Callable[[], Bundle]) -> tuple[PolicyGate, ...]:
+    def _proven(self, key: str, read: Callable[[], Bundle], engines: Engines) -> tuple[PolicyGate, ...]:
         if key not in self._gates:
             bundle = read()
-            self._gates[key] = tuple(PolicyGate(bundle, engine) for engine in self._engines.installed)
+            self._gates[key] = tuple(PolicyGate(bundle, engine) for engine in engines.installed)
         return self._gates[key]
 
     def close(self) -> None:
         """End the engines."""
         self._engines.close()
+        self._outer.close()
 
 
 def replay(capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None = None) -> Replay:

@@ -162,7 +162,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
         yield ""
         yield from table([[style.bold(r.code), r.effect, r.severity, clean(r.title)] for r in found])
         yield ""
-        yield "Evidence that is demanded, and how old it may be:"
+        yield "Evidence that is demanded, and how old it may be:" if wanted else "It demands no evidence."
         rows = []
         for d in wanted:
             which = "every release" if (d.kind, d.tier) == ("*", "*") else f"kind {d.kind}, tier {d.tier}"
