@@ -61,12 +61,14 @@ def own_from_json(raw: JsonValue) -> tuple[str, str]:
     """Place and digest.
 
     Raises:
-        KeyError, TypeError, ValueError: another shape.
+        TypeError, ValueError: another shape.
     """
     value = obj(raw)
-    place = text(value["bundle"])
-    if set(value) != {"bundle", "sha256"} or not is_place(place):
+    if set(value) != {"bundle", "sha256"}:
         raise ValueError("another form than {bundle, sha256}")
+    place = text(value["bundle"])
+    if not is_place(place):
+        raise ValueError("bundle: no place in a release")
     return place, hex64(value["sha256"])
 
 
