@@ -21,8 +21,8 @@ from lockflight.app.replay import Replayer, capsule_of
 from lockflight.app.sign import sign
 from lockflight.app.view import open_view
 from lockflight.core.capsule import open_capsule
-from lockflight.core.gate import StoredDecision
 from lockflight.core.unsettled import Said
+from lockflight.core.vsa import StoredDecision
 from lockflight.errors import LockflightError, PolicyDenied
 from lockflight.policy.engines import opa
 from lockflight.store.blobs import BlobStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Severity
@@ -30,16 +30,18 @@ class Said:
         sha256: digest (hex) of its output as `written` writes it; empty where it gave none.
         error: why it gave none: a code and a sentence; empty where it gave one.
         output: the output, as `written` writes it; empty where it gave none, and where only the digest is known.
+        policy: digest (hex) of the policy that was asked; empty before it is known.
     """
 
     engine: str
     sha256: str = ""
     error: str = ""
     output: bytes = b""
+    policy: str = ""
 
     def to_json(self) -> JsonObject:
         """The form in decisions; the output itself is kept beside them, by its digest."""
-        return {"engine": self.engine, "sha256": self.sha256, "error": self.error}
+        return {"engine": self.engine, "sha256": self.sha256, "error": self.error, "policy": self.policy}
 
 
 def said(engine: str, answer: object) -> Said:
@@ -58,9 +60,13 @@ def said_from_json(raw: JsonValue) -> Said:
     """
     row = obj(raw)
     digest, error = text(row["sha256"]), text(row["error"])
-    if set(row) != {"engine", "sha256", "error"} or bool(digest) == bool(error) or len(error) > KEPT:
+    if (
+        set(row) != {"engine", "sha256", "error", "policy"}
+        or bool(digest) == bool(error)
+        or len(error) > KEPT
+    ):
         raise ValueError("an engine says either an output or an error")
-    return Said(text(row["engine"]), hex64(digest) if digest else "", error)
+    return Said(text(row["engine"]), hex64(digest) if digest else "", error, policy=hex64(row["policy"]))
 
 
 def canonical(output: JsonObject) -> JsonValue:
@@ -96,6 +102,11 @@ class Unsettled(PolicyDenied):
     ) -> None:
         super().__init__(code, message, hint=hint, details=details)
         self.answers = answers
+
+    def about(self, policy: str) -> Unsettled:
+        """The same, with the digest of the policy that was asked."""
+        answers = tuple(replace(one, policy=policy) for one in self.answers)
+        return Unsettled(self.code, self.message, hint=self.hint, details=self.details, answers=answers)
 
     def ruling(self) -> Ruling:
         """The gate's own ruling where no engine's stands: a denial."""

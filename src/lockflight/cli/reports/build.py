@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.admit import Admission
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision, PolicyRef
     from lockflight.core.ruling import Violation
+    from lockflight.core.vsa import OwnPolicy, StoredDecision
 
 _VERDICTS = {0: Verdict.ALLOWED, 10: Verdict.DENIED, 11: Verdict.INCOMPLETE}
 
@@ -75,6 +76,7 @@ def report_of_check(outcome: CheckOutcome, environment: str, folder: str) -> Rep
             basis=decision.basis,
             facts=decision.input_digest,
             output=decision.output_digest,
+            own=_own(decision.own),
         ),
     )
 
@@ -133,6 +135,7 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
             basis=stored.basis,
             facts=stored.input_digest,
             output=stored.output_digest,
+            own=_own(stored.own),
         ),
     )
 
@@ -221,3 +224,7 @@ def _people(admission: Admission, said: tuple[Said, ...], as_of: str, names: Map
 
 def _engines(engines: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str, str], ...]:
     return tuple((e["name"], e["version"], e.get("sha256", "")) for e in engines)
+
+
+def _own(own: PolicyRef | OwnPolicy | None) -> tuple[str, str, str] | None:
+    return None if own is None else (own.name, own.version, own.digest)
