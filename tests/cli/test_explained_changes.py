@@ -64,8 +64,8 @@ def test_a_denial_says_what_would_have_changed_it(world):
         "With all these changes the policy allows it.",
     ):
         assert words in shown
-        assert words in page
-    assert "model/adapter.pkl counted as “malicious” (1 -> 0)" in shown
+        assert words.replace(" -> ", " → ") in page
+    assert "“malicious” counted for model/adapter.pkl (1 -> 0)" in shown
 
 
 def test_a_version_that_belongs_to_others_is_no_matter_of_evidence(world):
@@ -148,7 +148,7 @@ def edit(op, *path, before=None, after=None, reach=Reach.EVIDENCE):
         ),
         (
             edit("replace", "evidence", "scan/code", 0, "summary", "-", before=9, after=3),
-            "code: app.py counted as “-” (9 -> 3)",
+            "code: “-” counted for app.py (9 -> 3)",
         ),
         (
             edit("add", "evidence", "scan/code", END, after=f.facts()["evidence"]["scan/code"][0]),
@@ -247,7 +247,24 @@ def test_what_was_not_found_is_said_so():
 def test_facts_are_only_text(word):
     facts = f.facts()
     facts["evidence"]["scan/code"][0]["name"] = word
-    finding = f.finding() | {"code": word, "location": {"line": word}}
+    finding = f.finding() | {"asset": word, "code": word, "location": {"line": word}}
     facts["evidence"]["scan/code"][0]["findings"] = [finding]
     change = told(edit("remove", "evidence", "scan/code", 0, "findings", 0, before=finding), facts=facts)
     assert word in change.lines[0]
+
+
+def test_findings_of_one_statement_are_one_line():
+    facts = f.facts()
+    findings = [f.finding("high", asset=name) for name in ("a.py", "b.py", "a.py", "c.py", "d.py", "e.py")]
+    facts["evidence"]["scan/code"][0]["findings"] = findings
+    gone = [
+        edit("remove", "evidence", "scan/code", 0, "findings", i, before=row)
+        for i, row in enumerate(findings)
+    ]
+    (line,) = told(*gone, facts=facts).lines
+    assert line.startswith(
+        "code: app.py may no longer have LF2301 high in line 3 of a.py, LF2301 high in line 3 of b.py"
+    )
+    assert line.endswith("and 1 more (6 findings -> 0)")
+    (line,) = told(gone[1], facts=facts).lines
+    assert line == "code: b.py may no longer have LF2301 high in line 3 (6 findings -> 5)"

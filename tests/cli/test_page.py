@@ -387,7 +387,7 @@ def test_a_waiver_is_shown_with_all_that_its_approver_must_know():
         "SEC-9",
         "2 times",
         "this release, only in staging",
-        "2026-02-01 00:00:00 UTC, since 2026-01-01 00:00:00 UTC",
+        "2026-02-01 00:00:00 UTC (in force since 2026-01-01 00:00:00 UTC)",
     ):
         assert told in text, told
     assert waived_row(used, {}, [], {}).by == ""
@@ -445,12 +445,12 @@ def test_what_would_change_it_stands_with_what_is_to_be_done():
     (failure,) = report().failures
     text = Reader(page(report(failures=(replace(failure, change=change),), tried=("Tried by two.",)))).text
     for told in (
-        "These changes together do, and no fewer: one -> two",
-        "three -> four",
+        "with which this rule passes: one → two",
+        "three → four",
         "A note.",
         "Tried by two.",
     ):
-        assert told in text.replace("fewer:one", "fewer: one"), told
+        assert told in text.replace("passes:one", "passes: one"), told
 
 
 @pytest.mark.parametrize(("how", "said"), [("simulated", "A simulation."), ("degraded", "A small team.")])

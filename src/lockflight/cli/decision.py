@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
 
 
+#: Changes of one failure that people are shown.
+_MOST = 8
 _LOST = (
     "What would have changed it cannot be tried: the facts or the policy of this decision were not kept here."
 )
@@ -189,8 +191,12 @@ def _failure(failure: Failure, style: Style, *, warns: bool) -> Iterable[str]:
     )
     yield f"      {clean(human_ages(said.msg))}"
     if failure.change is not None:
-        for line in failure.change.lines:
+        for line in failure.change.lines[:_MOST]:
             yield f"      {style.dim('change:')} {clean(line)}"
+        if len(failure.change.lines) > _MOST:
+            yield style.dim(
+                f"      and {count(len(failure.change.lines) - _MOST, 'more change')} (--json lists them)"
+            )
         if failure.change.note:
             yield f"      {clean(failure.change.note)}"
     if said.solution:

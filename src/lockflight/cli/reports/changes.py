@@ -104,8 +104,11 @@ def _lines(edits: Iterable[Edit], facts: JsonObject) -> list[str]:
 
 
 def _findings(path: Path, edits: list[Edit], facts: JsonObject) -> str:
-    check, name = _check(path), _name(facts, path)
-    told = [_finding(obj(edit.before)) for edit in edits]
+    check = _check(path)
+    found = [obj(edit.before) for edit in edits]
+    names = list(dict.fromkeys(text(finding["asset"]) for finding in found))
+    name = names[0] if len(names) == 1 else _name(facts, path)
+    told = [_finding(finding, full=len(names) > 1) for finding in found]
     more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
     total = len(array(obj(_at(facts, path[:-1]))["findings"]))
     return (
@@ -114,10 +117,11 @@ def _findings(path: Path, edits: list[Edit], facts: JsonObject) -> str:
     )
 
 
-def _finding(finding: JsonObject) -> str:
+def _finding(finding: JsonObject, *, full: bool) -> str:
     place = finding.get("location")
     line = f" in line {place['line']}" if isinstance(place, dict) and "line" in place else ""
-    return f"{text(finding['code'])} {text(finding['severity'])}{line}"
+    where = f" of {text(finding['asset'])}" if full else ""
+    return f"{text(finding['code'])} {text(finding['severity'])}{line}{where}"
 
 
 def _line(edit: Edit, facts: JsonObject) -> str:
@@ -162,7 +166,7 @@ def _evidence(edit: Edit, facts: JsonObject) -> str:
 
 def _counted(name: str, what: str, number: JsonValue) -> str:
     if what not in _SEVERITIES:
-        return f"{name} counted as “{what}”"
+        return f"“{what}” counted for {name}"
     allowed = f"only {number}" if number else "no"
     return f"{name} may have {allowed} {what} finding{'' if number in {0, 1} else 's'}"
 

@@ -76,11 +76,12 @@ def _card(report: Report, row: Failure, new: list[Finding], look: str) -> Markup
         facts.append(("Evidence", join((*links, f"and {more} more" if more else ""))))
     if said.controls:
         facts.append(("Serves", join((", ".join(said.controls[:_MOST_CONTROLS]),))))
-    way = [el("b", "What would make it pass"), *_change(row)]
+    way = [el("b", "What would make it pass")]
     if said.solution:
         way.append(el("div", prose(said.solution)))
     if row.command:
         way.append(el("pre", row.command))
+    way += _change(row)
     shown = new[:MOST_FINDINGS]
     parts = [
         el(
@@ -113,14 +114,14 @@ def _change(row: Failure) -> Iterable[Markup]:
     if change is None:
         return
     if change.lines:
-        lead = (
-            "This one change does:" if len(change.lines) == 1 else "These changes together do, and no fewer:"
+        yield el(
+            "div", "The smallest difference in what was judged with which this rule passes:", class_="soft"
         )
-        yield el("div", lead, class_="soft")
-        yield el("ul", *(el("li", line) for line in change.lines[:MOST_FINDINGS]), class_="findings")
+        shown = (line.replace(" -> ", " → ") for line in change.lines[:MOST_FINDINGS])
+        yield el("ul", *(el("li", line) for line in shown), class_="findings")
         yield left_out(len(change.lines) - MOST_FINDINGS, "`lockflight policy explain --json`")
     if change.note:
-        yield el("div", change.note)
+        yield el("div", change.note, class_="soft")
 
 
 def _finding(finding: Finding) -> Markup:

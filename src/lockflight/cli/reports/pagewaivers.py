@@ -84,7 +84,8 @@ def _facts(row: WaivedRow) -> Iterator[tuple[str, Markup]]:
     yield "Consented by", name(row.by) if row.by else el("span", "nobody: a personal realm", class_="soft")
     if row.covers:
         yield "Covers", el("span", row.covers)
-    yield "Until", el("span", f"{when(row.until)}{f', since {when(row.since)}' if row.since else ''}")
+    since = f" (in force since {when(row.since)})" if row.since else ""
+    yield "Until", el("span", f"{when(row.until)}{since}")
     if row.renewals:
         yield "Renewed", el("span", count(row.renewals, "time"))
     yield "Waiver", digest(row.waiver)

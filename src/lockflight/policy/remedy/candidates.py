@@ -6,11 +6,13 @@ Nothing is offered that takes away what a rule judges: rows of evidence go only 
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
 from lockflight.policy.factpaths import allowed_values
-from lockflight.policy.remedy.edits import END, REACHES, Edit, Reach
+from lockflight.policy.remedy.edits import END, REACHES, Edit, Reach, pointer
 from lockflight.policy.remedy.newrows import evidence_added, rows_added
 from lockflight.policy.remedy.reaches import ANY, reach_of
 
@@ -35,12 +37,13 @@ def candidates(facts: JsonObject, base: JsonObject, said: Violation) -> list[Edi
         base: facts that the policy lets pass.
         said: the failure.
     """
-    found: dict[bytes, Edit] = {}
-    for edit in (*_walk(facts, (), base, said), *evidence_added(facts, base, said), *rows_added(facts, base)):
-        if len(found) >= MAX_CANDIDATES:
-            break
-        found.setdefault(edit.key, edit)
-    return sorted(found.values(), key=lambda e: (REACHES.index(e.reach), e.weight, e.key))
+    every = chain(_walk(facts, (), base, said), evidence_added(facts, base, said), rows_added(facts, base))
+    found: dict[object, Edit] = {}
+    for edit in islice(every, MAX_CANDIDATES):
+        # Rows are compared as a whole; the same words are the same change.
+        same = edit.after if isinstance(edit.after, (str, int)) else edit.key
+        found.setdefault((edit.op, edit.path, type(edit.after), same), edit)
+    return sorted(found.values(), key=lambda e: (REACHES.index(e.reach), e.weight, pointer(e.path)))
 
 
 def _walk(value: JsonValue, path: Path, base: JsonObject, said: Violation) -> Iterator[Edit]:
@@ -49,9 +52,11 @@ def _walk(value: JsonValue, path: Path, base: JsonObject, said: Violation) -> It
             yield from _walk(below, (*path, key), base, said)
         yield from _absent(value, path, base)
     elif isinstance(value, list):
+        subjects = Counter(map(_subject, value))
         for i, row in enumerate(value):
             yield from _walk(row, (*path, i), base, said)
-            yield from _removed(value, i, path)
+            # Evidence goes only where other evidence about the same subject stays.
+            yield from _removed(row, (*path, i), alone=subjects[_subject(row)] < 2)
     elif (reach := reach_of(path)) is not None:
         for better, weight, sure in _better(value, path, base, said):
             yield Edit("replace", path, value, better, reach, weight, sure)
@@ -72,23 +77,15 @@ def _beside(base: JsonObject, path: Path) -> Iterator[tuple[str, JsonValue]]:
                 yield from row.items()
 
 
-def _removed(rows: list[JsonValue], index: int, path: Path) -> Iterator[Edit]:
-    reach = reach_of((*path, index))
-    droppable = path in {("rejected",), ("state", "revoked")} or path[-1] == "findings"
-    if reach is None or not (droppable or (len(path) == 2 and path[0] == "evidence" and _again(rows, index))):
-        return
-    row = rows[index]
-    yield Edit("remove", (*path, index), row, None, reach, (_REMOVED, len(dumps(row))))
+def _removed(row: JsonValue, path: Path, *, alone: bool) -> Iterator[Edit]:
+    among, reach = path[:-1], reach_of(path)
+    droppable = among in {("rejected",), ("state", "revoked")} or among[-1] == "findings"
+    if reach is not None and (droppable or (len(among) == 2 and among[0] == "evidence" and not alone)):
+        yield Edit("remove", path, row, None, reach, (_REMOVED, len(dumps(row))))
 
 
-def _again(rows: list[JsonValue], index: int) -> bool:
-    """Whether other evidence about the same subject stays."""
-    about = _subject(rows[index])
-    return any(i != index and _subject(row) == about for i, row in enumerate(rows))
-
-
-def _subject(row: JsonValue) -> tuple[JsonValue, JsonValue]:
-    return (row.get("subject"), row.get("grain")) if isinstance(row, dict) else (None, None)
+def _subject(row: JsonValue) -> tuple[str, str]:
+    return (str(row.get("subject")), str(row.get("grain"))) if isinstance(row, dict) else ("", "")
 
 
 def _better(

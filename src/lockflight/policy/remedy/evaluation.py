@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from lockflight.policy.patch import patched
 from lockflight.policy.remedy.edits import changed, operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lockflight.core.canonical import JsonObject
     from lockflight.core.ports import PolicyEngine
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lockflight.policy.remedy.edits import Edit
 
 #: Facts that are evaluated together, at most so many and of so many bytes in all.
-_AT_ONCE, _BYTES_AT_ONCE = 24, 1_000_000
+_AT_ONCE, _BYTES_AT_ONCE = 12, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,18 @@ class Evaluation:
         Raises:
             Spent: the budget ended before one did.
         """
-        tries = list(sets)
-        for start in range(0, len(tries), self._at_once):
-            for i, ruling in enumerate(self.rulings(tries[start : start + self._at_once])):
+        start = 0
+        for some in self.batches(list(sets)):
+            for i, ruling in enumerate(self.rulings(some)):
                 if ruling is not None and does(ruling):
                     return start + i
+            start += len(some)
         return -1
+
+    def batches(self, sets: Sequence[Sequence[Edit]]) -> Iterator[Sequence[Sequence[Edit]]]:
+        """Sets of edits in portions that are evaluated together; small facts in larger ones."""
+        for start in range(0, len(sets), self._at_once):
+            yield sets[start : start + self._at_once]
 
     def rulings(self, sets: Sequence[Sequence[Edit]]) -> list[Ruling | None]:
         """What the policy says after each set of edits; None where it has no answer.
@@ -83,7 +90,8 @@ class Evaluation:
             if self.count + len(fresh) > self._budget.evaluations or self._budget.stopped():
                 raise Spent
             self.count += len(fresh)
-            documents = [dumps(changed(self.facts, edits)) for edits in fresh.values()]
+            # Only what is confirmed has to be canonical, and that takes as long as the policy does.
+            documents = [json.dumps(changed(self.facts, edits)).encode() for edits in fresh.values()]
             self._known.update(zip(fresh, self._asked(documents), strict=True))
         return [self._known[key] for key in keys]
 

@@ -6,6 +6,7 @@ Where it is to go, which realm judges, what was revoked, and what a digest or a 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lockflight.policy.remedy.edits import Reach
@@ -55,6 +56,12 @@ _REACHES: tuple[tuple[tuple[str, ...], Reach | None], ...] = (
 
 def reach_of(path: Path) -> Reach | None:
     """What has to happen for a fact to change; None for what no change may touch."""
+    names = tuple(ANY if isinstance(part, int) else part for part in path)
+    return _reach((*names[:1], ANY, *names[2:]) if names[:1] == ("evidence",) and len(names) > 1 else names)
+
+
+@lru_cache(maxsize=4_096)
+def _reach(path: tuple[str, ...]) -> Reach | None:
     return next((reach for start, reach in _REACHES if _begins(path, start)), None)
 
 
@@ -64,5 +71,5 @@ def touches(path: Path, read: Sequence[tuple[str, ...]]) -> bool:
     return any(names[: len(start)] == start[: len(names)] for start in read)
 
 
-def _begins(path: Path, start: tuple[str, ...]) -> bool:
+def _begins(path: tuple[str, ...], start: tuple[str, ...]) -> bool:
     return len(path) >= len(start) and all(s in {ANY, p} for s, p in zip(start, path, strict=False))

@@ -7,9 +7,10 @@ answer at all is asked first, with all of them changed at once, so that a hopele
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations, islice
+from itertools import combinations
 from typing import TYPE_CHECKING
 
+from lockflight.core.shape import array
 from lockflight.policy.factpaths import facts_read
 from lockflight.policy.remedy.candidates import candidates, is_fixed
 from lockflight.policy.remedy.edits import REACHES, Edit, Reach, fit
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from lockflight.policy.bundle import Bundle
     from lockflight.policy.remedy.evaluation import Evaluation
 
-#: Single changes, and pairs, that are tried for one failure at most.
-MOST_SINGLES, MOST_PAIRS = 240, 300
+#: Single changes of a group that are tried at most, sure ones and others, and changes of which every pair is.
+MOST_SURE, MOST_OTHERS, MOST_PAIRED = 72, 24, 8
 #: More changes than this at once are no answer that a person could use.
 MOST_EDITS = 40
 
@@ -125,59 +126,65 @@ class Search:
         return groups
 
     def _shortest(self, goal: Goal, groups: Sequence[Sequence[Edit]]) -> list[Edit]:
-        near = groups[0]
-        singles = [[edit] for edit in near[:MOST_SINGLES]]
-        found = self._ask.first(singles, goal.met)
-        if found >= 0:
-            return self._tightened(goal, singles[found])
-        for group in groups[1:]:
-            if self._helpful(goal, group):
-                singles = [[edit] for edit in group[:MOST_SINGLES]]
-                found = self._ask.first(singles, goal.met)
-                if found >= 0:
-                    return self._tightened(goal, singles[found])
-        return self._tightened(goal, self._several(goal, groups))
+        best: list[Edit] = []
+        for i, group in enumerate(groups):
+            # Outside what the failure names, one evaluation says whether there is anything to be found.
+            whole = self._helpful(goal, group)
+            if i and not whole:
+                continue
+            found = self._in_group(goal, group, whole)
+            if found and (not best or len(found) < len(best)):
+                best = found
+            if len(best) == 1:
+                break
+        if not best and sum(map(bool, groups)) > 1:
+            best = self._few(goal, self._helpful(goal, [edit for group in groups for edit in group]))
+        return self._tightened(goal, best) if len(best) <= MOST_EDITS else []
 
-    def _several(self, goal: Goal, groups: Sequence[Sequence[Edit]]) -> list[Edit]:
-        for most in range(1, len(groups) + 1):
-            every = [edit for group in groups[:most] for edit in group]
-            if most > 1 and not groups[most - 1]:
-                continue
-            whole = self._helpful(goal, every)
-            if not whole:
-                continue
-            # What changes most is left out first.
-            few = shrunk(whole[::-1], lambda sets: self._ask.first(sets, goal.met))
-            if len(few) > 2:
-                pair = self._pair(goal, [edit for group in groups[:most] for edit in group], few)
-                few = pair or few
-            return few if len(few) <= MOST_EDITS else []
+    def _in_group(self, goal: Goal, group: Sequence[Edit], whole: Sequence[Edit]) -> list[Edit]:
+        sure = self._single(goal, [edit for edit in group if edit.sure], MOST_SURE)
+        if sure:
+            return sure
+        few = self._few(goal, whole)
+        if len(few) == 1:
+            return few
+        return (
+            self._single(goal, [edit for edit in group if not edit.sure], MOST_OTHERS)
+            or self._pair(goal, group, few)
+            or few
+        )
+
+    def _single(self, goal: Goal, edits: Sequence[Edit], most: int) -> list[Edit]:
+        """One change that does; of those that are tried together, the lightest."""
+        ranked = sorted(edits, key=lambda e: not _is_told(e, self._ask.facts, goal.said))[:most]
+        for some in self._ask.batches([[edit] for edit in ranked]):
+            told = self._ask.rulings(some)
+            good = [edit for (edit,), r in zip(some, told, strict=True) if r is not None and goal.met(r)]
+            if good:
+                return [min(good, key=lambda edit: (REACHES.index(edit.reach), edit.weight))]
         return []
 
-    def _pair(self, goal: Goal, edits: Sequence[Edit], few: Sequence[Edit]) -> list[Edit]:
-        """Two changes that do, where more were found; those that were found, and those that do something, first."""
+    def _few(self, goal: Goal, whole: Sequence[Edit]) -> list[Edit]:
+        """What is left of many changes that do, when as many as can be are left out; the heaviest first."""
+        return shrunk(whole[::-1], lambda sets: self._ask.first(sets, goal.met)) if whole else []
+
+    def _pair(self, goal: Goal, group: Sequence[Edit], few: Sequence[Edit]) -> list[Edit]:
+        """Two changes that do, where more were found."""
+        if not 2 < len(few) <= MOST_PAIRED:
+            return []
         keys = {edit.key for edit in few}
-        told = self._ask.rulings([[edit] for edit in edits[:MOST_SINGLES]])
-        moving = {e.key for e, r in zip(edits, told, strict=False) if r is not None and goal.moved(r)}
-        ranked = sorted(edits[:MOST_SINGLES], key=lambda e: (e.key not in keys, e.key not in moving))
-        pairs = (
-            p for p in combinations(ranked, 2) if len(fit(p)) == len(p) and moving & {p[0].key, p[1].key}
-        )
-        tries = [list(pair) for pair in islice(pairs, MOST_PAIRS)]
+        others = [edit for edit in group if edit.sure and edit.key not in keys]
+        pairs = combinations([*few, *others][:MOST_PAIRED], 2)
+        tries = [list(pair) for pair in pairs if len(fit(pair)) == len(pair)]
         found = self._ask.first(tries, goal.met)
         return tries[found] if found >= 0 else []
 
     def _helpful(self, goal: Goal, edits: Sequence[Edit]) -> list[Edit]:
         """All changes of a group at once that go together, as far as that does; empty where it does not."""
-        if not edits:
-            return []
-        most = max(REACHES.index(edit.reach) for edit in edits)
-        tries = []
-        for limit in range(most + 1):
-            reached = [e for e in edits if REACHES.index(e.reach) <= limit]
-            sure = [e for e in reached if e.sure]
-            tries += [fit([e for e in sure if e.op != "add"]), fit(sure), fit(sure[::-1]), fit(reached)]
-        tries = [some for some in tries if some]
+        sure = [e for e in edits if e.sure]
+        near = [e for e in sure if e.reach in {Reach.EVIDENCE, Reach.PEOPLE}]
+        tries = [fit([e for e in near if e.op != "add"]), fit(near), fit(sure), fit(sure[::-1]), fit(edits)]
+        tries = [some for i, some in enumerate(tries) if some and some not in tries[:i]]
         found = self._ask.first(tries, goal.met)
         return tries[found] if found >= 0 else []
 
@@ -228,6 +235,14 @@ def _between(good: int, bad: int, most: int = 7) -> list[int]:
     return sorted({good + step, *(good + step * (far * k // (parts + 1) or 1) for k in range(1, parts + 1))})[
         ::step
     ]
+
+
+def _is_told(edit: Edit, facts: JsonObject, said: Violation) -> bool:
+    """Whether a failure tells the name of what an edit is about."""
+    new = array(edit.after)[0] if isinstance(edit.after, list) and edit.after else edit.after
+    row = new if edit.op == "add" or len(edit.path) <= 2 else _row_of(facts, edit.path)
+    name = row.get("name") if isinstance(row, dict) else None
+    return isinstance(name, str) and bool(name) and name in said.msg
 
 
 def _named(edit: Edit, facts: JsonObject, said: Violation) -> bool:
