@@ -10,6 +10,7 @@ from lockflight.app.remedies import Remedies
 from lockflight.cli.reports.changes import changes, changes_json
 from lockflight.core.findings import Severity
 from lockflight.core.ruling import Violation
+from lockflight.policy.engines import regorus
 from lockflight.policy.patch import patched
 from lockflight.policy.remedy.edits import END, Edit, Reach
 from lockflight.policy.remedy.search import Remedy
@@ -100,6 +101,15 @@ def test_without_its_facts_or_policy_there_is_nothing_to_try(world, gone):
     done = world.ok(f"policy explain {recorded} --json").json()["result"]
     assert (done["verdict"], done["changes"]) == ("denied", None)
     assert "were not kept" in world.ok(f"policy explain {recorded}").out
+
+
+def test_without_an_engine_the_decision_is_explained_all_the_same(world, monkeypatch):
+    recorded = denied(world)
+    monkeypatch.setattr(regorus, "DISTRIBUTION", "no-such-engine")
+    done = world.ok(f"policy explain {recorded}").out
+    assert "cannot be tried" in done
+    assert "(LF4001)" in done
+    assert "Convert them to safetensors, or remove them." in done
 
 
 SAID = Violation("LF4105", "rule", "models", Severity.HIGH, 1, 0, "msg", "solution")

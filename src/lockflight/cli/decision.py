@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short
+from lockflight.errors import LockflightError
 
 if TYPE_CHECKING:
     import argparse
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 #: Changes of one failure that people are shown.
 _MOST = 8
-_LOST = (
-    "What would have changed it cannot be tried: the facts or the policy of this decision were not kept here."
-)
+_LOST = "the facts or the policy of this decision were not kept here."
 
 
 def explain_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +56,10 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
 
     view = view_at(run.home, run.realm, run.as_of)
     found = recorded(view, args.decision, run.now)
-    changes = _changes(view, found, args.seconds)
-    lost = bool(args.seconds and found.stored.violations) and changes is None
+    changes, why_not = _changes(view, found, args.seconds)
     report = report_of_record(view, found, run.now, changes)
-    if lost:
-        report = replace(report, tried=(_LOST,))
+    if why_not:
+        report = replace(report, tried=(f"What would have changed it cannot be tried: {why_not}",))
     if args.html is not None:
         from lockflight.cli.page import page
         from lockflight.cli.reports.write import write
@@ -101,13 +99,18 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
     return Reply("decision/v1", result, lambda style: _lines(report, style))
 
 
-def _changes(view: RealmView, found: Recorded, seconds: int) -> Remedies | None:
+def _changes(view: RealmView, found: Recorded, seconds: int) -> tuple[Remedies | None, str]:
+    """What was found, and why nothing could be; a decision is explained without an engine too."""
     from lockflight.app.remedies import remedies
 
     stored = found.stored
     if not seconds or not (stored.violations or stored.warnings):
-        return None
-    return remedies(view, found, seconds=seconds)
+        return None, ""
+    try:
+        changes = remedies(view, found, seconds=seconds)
+    except LockflightError as error:
+        return None, f"{error.message} ({error.code})"
+    return changes, "" if changes is not None or not stored.violations else _LOST
 
 
 def _changes_json(found: Recorded, changes: Remedies | None) -> JsonObject | None:

@@ -81,10 +81,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule that failed: what it said, the findings behind it, the command that helps; both may be empty.
-
-    What would change it is None where nobody looked.
-    """
+    """A rule that failed, the findings behind it, what helps, and what would change it if anybody looked."""
 
     title: str
     said: Violation
