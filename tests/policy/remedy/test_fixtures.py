@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
@@ -68,3 +70,30 @@ def test_there_is_a_way_back(name, fixture, engine, opa):
             for some in combinations(found.edits, size):
                 fewer = judged(bundle, engine, patched(facts, operations(some)))
                 assert place in failed(fewer) or not failed(fewer) <= failed(before), some
+
+
+BASELINE = pack("baseline")
+BAD = sorted(n for n in BASELINE.bites if not n.partition(".")[2].startswith(("calm", "waived")))
+
+
+@given(st.sets(st.sampled_from(BAD), min_size=2, max_size=4))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_mends_one_rule_breaks_no_other(engine, names):
+    """Several fixtures at once: whatever is offered for one failure leaves every other result no worse."""
+    facts = BASELINE.base
+    for name in sorted(names):
+        try:
+            mixed = patched(facts, BASELINE.bites[name].operations)
+            check_facts(mixed)
+        except (KeyError, IndexError, TypeError, ValueError):
+            continue  # two that change one place do not go together
+        facts = mixed
+    before = judged(BASELINE, engine, facts)
+    ask = Evaluation(BASELINE, engine, facts, Budget(300, lambda: False))
+    for found in Search(BASELINE, ask, [engine]).remedies(before.violations):
+        if not found.edits:
+            continue
+        after = judged(BASELINE, engine, patched(facts, operations(found.edits)))
+        assert failed(after) <= failed(before) - {(found.said.code, found.said.term)}
+        assert {r.code for r in before.rules} <= {r.code for r in after.rules}
+        assert set(after.skipped) <= set(before.skipped)
