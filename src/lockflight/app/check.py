@@ -14,6 +14,7 @@ from lockflight.app.overlay import overlay
 from lockflight.app.realm import Realm, open_realm
 from lockflight.app.settings import PERSONAL
 from lockflight.app.view import need_environment
+from lockflight.app.waivers import known_waivers
 from lockflight.core.check import Status
 from lockflight.core.facts import missing
 from lockflight.core.scanfact import scan_fact
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.app.describe import Described
+    from lockflight.app.waivers import Known
     from lockflight.core.check import CheckInfo, CheckResult, Subject
     from lockflight.core.release import Release
     from lockflight.core.source import ByteSource
@@ -64,6 +66,7 @@ class CheckOutcome:
         notices: what the manifest tried and does not change.
         skipped: entries of the folder that are never candidates.
         names: pseudonym to name, for people whose name is still held.
+        waivers: environment to what the realm knows of waivers beside the facts.
     """
 
     release: Release
@@ -76,6 +79,7 @@ class CheckOutcome:
     notices: tuple[str, ...]
     skipped: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    waivers: Mapping[str, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,7 @@ def check(
         notices=tuple(f"{n.message}" for n in described.notices),
         skipped=tuple(described.skipped),
         names=asked.view.names(),
+        waivers={name: known_waivers(asked.view, release.name, release.digest, name) for name in judgements},
     )
 
 

@@ -256,6 +256,63 @@ def listed(
     return view, rows
 
 
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Free texts of a waiver, kept beside the log.
+
+    Attributes:
+        reason: why somebody asked.
+        control: what protects meanwhile.
+        kept: whether this realm's store still holds them; they may be erased.
+    """
+
+    reason: str = ""
+    control: str = ""
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a realm knows of the waivers of a project, beside what facts say.
+
+    Attributes:
+        texts: envelope digest to free texts.
+        elsewhere: digests of those that are about other releases or environments.
+    """
+
+    texts: Mapping[str, Texts]
+    elsewhere: frozenset[str]
+
+
+def known_waivers(view: RealmView, project: str, release: str, environment: str) -> Known:
+    """Every waiver that can touch a project, for readers of a decision about one of its releases.
+
+    Args:
+        view: the realm.
+        project: name of the releases.
+        release: digest of the one that was judged.
+        environment: where to; empty for anywhere.
+    """
+    digests = _digests(view.state, project)
+    inside = frozenset({release, *view.state.contents(release)})
+    texts: dict[str, Texts] = {}
+    elsewhere = set()
+    for digest, proposal in view.state.waivers.items():
+        fact = proposal.fact
+        if not isinstance(fact, Waiver):
+            continue
+        scope = fact.scope
+        here = (scope.digest in inside if scope.digest else scope.project == project) and (
+            not environment or scope.environment in {"", environment}
+        )
+        if here:
+            words = read_blob(view.folder, fact.reason)
+            texts[digest] = Texts(str(words.get("reason", "")), str(words.get("control", "")), bool(words))
+        elif _touches(fact, project, digests):
+            elsewhere.add(digest)
+    return Known(texts, frozenset(elsewhere))
+
+
 def _touches(waiver: Waiver, project: str, digests: frozenset[str]) -> bool:
     if waiver.scope.kind is Reach.PROJECT:
         return waiver.scope.project == project

@@ -72,13 +72,22 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The smallest change of facts with which a rule passes: one line each; and what to say of it, or instead."""
+
+    lines: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule that failed: what it said, the findings behind it, the command that helps; both may be empty."""
+    """A rule that failed, the findings behind it, what helps, and what would change it if anybody looked."""
 
     title: str
     said: Violation
     findings: tuple[Finding, ...] = ()
     command: str = ""
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +110,27 @@ class WaivedRow:
     requester: str = ""
     until: str = ""
     emergency: bool = False
+    since: str = ""
+    covers: str = ""
+    ticket: str = ""
+    renewals: int = 0
+    reason: str = ""
+    control: str = ""
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IdleWaiver:
-    """A waiver that took nothing away: what it is for, and whether it is pending, expired, or was not needed."""
+    """A waiver that took nothing away: what it is for, where it stands, and why it did nothing."""
 
     code: str
     term: str
     waiver: str
     state: str
     until: str
+    why: str = ""
+    requester: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +212,8 @@ class Report:
         decided_at: RFC 3339 Z.
         folder: the workspace, as it was typed; empty for a decision out of the log.
         unread: digests of evidence that the decision names and the log does not hold any more.
+        elsewhere: how many waivers of the project are about other releases or environments.
+        tried: how the changes of the failures were found; empty where nobody looked.
     """
 
     name: str
@@ -216,6 +237,8 @@ class Report:
     unread: tuple[str, ...]
     proof: Proof
     folder: str = ""
+    elsewhere: int = 0
+    tried: tuple[str, ...] = ()
 
     @property
     def release(self) -> str:
