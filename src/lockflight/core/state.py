@@ -245,6 +245,7 @@ class State:
     revoked: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
     revoked_keys: dict[str, tuple[Revocation, Record]] = field(default_factory=dict)
     vouched: dict[str, str] = field(default_factory=dict)
+    issued: dict[str, str] = field(default_factory=dict)
     versions: dict[tuple[str, str], str] = field(default_factory=dict)
     by_digest: dict[str, Record] = field(default_factory=dict)
     used_approvals: set[str] = field(default_factory=set)

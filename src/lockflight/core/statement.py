@@ -35,6 +35,7 @@ POLICY_BUNDLE = BASE + "policy-bundle/v1"
 WAIVER = BASE + "waiver/v1"
 FREEZE = BASE + "freeze/v1"
 REVIEW = BASE + "review/v1"
+CERTIFICATE = BASE + "certificate/v1"
 
 #: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else;
 #: with its scheme it is never one of the short names below.
@@ -58,6 +59,7 @@ SHORT_NAMES = {
     WAIVER: "waiver",
     FREEZE: "freeze",
     REVIEW: "review",
+    CERTIFICATE: "certificate",
 }
 
 
