@@ -250,7 +250,7 @@ def check_path(
             (
                 one
                 for one in (*trusted.values(), *others[:MAX_PATH])
-                if one.digest not in {c.digest for c in path} and _issued(path[-1], one)
+                if one.digest not in {c.digest for c in path} and issued_by(path[-1], one)
             ),
             None,
         )
@@ -275,7 +275,8 @@ def check_path(
     return tuple(path)
 
 
-def _issued(certificate: Certificate, issuer: Certificate) -> bool:
+def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether a certificate carries the signature of another one's key, under its name, in a strong form."""
     child, parent = certificate.x509, issuer.x509
     digest = child.signature_hash_algorithm
     # Ed25519 hashes by itself and has no algorithm of its own.

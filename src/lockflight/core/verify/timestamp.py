@@ -18,6 +18,7 @@ from lockflight.core.verify.certificate import (
     Certificate,
     check_leaf,
     check_path,
+    issued_by,
     load_certificate,
 )
 from lockflight.errors import VerificationFailed
@@ -278,8 +279,7 @@ def _leaf(stamp: Stamp, authority: Authority) -> Certificate | None:
             and parsed.serial_number == number
             and parsed.issuer.public_bytes() == name
         ):
-            issuers = {c.subject for c in authority.certificates}
-            known = one in authority.certificates or parsed.issuer.rfc4514_string() in issuers
+            known = one in authority.certificates or any(issued_by(one, c) for c in authority.certificates)
             return one if known else None
     return None
 
