@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import loads_object
 from lockflight.core.capsule import MAX_BYTES, MAX_VALUES
 from lockflight.core.gate import StoredDecision, decide
+from lockflight.core.records import dataclass
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.store.blobs import BlobStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import lockflight
@@ -12,6 +12,8 @@ from lockflight.core.canonical import dumps
 from lockflight.core.claims import attestations
 from lockflight.core.facts import build_facts
 from lockflight.core.gate import decide, required, to_vsa, waivers_told
+from lockflight.core.precedents import precedents
+from lockflight.core.records import dataclass
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
 from lockflight.policy.engines.pool import Engines
@@ -103,6 +105,7 @@ class Gate:
         self._tried = bundle
         self._engines = Engines()
         self._policies: dict[tuple[str, PolicyEngine], PolicyGate] = {}
+        self._precedents = precedents(realm.state, lockflight.__version__)
 
     def bundle(self, environment: str) -> Bundle:
         """The policy that judges in an environment.
@@ -110,7 +113,9 @@ class Gate:
         Raises:
             EnvironmentProblem: LF4026 the adopted one is not here.
         """
-        return self._tried or bundle_in_force(self._realm.folder, self._realm.state, environment)
+        return self._tried or bundle_in_force(
+            self._realm.folder, self._realm.state, environment, self._precedents.keys()
+        )
 
     def policy(self, environment: str) -> PolicyGate:
         """The bundle with what must judge in an environment: one engine, or two that agree.
@@ -120,7 +125,8 @@ class Gate:
         """
         bundle = self.bundle(environment)
         engine = self._engines.for_mode(bundle.mode(environment))
-        return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine))
+        proven = self._precedents.get(bundle.digest, ())
+        return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine, proven))
 
     def required(self, release: Release, environment: str) -> dict[str, int]:
         """Checks that the policy demands for this release there: name to maximal age in seconds."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.core.words import ENVIRONMENTS
 from lockflight.policy.coverage import Covered, coverage

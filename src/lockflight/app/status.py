@@ -5,7 +5,6 @@ All of it is folded from the verified log; nothing else is asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
@@ -13,6 +12,7 @@ from lockflight.app.freeze import Frozen, frozen
 from lockflight.app.proposals import waiting
 from lockflight.app.view import need_project
 from lockflight.core.gate import StoredDecision
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,13 +8,13 @@ not fit is a denial. The decision is recorded as a SLSA Verification Summary Att
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.findings import Severity
+from lockflight.core.records import dataclass
 from lockflight.core.ruling import (
     InBasis,
     RuleResult,
