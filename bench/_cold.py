@@ -1,7 +1,7 @@
 """A cold re-decision: what `lockflight check DIR --env staging --record` costs over evidence that is there already.
 
 In a fresh process, in a team realm, recorded: that is what a pipeline pays for a decision that counts. The realm's
-gate has decided before, with the same policy, engines and version, so the policy is not proven again (ADR 15). Beside
+gate has decided before, with the same policy, engines and version, so the policy is not proven again (ADR 16). Beside
 it, what must be paid in any case: each engine that judges there, bare, in a fresh process of its own, for one
 evaluation of the very facts, and `lockflight verify` of the package.
 """

@@ -11,7 +11,7 @@ from lockflight.core.changes import Review, Verdict
 from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
 from lockflight.core.findings import Severity
 from lockflight.core.fold.run import fold
-from lockflight.core.gate import StoredDecision, basis
+from lockflight.core.gate import basis
 from lockflight.core.precedents import Engines
 from lockflight.core.release import Asset, Release, make_release
 from lockflight.core.ruling import Violation
@@ -20,8 +20,10 @@ from lockflight.core.state import FoldEntry, State
 from lockflight.core.statement import Statement
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.unsettled import Said
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.leaf import leaf_for
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.signing.keys import ED25519, P256, FileSigner, generate
 from lockflight.signing.oms import sign_release, sign_statement
@@ -194,6 +196,7 @@ class Ledger:
         engines: Engines = (),
         version: str = "0",
         signer: str = "gate",
+        unsettled: tuple[Said, ...] = (),
     ) -> str:
         """A decision of the gate, recorded as a VSA; its basis is that of `basis_of`. Alice registers the release."""
         if "alice" in self.keys and what.digest not in self.state().registrations:
@@ -216,6 +219,7 @@ class Ledger:
             input_digest="dd" * 32,
             output_digest="ee" * 32,
             engines=engines,
+            unsettled=unsettled,
             rules=(),
             violations=violations,
             warnings=(),

@@ -8,6 +8,7 @@ import pytest
 
 from lockflight.core.precedents import Engines, engines_told, precedents
 from lockflight.core.trust import Duty, RealmKey
+from lockflight.core.unsettled import Said
 from lockflight.signing.keys import P256, generate
 from tests.factories import Ledger, release
 
@@ -46,6 +47,13 @@ def test_what_another_version_proved_does_not_count(ledger: Ledger) -> None:
 
 def test_a_decision_without_engines_proves_nothing(ledger: Ledger) -> None:
     ledger.decide(release(), "staging")
+    assert found(ledger) == {}
+
+
+def test_a_disagreement_of_engines_proves_nothing(ledger: Ledger) -> None:
+    answers = tuple(Said(name, error="LF4010 no", policy=POLICY) for name in ("regorus", "opa"))
+    digest = ledger.decide(release(), "staging", engines=BOTH, allow=False, unsettled=answers)
+    assert ledger.state().by_digest[digest].effective
     assert found(ledger) == {}
 
 

@@ -11,8 +11,8 @@ from lockflight.app.asof import view_at
 from lockflight.app.freeze import Frozen, frozen
 from lockflight.app.proposals import waiting
 from lockflight.app.view import need_project
-from lockflight.core.gate import StoredDecision
 from lockflight.core.records import dataclass
+from lockflight.core.vsa import StoredDecision
 
 if TYPE_CHECKING:
     from pathlib import Path

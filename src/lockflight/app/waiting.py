@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from lockflight.core.acts import Registration
 from lockflight.core.admit import Obstacle, admit
 from lockflight.core.authors import authors
-from lockflight.core.gate import StoredDecision
 from lockflight.core.records import dataclass
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.words import INTAKE
 
 if TYPE_CHECKING:

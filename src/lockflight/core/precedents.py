@@ -4,14 +4,16 @@ A bundle must bite before it judges (`policy.gate`), on the engines that judge. 
 its bytes, the engines' and this version of Lockflight, and a decision in the log names all three. So an effective
 decision whose signer is the realm's gate still stands for the proof that came before it. Nobody else can write one:
 whoever holds the gate's key needs no toothless policy to be allowed.
+
+A policy that a release brings along is not named here, and is proven each time.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from lockflight.core.gate import StoredDecision
 from lockflight.core.trust import Duty
+from lockflight.core.vsa import StoredDecision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +42,7 @@ def precedents(state: State, version: str) -> dict[str, set[Engines]]:
             fact = record.fact
             if not isinstance(fact, StoredDecision) or not _by_gate(state, record):
                 continue
-            if ("lockflight", version) in fact.versions and fact.engines:
+            if ("lockflight", version) in fact.versions and fact.engines and not fact.unsettled:
                 found.setdefault(fact.policy, set()).add(fact.engines)
     return found
 
