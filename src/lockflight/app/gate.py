@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lockflight.core.statement import Statement
     from lockflight.core.vsa import StoredDecision
     from lockflight.policy.bundle import Bundle
+    from lockflight.policy.engines.mode import Mode
 
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.
 EVIDENCE_CODES = frozenset({"LF4102", "LF4103", "LF4104"})
@@ -144,6 +145,20 @@ class Gate:
             self._own[key] = own_of(release, self._realm.folder, sources)
         return self._own[key]
 
+    def policy(self, environment: str, mode: Mode | None = None) -> PolicyGate:
+        """The realm's policy with what must judge in an environment: one engine, or two that agree.
+
+        Args:
+            environment: where.
+            mode: how many engines; what the policy says there by default.
+
+        Raises:
+            EnvironmentProblem: LF4021 two engines are demanded there, and OPA is not installed; LF4026.
+        """
+        bundle = self.bundle(environment)
+        engine = self._engines.for_mode(mode or bundle.mode(environment))
+        return self._policy(bundle, engine, self._precedents.get(bundle.digest, ()))
+
     def _policy(
         self, bundle: Bundle, engine: PolicyEngine, proven: Collection[EnginesTold] = ()
     ) -> PolicyGate:
@@ -207,12 +222,11 @@ class Gate:
             now=now,
             break_glass=break_glass,
         )
-        bundle, own = self.bundle(environment), self.own(release, sources)
-        mode = bundle.mode(environment)
+        own = self.own(release, sources)
+        mode = self.bundle(environment).mode(environment)
         if own is not None:
             mode = strictest(mode, own.bundle.mode(environment))
-        proven = self._precedents.get(bundle.digest, ())
-        policy = self._policy(bundle, self._engines.for_mode(mode), proven)
+        policy = self.policy(environment, mode)
         second = None
         if own is not None:
             second = judge_of(own, self._policy(own.bundle, self._outer.for_mode(mode)), policy.ref)
