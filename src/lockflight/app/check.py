@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lockflight.app.waivers import Known
     from lockflight.core.check import CheckInfo, CheckResult, Subject
     from lockflight.core.release import Release
+    from lockflight.core.source import ByteSource
     from lockflight.core.state import State
     from lockflight.infra.progress import Progress
     from lockflight.policy.bundle import Bundle
@@ -115,6 +116,7 @@ class _Work:
     evidence: Realm
     gate: Gate
     now: int
+    sources: Mapping[str, ByteSource]
     ran: list[Ran] = field(default_factory=list)
 
 
@@ -150,7 +152,7 @@ def check(
             describe_guess(folder, progress=progress) if guessed else describe(folder, progress=progress)
         )
         release = described.release
-        work = _Work(home, asked, evidence, gate, clock())
+        work = _Work(home, asked, evidence, gate, clock(), described.sources)
         environments = (options.environment,) if options.environment else ladder(asked.state)
         pairs = _pairs(work, release, environments, options)
         planned = tuple((info.name, subject.grain.value, subject.name) for info, subject in pairs)
@@ -198,7 +200,7 @@ def _pairs(
 ) -> list[tuple[CheckInfo, Subject]]:
     required: dict[str, int] = {}
     for environment in environments:
-        for name, age in work.gate.required(release, environment).items():
+        for name, age in work.gate.required(release, environment, work.sources).items():
             required[name] = min(age, required.get(name, age))
     if options.only:
         required = {name: required.get(name, 0) for name in options.only}
@@ -279,6 +281,7 @@ def _judge(
             state=state,
             requester=requester,
             now=now,
+            sources=work.sources,
         )
         if record and (options.environment or environment == ladder(work.asked.state)[0]):
             judgement = work.gate.record(work.asked, release, judgement, now)

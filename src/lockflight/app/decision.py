@@ -12,10 +12,10 @@ from lockflight.core.acts import Approval
 from lockflight.core.admit import Admission, admit, registration_of
 from lockflight.core.canonical import loads_object
 from lockflight.core.facts import evidence_row, release_fact
-from lockflight.core.gate import StoredDecision
 from lockflight.core.scanfact import ScanFact
 from lockflight.core.shape import array, obj, text
 from lockflight.core.times import unix
+from lockflight.core.vsa import StoredDecision
 from lockflight.errors import NotFound
 from lockflight.store.blobs import BlobStore
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
+from lockflight.app.ownpolicy import bring_along
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said, need_role, say
 from lockflight.app.totp import use
@@ -82,6 +83,7 @@ def approve(  # noqa: PLR0913 - each is an option of the verb
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     need_environment(realm.state, environment)
+    bring_along(release, realm.folder, package)
     judgement = Gate(realm).judge(
         release=release,
         environment=environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lockflight.cli.common import own_words
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short
 from lockflight.errors import LockflightError
@@ -52,6 +53,7 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
     """Why a recorded decision is what it is, and what would change it."""
     from lockflight.app.asof import view_at
     from lockflight.app.decision import recorded
+    from lockflight.cli.checkjson import own_json
     from lockflight.cli.reports.build import report_of_record
 
     view = view_at(run.home, run.realm, run.as_of)
@@ -83,6 +85,7 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
             "version": report.proof.version,
             "digest": stored.policy,
         },
+        "own_policy": own_json(stored.own),
         "basis": stored.basis,
         "violations": [v.to_json() for v in stored.violations],
         "warnings": [w.to_json() for w in stored.warnings],
@@ -166,6 +169,8 @@ def _lines(report: Report, style: Style) -> Iterable[str]:
         f" {clean(proof.policy)} {clean(proof.version)} sha256:{short(proof.policy_digest)},"
         f" basis {short(proof.basis)}"
     )
+    if proof.own is not None:
+        yield style.dim(f"  {own_words(*proof.own)}")
 
 
 def _waived(row: WaivedRow, style: Style) -> Iterable[str]:

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from lockflight.cli.reports.record import Change
     from lockflight.core.admit import Admission
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision, PolicyRef
     from lockflight.core.ruling import Violation
+    from lockflight.core.vsa import OwnPolicy, StoredDecision
 
 _VERDICTS = {0: Verdict.ALLOWED, 10: Verdict.DENIED, 11: Verdict.INCOMPLETE}
 
@@ -80,6 +81,7 @@ def report_of_check(outcome: CheckOutcome, environment: str, folder: str) -> Rep
             basis=decision.basis,
             facts=decision.input_digest,
             output=decision.output_digest,
+            own=_own(decision.own),
         ),
     )
 
@@ -142,6 +144,7 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int, found: Remed
             basis=stored.basis,
             facts=stored.input_digest,
             output=stored.output_digest,
+            own=_own(stored.own),
         ),
     )
 
@@ -240,3 +243,7 @@ def _people(admission: Admission, said: tuple[Said, ...], as_of: str, names: Map
 
 def _engines(engines: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str, str], ...]:
     return tuple((e["name"], e["version"], e.get("sha256", "")) for e in engines)
+
+
+def _own(own: PolicyRef | OwnPolicy | None) -> tuple[str, str, str] | None:
+    return None if own is None else (own.name, own.version, own.digest)

@@ -180,6 +180,7 @@ class Proof:
         envelope: digest of the decision in the log; empty for a rehearsal.
         index: its place in the log; -1 for a rehearsal.
         policy, version, policy_digest: of the policy; name and version may be empty.
+        own: name, version and digest of the policy that the release brings along; None where it brings none.
         engines: name, version and digest of what evaluated.
         basis: what approvals are bound to.
         facts, output: digests of what went in and what came out.
@@ -197,6 +198,7 @@ class Proof:
     basis: str
     facts: str
     output: str
+    own: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
