@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lockflight.app.decision import Recorded
     from lockflight.app.view import RealmView
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import StoredDecision
+    from lockflight.core.vsa import StoredDecision
     from lockflight.policy.bundle import Bundle
 
 #: Changed facts that are evaluated for one decision at most, and seconds.
