@@ -23,7 +23,6 @@ from lockflight.cli.reports.record import (
     Change,
     EvidenceRow,
     Failure,
-    IdleWaiver,
     Passed,
     People,
     Proof,
@@ -31,10 +30,10 @@ from lockflight.cli.reports.record import (
     Report,
     Said,
     Verdict,
-    WaivedRow,
 )
 from lockflight.cli.reports.rows import idle_waivers, waived_row
 from lockflight.cli.reports.visible import pieces, plain
+from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
 from lockflight.core.admit import Obstacle
 from lockflight.core.findings import Finding, Location, Severity
 from lockflight.core.ruling import RuleResult, Violation, Waived

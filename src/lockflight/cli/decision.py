@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from lockflight.app.decision import Recorded
     from lockflight.app.remedies import Remedies
     from lockflight.app.view import RealmView
-    from lockflight.cli.reports.record import Failure, Report, WaivedRow
+    from lockflight.cli.reports.record import Failure, Report
+    from lockflight.cli.reports.waiverrows import WaivedRow
     from lockflight.cli.style import Style
     from lockflight.core.canonical import JsonObject
 

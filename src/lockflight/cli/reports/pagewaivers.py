@@ -12,7 +12,8 @@ from lockflight.cli.style import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lockflight.cli.reports.record import IdleWaiver, Report, WaivedRow
+    from lockflight.cli.reports.record import Report
+    from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
 
 _ERASED = "It was erased, or this copy of the realm never had it; who asked for the waiver still knows."
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
     from lockflight.core.admit import Obstacle
     from lockflight.core.findings import Finding
     from lockflight.core.ruling import RuleResult, Violation
@@ -96,41 +97,6 @@ class Passed:
 
     title: str
     said: RuleResult
-
-
-@dataclass(frozen=True, slots=True)
-class WaivedRow:
-    """A rule that failed and was waived; what is not known of its waiver is empty."""
-
-    code: str
-    title: str
-    term: str
-    waiver: str
-    by: str = ""
-    requester: str = ""
-    until: str = ""
-    emergency: bool = False
-    since: str = ""
-    covers: str = ""
-    ticket: str = ""
-    renewals: int = 0
-    reason: str = ""
-    control: str = ""
-    kept: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IdleWaiver:
-    """A waiver that took nothing away: what it is for, where it stands, and why it did nothing."""
-
-    code: str
-    term: str
-    waiver: str
-    state: str
-    until: str
-    why: str = ""
-    requester: str = ""
-    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.reports.record import AssetRow, EvidenceRow, IdleWaiver, WaivedRow
+from lockflight.cli.reports.record import AssetRow, EvidenceRow
+from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
 from lockflight.core.check import finding_from_json
 from lockflight.core.shape import array, integer, obj, text
 
