@@ -7,7 +7,6 @@ and not understood here refuses the certificate, so do name constraints and poli
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdentifier
 
 from lockflight.core.der import UTF8_STRING, read
+from lockflight.core.records import dataclass
 from lockflight.core.verify.keys import PublicKey, load_der
 from lockflight.errors import VerificationFailed
 
