@@ -287,7 +287,7 @@ def test_published_vectors_are_read_as_far_as_a_key_method_goes(shared_data):
     assert verdicts == {
         "key.bundle.json": "read",
         "certificate.bundle.json": "LF7142",
-        "sigstore.bundle.json": "LF7140",
+        "sigstore.bundle.json": "LF7144",
         "empty.bundle.json": "LF7101",
         "missing-envelope.bundle.json": "LF7140",
         "missing-verification-material.bundle.json": "LF7140",

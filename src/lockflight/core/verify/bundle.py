@@ -142,6 +142,8 @@ def read_bundle(data: bytes, *, what: str = "bundle") -> Bundle:
         entries = array(material.get("tlogEntries", []))
         if len(entries) > 1:
             raise ValueError("it names more than one log entry")
+        if certificate and not entries:
+            raise ValueError("it was signed under a certificate, and no log entry comes along")
     except (KeyError, TypeError, ValueError) as error:
         raise VerificationFailed(
             "LF7140", f"The {what} is not a sigstore bundle: {_reason(error)}."
