@@ -70,7 +70,7 @@ def _reply(found: Witness, folder: Path, address: str) -> Reply:
         "logs": [
             {
                 "origin": origin,
-                "keys": [key.vkey for key in log.keys],
+                "keys": list(log.keys),
                 "size": log.size,
                 "root": log.root.hex(),
                 "time": time_json(log.time) if log.time else None,

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.verify.note import NoteKey
 
 
 class Signer(Protocol):
@@ -257,8 +256,8 @@ class WatchedLog(Protocol):
     """What a witness knows of a log: its keys, and the tree that it has cosigned last."""
 
     @property
-    def keys(self) -> tuple[NoteKey, ...]:
-        """Keys that may sign its checkpoints."""
+    def keys(self) -> tuple[str, ...]:
+        """Verifier keys (`name+id+key`) that may sign its checkpoints."""
         ...
 
     @property

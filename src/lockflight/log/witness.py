@@ -14,6 +14,7 @@ from lockflight.core.verify.note import (
     format_note,
     note_signature_line,
     parse_note,
+    parse_vkey,
     timestamped,
 )
 from lockflight.core.verify.submission import Seen, judge, read_submission
@@ -60,7 +61,7 @@ class Witness:
         submission = read_submission(body)
         with self._state.exclusive():
             logs = self._state.logs()
-            keys = {origin: log.keys for origin, log in logs.items()}
+            keys = {origin: [parse_vkey(key) for key in log.keys] for origin, log in logs.items()}
             seen = {origin: Seen(log.size, log.root) for origin, log in logs.items()}
             point = judge(submission, keys, seen)
             note = parse_note(submission.checkpoint)
@@ -68,7 +69,7 @@ class Witness:
             signature = self._signer.sign(cosignature_message(note.text, now))
             line = note_signature_line(self.key, timestamped(now, signature))
             # Written before it is said, and only here: a crash in between cosigns nothing that was not kept.
-            kept = format_note(note.text, [*_own_lines(note, logs[point.origin].keys), line])
+            kept = format_note(note.text, [*_own_lines(note, keys[point.origin]), line])
             self._state.record(point.origin, size=point.size, root=point.root, time=now, note=kept)
         return line
 

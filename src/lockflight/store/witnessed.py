@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.canonical import JsonObject, JsonValue, loads_object
 from lockflight.core.merkle import EMPTY_ROOT
 from lockflight.core.shape import array, obj, text
-from lockflight.core.verify.note import KIND_ED25519, MAX_TIME, NoteKey, parse_vkey
+from lockflight.core.verify.note import KIND_ED25519, MAX_TIME, parse_vkey
 from lockflight.errors import ConflictError, EnvironmentProblem, NotFound, VerificationFailed
 from lockflight.store.files import locked, make_folder, read_file, replace_file
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.core.ports import WatchedLog
+    from lockflight.core.verify.note import NoteKey
 
 STATE: Final = "state.json"
 KEY: Final = "witness.pem"
@@ -36,7 +37,7 @@ MAX_LOGS: Final = 1000
 class _Watched:
     """See `core.ports.WatchedLog`."""
 
-    keys: tuple[NoteKey, ...]
+    keys: tuple[str, ...]
     size: int = 0
     root: bytes = EMPTY_ROOT
     time: int = 0
@@ -93,8 +94,8 @@ class WitnessFolder:
             name, logs = self._read()
             for key in keys:
                 known = logs.get(key.name, _Watched(()))
-                if key not in known.keys:
-                    logs[key.name] = replace(known, keys=(*known.keys, key))
+                if key.vkey not in known.keys:
+                    logs[key.name] = replace(known, keys=(*known.keys, key.vkey))
             self._write(name, logs)
 
     def _read(self) -> tuple[str, dict[str, _Watched]]:
@@ -158,8 +159,9 @@ def create(folder: Path, name: str) -> WitnessFolder:
 
 
 def _watched(raw: JsonObject) -> _Watched:
-    keys = tuple(parse_vkey(text(key)) for key in array(raw["keys"]))
-    if not keys or any(key.kind != KIND_ED25519 or key.name != raw["origin"] for key in keys):
+    keys = tuple(text(key) for key in array(raw["keys"]))
+    known = [parse_vkey(key) for key in keys]
+    if not known or any(key.kind != KIND_ED25519 or key.name != raw["origin"] for key in known):
         raise ValueError("a log has no key of its own name")
     root = bytes.fromhex(text(raw["root"]))
     size, time = _number(raw["size"]), _number(raw["time"])
@@ -179,7 +181,7 @@ def _encoded(name: str, logs: dict[str, _Watched]) -> bytes:
     listed = [
         {
             "origin": origin,
-            "keys": [key.vkey for key in log.keys],
+            "keys": list(log.keys),
             "size": str(log.size),
             "root": log.root.hex(),
             "time": str(log.time),
