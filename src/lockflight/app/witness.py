@@ -9,7 +9,7 @@ from lockflight.app.cosign import read_in, write_out
 from lockflight.core.verify.keys import ED25519
 from lockflight.core.verify.note import KIND_COSIGNATURE, KIND_ED25519, NoteKey, parse_vkey
 from lockflight.core.verify.submission import MAX_REQUEST_BYTES, Refused
-from lockflight.errors import EnvironmentProblem, UsageError, VerificationFailed
+from lockflight.errors import ConflictError, EnvironmentProblem, UsageError, VerificationFailed
 from lockflight.log.witness import Witness
 from lockflight.signing.keys import generate, load, save
 from lockflight.store.files import make_folder
@@ -78,6 +78,7 @@ def answer(folder: Path, request: Path, out: Path) -> str:
 
     Raises:
         VerificationFailed: LF7228 the witness refuses, with the status that it would answer over a network.
+        ConflictError: LF5058 it has cosigned another size than the request starts from.
         EnvironmentProblem: LF5054 its memory cannot be used, LF5052 the answer cannot be written.
     """
     witness = open_witness(folder)
@@ -85,13 +86,17 @@ def answer(folder: Path, request: Path, out: Path) -> str:
         line = witness.add_checkpoint(read_in(request, MAX_REQUEST_BYTES))
     except Refused as refused:
         said = refused.body.strip()
-        knows = f"it has cosigned {said} entries" if refused.status == 409 else said
+        if refused.status == 409:
+            raise ConflictError(
+                "LF5058",
+                f"The witness has cosigned {said} entries of this log, and the request starts from another size.",
+                hint=f"lockflight log cosign --request FILE --old {said}",
+                details={"size": int(said)},
+            ) from refused
         raise VerificationFailed(
             "LF7228",
-            f"The witness does not cosign (status {refused.status}): {knows.rstrip('.')}.",
-            hint=f"lockflight log cosign --request FILE --old {said}"
-            if refused.status == 409
-            else "400, 403, 404: another file, key or log. 422: the log was rewritten; keep the request as evidence.",
+            f"The witness does not cosign (status {refused.status}): {said.rstrip('.')}.",
+            hint="400, 403, 404: another file, key or log. 422: the log was rewritten; keep the request as evidence.",
             details={"status": refused.status},
         ) from refused
     write_out(out, line.encode())
