@@ -63,16 +63,16 @@ def inclusion_proof(read: Callable[[int, int], bytes], index: int, size: int) ->
     """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size} leaves")
-
-    def path(start: int, end: int) -> list[bytes]:
-        if end - start == 1:
-            return []
-        split = start + (1 << ((end - start - 1).bit_length() - 1))
-        if index < split:
-            return [*path(start, split), range_root(read, split, end)]
-        return [*path(split, end), range_root(read, start, split)]
-
-    return path(0, size)
+    proof, level, last = [], 0, size - 1
+    while last:
+        if index & 1:
+            proof.append(read(level, index - 1))
+        elif index + 1 < last or (index < last and size & ((1 << level) - 1) == 0):
+            proof.append(read(level, index + 1))
+        elif index < last:
+            proof.append(range_root(read, last << level, size))
+        index, last, level = index >> 1, last >> 1, level + 1
+    return proof
 
 
 def consistency_proof(read: Callable[[int, int], bytes], old: int, new: int) -> list[bytes]:
