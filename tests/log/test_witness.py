@@ -15,7 +15,7 @@ import pytest
 from lockflight.core.verify.note import KIND_COSIGNATURE, NoteKey, check_signature, parse_note
 from lockflight.core.verify.submission import MAX_REQUEST_BYTES, Refused
 from lockflight.errors import ConflictError, EnvironmentProblem, NotFound
-from lockflight.infra.net import post
+from lockflight.infra.posting import post
 from lockflight.log.witness import Witness
 from lockflight.signing.keys import generate
 from lockflight.store.witnessed import WitnessFolder, create

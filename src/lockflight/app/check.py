@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.app.describe import describe, describe_guess
@@ -14,16 +14,16 @@ from lockflight.app.overlay import overlay
 from lockflight.app.realm import Realm, open_realm
 from lockflight.app.settings import PERSONAL
 from lockflight.app.view import need_environment
+from lockflight.app.waivers import known_waivers
 from lockflight.core.check import Status
 from lockflight.core.facts import missing
+from lockflight.core.records import dataclass
 from lockflight.core.scanfact import scan_fact
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339
 from lockflight.core.words import INTAKE
-from lockflight.engine.local import CheckJob, map_checks
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.infra.progress import SILENT
-from lockflight.infra.tools import tool_path
 from lockflight.scan.table import CHECKS
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.app.describe import Described
+    from lockflight.app.waivers import Known
     from lockflight.core.check import CheckInfo, CheckResult, Subject
     from lockflight.core.release import Release
+    from lockflight.core.source import ByteSource
     from lockflight.core.state import State
     from lockflight.infra.progress import Progress
     from lockflight.policy.bundle import Bundle
@@ -63,6 +65,7 @@ class CheckOutcome:
         notices: what the manifest tried and does not change.
         skipped: entries of the folder that are never candidates.
         names: pseudonym to name, for people whose name is still held.
+        waivers: environment to what the realm knows of waivers beside the facts.
     """
 
     release: Release
@@ -75,6 +78,7 @@ class CheckOutcome:
     notices: tuple[str, ...]
     skipped: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    waivers: Mapping[str, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class _Work:
     evidence: Realm
     gate: Gate
     now: int
+    sources: Mapping[str, ByteSource]
     ran: list[Ran] = field(default_factory=list)
 
 
@@ -146,7 +151,7 @@ def check(
             describe_guess(folder, progress=progress) if guessed else describe(folder, progress=progress)
         )
         release = described.release
-        work = _Work(home, asked, evidence, gate, clock())
+        work = _Work(home, asked, evidence, gate, clock(), described.sources)
         environments = (options.environment,) if options.environment else ladder(asked.state)
         pairs = _pairs(work, release, environments, options)
         planned = tuple((info.name, subject.grain.value, subject.name) for info, subject in pairs)
@@ -164,6 +169,7 @@ def check(
             described.recheck()
             planned = ()
         judgements: dict[str, Judgement] = {}
+        judged = asked.view  # a decision changes nobody's name, so the log need not be read again for it
         if not options.plan:
             judgements = _judge(work, release, environments, options, record=not rehearsal, now=clock())
     return CheckOutcome(
@@ -176,7 +182,8 @@ def check(
         judgements=judgements,
         notices=tuple(f"{n.message}" for n in described.notices),
         skipped=tuple(described.skipped),
-        names=asked.view.names(),
+        names=judged.names(),
+        waivers={name: known_waivers(judged, release.name, release.digest, name) for name in judgements},
     )
 
 
@@ -193,7 +200,7 @@ def _pairs(
 ) -> list[tuple[CheckInfo, Subject]]:
     required: dict[str, int] = {}
     for environment in environments:
-        for name, age in work.gate.required(release, environment).items():
+        for name, age in work.gate.required(release, environment, work.sources).items():
             required[name] = min(age, required.get(name, age))
     if options.only:
         required = {name: required.get(name, 0) for name in options.only}
@@ -224,6 +231,12 @@ def run_checks(
         workers: number of check processes; 0 for one per processor.
         progress: told about finished checks.
     """
+    from lockflight.engine.local import (  # a decision over evidence that is there runs nothing
+        CheckJob,
+        map_checks,
+    )
+    from lockflight.infra.tools import tool_path
+
     jobs = []
     order = []
     for info, subject in pairs:
@@ -274,6 +287,7 @@ def _judge(
             state=state,
             requester=requester,
             now=now,
+            sources=work.sources,
         )
         if record and (options.environment or environment == ladder(work.asked.state)[0]):
             judgement = work.gate.record(work.asked, release, judgement, now)

@@ -27,7 +27,7 @@ from lockflight.errors import (
     UsageError,
     VerificationFailed,
 )
-from lockflight.infra.net import checked, post
+from lockflight.infra.posting import checked, post
 from lockflight.signing.oms import make_bundle
 from lockflight.store.cosigned import CosignedNotes
 from lockflight.store.files import read_file, replace_file

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import lockflight
+from lockflight.app.ownpolicy import judge_of, own_of
 from lockflight.app.policies import bundle_in_force, keep
 from lockflight.core.admit import Admission, admit
 from lockflight.core.canonical import dumps
+from lockflight.core.capsule import encode_files
 from lockflight.core.claims import attestations
 from lockflight.core.facts import build_facts
-from lockflight.core.gate import decide, required, to_vsa, waivers_told
+from lockflight.core.gate import decide, required
+from lockflight.core.precedents import precedents
+from lockflight.core.records import dataclass
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
+from lockflight.core.vsa import to_vsa, waivers_told
+from lockflight.policy.engines.mode import strictest
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.scan.table import infos
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from lockflight.app.ownpolicy import OwnBundle
     from lockflight.app.realm import Realm
     from lockflight.app.view import RealmView
     from lockflight.core.canonical import JsonObject
     from lockflight.core.check import CheckInfo
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision
     from lockflight.core.ports import PolicyEngine
+    from lockflight.core.precedents import Engines as EnginesTold
     from lockflight.core.release import Release
+    from lockflight.core.source import ByteSource
     from lockflight.core.state import State
     from lockflight.core.statement import Statement
+    from lockflight.core.vsa import StoredDecision
     from lockflight.policy.bundle import Bundle
+    from lockflight.policy.engines.mode import Mode
 
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.
 EVIDENCE_CODES = frozenset({"LF4102", "LF4103", "LF4104"})
@@ -102,7 +113,12 @@ class Gate:
         self._realm = realm
         self._tried = bundle
         self._engines = Engines()
+        # What a release brings along is a stranger's: it runs in children in which the realm's policy never was.
+        self._outer = Engines()
         self._policies: dict[tuple[str, PolicyEngine], PolicyGate] = {}
+        # Of the realm's policy only: what a release brings along is proven each time.
+        self._precedents = precedents(realm.state, lockflight.__version__)
+        self._own: dict[tuple[str, str], OwnBundle | None] = {}
 
     def bundle(self, environment: str) -> Bundle:
         """The policy that judges in an environment.
@@ -110,21 +126,60 @@ class Gate:
         Raises:
             EnvironmentProblem: LF4026 the adopted one is not here.
         """
-        return self._tried or bundle_in_force(self._realm.folder, self._realm.state, environment)
+        return self._tried or bundle_in_force(
+            self._realm.folder, self._realm.state, environment, self._precedents.keys()
+        )
 
-    def policy(self, environment: str) -> PolicyGate:
-        """The bundle with what must judge in an environment: one engine, or two that agree.
+    def own(self, release: Release, sources: Mapping[str, ByteSource] | None = None) -> OwnBundle | None:
+        """The policy that a release brings along; None where it brings none.
+
+        Args:
+            release: the release.
+            sources: its bytes, where it lies open; else they come from the realm's store.
 
         Raises:
-            EnvironmentProblem: LF4021 the bundle demands two engines there, and OPA is not installed; LF4026.
+            PolicyDenied: LF4027 it is not here, LF4028 it does not read.
+        """
+        key = (release.policy, release.policy_digest)
+        if key not in self._own:
+            self._own[key] = own_of(release, self._realm.folder, sources)
+        return self._own[key]
+
+    def policy(self, environment: str, mode: Mode | None = None) -> PolicyGate:
+        """The realm's policy with what must judge in an environment: one engine, or two that agree.
+
+        Args:
+            environment: where.
+            mode: how many engines; what the policy says there by default.
+
+        Raises:
+            EnvironmentProblem: LF4021 two engines are demanded there, and OPA is not installed; LF4026.
         """
         bundle = self.bundle(environment)
-        engine = self._engines.for_mode(bundle.mode(environment))
-        return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine))
+        engine = self._engines.for_mode(mode or bundle.mode(environment))
+        return self._policy(bundle, engine, self._precedents.get(bundle.digest, ()))
 
-    def required(self, release: Release, environment: str) -> dict[str, int]:
-        """Checks that the policy demands for this release there: name to maximal age in seconds."""
-        return required(self.bundle(environment).data, environment, release.kind.value, release.tier.value)
+    def _policy(
+        self, bundle: Bundle, engine: PolicyEngine, proven: Collection[EnginesTold] = ()
+    ) -> PolicyGate:
+        return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine, proven))
+
+    def required(
+        self, release: Release, environment: str, sources: Mapping[str, ByteSource] | None = None
+    ) -> dict[str, int]:
+        """Checks that the policy, or the release's own, demands there: name to maximal age in seconds.
+
+        Raises:
+            EnvironmentProblem: LF4005 the policy's data have another shape; LF4026.
+            PolicyDenied: LF4027, LF4028 the own policy.
+        """
+        kind, tier = release.kind.value, release.tier.value
+        ages = required(self.bundle(environment).data, environment, kind, tier)
+        own = self.own(release, sources)
+        if own is not None and "required" in own.bundle.data:
+            for name, age in required(own.bundle.data, environment, kind, tier).items():
+                ages[name] = min(age, ages.get(name, age))
+        return ages
 
     def judge(
         self,
@@ -137,8 +192,11 @@ class Gate:
         now: int,
         break_glass: str = "",
         exposing: bool = False,
+        sources: Mapping[str, ByteSource] | None = None,
     ) -> Judgement:
         """Build the facts, decide, and say what people still have to do. Records nothing.
+
+        A policy that the release brings along judges too, on the same engines; both must allow.
 
         Args:
             release: what wants to move.
@@ -149,6 +207,11 @@ class Gate:
             now: Unix seconds.
             break_glass: envelope digest of a break-glass that stands for the quorum.
             exposing: a candidate gets more of the traffic.
+            sources: the release's bytes, where it lies open; else its own policy comes from the realm's store.
+
+        Raises:
+            EnvironmentProblem: LF4021 two engines are demanded there, and OPA is not installed; LF4026.
+            PolicyDenied: LF4010 to LF4020 the policy, LF4027 to LF4029 the release's own cannot judge.
         """
         facts = build_facts(
             release=release,
@@ -159,8 +222,15 @@ class Gate:
             now=now,
             break_glass=break_glass,
         )
-        policy = self.policy(environment)
-        decision = decide(facts, policy.ref, policy.evaluate, engines=policy.engines)
+        own = self.own(release, sources)
+        mode = self.bundle(environment).mode(environment)
+        if own is not None:
+            mode = strictest(mode, own.bundle.mode(environment))
+        policy = self.policy(environment, mode)
+        second = None
+        if own is not None:
+            second = judge_of(own, self._policy(own.bundle, self._outer.for_mode(mode)), policy.ref)
+        decision = decide(facts, policy.ref, policy.evaluate, engines=policy.engines, own=second)
         admission = admit(
             state=state,
             release=release.digest,
@@ -181,7 +251,10 @@ class Gate:
         """The decision as a SLSA VSA; what it was made from is kept in the realm's store for replays."""
         facts, decision = judgement.facts, judgement.decision
         document = dumps(facts)
-        BlobStore(realm.folder / "blobs").put(document)
+        blobs = BlobStore(realm.folder / "blobs")
+        for body in (document, *(one.output for one in decision.unsettled if one.output)):
+            blobs.put(body)
+        own = self.own(release)
         return to_vsa(
             decision,
             assets=[(a.name, a.sha256) for a in release.assets],
@@ -197,6 +270,7 @@ class Gate:
             separation=judgement.admission.separation,
             bundle=keep(realm.folder, self.bundle(decision.environment)),
             waivers=waivers_told(facts, decision.waived),
+            own=blobs.put(encode_files(own.files)) if own is not None else "",
         )
 
     def record(self, realm: Realm, release: Release, judgement: Judgement, now: int) -> Judgement:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.describe import describe
@@ -11,6 +10,7 @@ from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import must_be_effective, need_role
 from lockflight.core.acts import Registration
+from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME
 from lockflight.core.state import MAKERS
 from lockflight.core.trust import Duty
@@ -61,6 +61,7 @@ def sign(
         UsageError: LF0131 `out` exists or lies inside the workspace.
         PolicyDenied: LF4602 the person is neither author nor builder.
         InvalidInput: LF1xxx the folder cannot be described.
+        PolicyDenied: LF4028 its own policy is larger than a policy may be.
         EnvironmentProblem: a key or the log cannot be used.
     """
     target = out.absolute()
@@ -81,6 +82,10 @@ def sign(
         with describe(folder, progress=progress) as described:
             release = described.release
             pack(described, draft, progress=progress)
+            if release.policy:
+                from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
+
+                keep_own(release, realm.folder, described.sources)
             described.recheck()
         envelope = sign_release(release, person.signer)
         signature = realm.append_envelopes([(envelope.encode(), person.signer.public_der)])[0]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from lockflight.core.merkle import consistency_proof, inclusion_proof
+from lockflight.core.merkle import consistency_proof, inclusion_proof, range_root
 from lockflight.core.ports import LogEntry
 from lockflight.errors import EnvironmentProblem, InvalidInput, NotFound, VerificationFailed
 from lockflight.store.layout import SCHEMA, TABLES
@@ -29,6 +29,7 @@ _NODE_PAGE = 4096
 _BLOCK_BITS = 8
 _IN_BLOCK = (1 << _BLOCK_BITS) - 1
 _CACHED_BLOCKS = 4096
+_CACHED_TAILS = 1024
 
 # An entry has one type, so it stands once under a subject, but under its type once for each subject.
 _OF_SUBJECT = (
@@ -58,6 +59,7 @@ class RowReader(ABC):
         self._where = where
         self._turn = threading.RLock()
         self._cache: dict[tuple[int, int], bytes] = {}
+        self._tails: dict[tuple[int, int], bytes] = {}
         self._longest = 0
         self._open_snapshots = 0
         self.origin = ""
@@ -85,6 +87,7 @@ class RowReader(ABC):
     def forget(self) -> None:
         """Drop what is remembered of the nodes, after they were rebuilt."""
         self._cache.clear()
+        self._tails.clear()
         self._longest = 0
 
     @contextmanager
@@ -174,7 +177,7 @@ class RowReader(ABC):
         """
         self._check_size(size)
         try:
-            return inclusion_proof(self.node, index, size)
+            return inclusion_proof(self.node, index, size, tail=self._tail)
         except ValueError as error:
             raise NotFound("LF7216", f"The log has no entry {index} under size {size}.") from error
 
@@ -199,6 +202,16 @@ class RowReader(ABC):
         if len(held) <= start:
             held = self._block(level, index, held)
         return held[start : start + _HASH_BYTES]
+
+    def _tail(self, start: int, end: int) -> bytes:
+        """The root of the leaves that end the tree; every proof in a tree needs one of few."""
+        found = self._tails.get((start, end))
+        if found is None:
+            found = range_root(self.node, start, end)
+            if len(self._tails) >= _CACHED_TAILS:
+                self._tails.clear()
+            self._tails[start, end] = found
+        return found
 
     def _block(self, level: int, index: int, held: bytes) -> bytes:
         """The hashes of the block that holds a subtree: what is remembered of it, and what has come since."""
