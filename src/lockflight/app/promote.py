@@ -25,6 +25,7 @@ from lockflight.signing.oms import sign_statement
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockflight.app.demands import Demands
     from lockflight.app.realm import Actor, Realm
     from lockflight.core.ports import Receipt
     from lockflight.core.release import Release
@@ -55,6 +56,7 @@ def promote(
     now: int,
     exposure: int = FULL_EXPOSURE,
     break_glass: str = "",
+    demands: Demands | None = None,
 ) -> Moved:
     """Move a verified package into an environment.
 
@@ -67,6 +69,7 @@ def promote(
         now: Unix seconds.
         exposure: basis points of the traffic; less than all makes it a candidate beside what the slot holds.
         break_glass: envelope digest of a break-glass that stands for the quorum.
+        demands: witnesses and age of the log's checkpoint.
 
     Raises:
         VerificationFailed: the package or the log does not verify.
@@ -75,7 +78,7 @@ def promote(
         ConflictError: LF4532 the slot moved in between, LF4575 it has another candidate.
         UsageError: LF0146 a candidate gets nothing, LF0147 it shares the slot with nothing.
     """
-    verified = verify_package(home, realm_name, package)
+    verified = verify_package(home, realm_name, package, demands=demands)
     release = verified.release
     realm = open_realm(home, realm_name)
     need_environment(realm.state, environment)

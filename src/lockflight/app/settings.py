@@ -62,6 +62,18 @@ SETTINGS = (
     ),
     Setting("offline", "LOCKFLIGHT_OFFLINE", "", "open no socket (1 or 0)"),
     Setting(
+        "witness_policy",
+        "LOCKFLIGHT_WITNESS_POLICY",
+        "",
+        "file that says which witnesses must have cosigned what is verified (C2SP tlog-policy)",
+    ),
+    Setting(
+        "max_checkpoint_age",
+        "LOCKFLIGHT_MAX_CHECKPOINT_AGE",
+        "",
+        "the oldest checkpoint that verify, promote and log verify take, such as 24h (default: any age)",
+    ),
+    Setting(
         "workers",
         "LOCKFLIGHT_WORKERS",
         "",

@@ -27,7 +27,7 @@ from lockflight.store.pins import PinStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.core.ports import LogReader
+    from lockflight.core.ports import AuditReader
     from lockflight.core.trust import Trust
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
@@ -53,7 +53,7 @@ class RealmView:
     size: int
     root_hash: str
     timestamp: int
-    reader: LogReader
+    reader: AuditReader
     _names: dict[str, str] | None = field(default=None, repr=False)
 
     @property

@@ -159,7 +159,12 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         "the append-only log",
         {
             "show": ("logs:show", "entries and the newest checkpoint", (0, 2, 3, 4, 12)),
-            "verify": ("logs:verify", "recompute everything and compare", (0, 2, 3, 4, 12)),
+            "verify": ("logverify:verify", "recompute everything and compare", (0, 2, 3, 4, 12)),
+            "export": ("logexport:export", "write the log as files for any web server", (0, 2, 3, 4, 12)),
+            "proof": ("logexport:proof", "write one entry with its proof to a file", (0, 2, 3, 4, 12)),
+            "cosign": ("cosign:cosign", "ask witnesses to cosign the newest checkpoint", (0, 2, 3, 4, 12)),
+            "stamp": ("cosign:stamp", "sign a fresh checkpoint for a quiet log", (0, 2, 3, 4, 12)),
+            "witness": ("witness:witness", "be a witness of the logs of others", (0, 2, 3, 4, 12)),
             "rebuild": ("logs:rebuild", "derive the indexes again and compare", (0, 2, 3, 4, 12)),
         },
     ),

@@ -182,6 +182,11 @@ def note_signature_line(key: NoteKey, signature: bytes) -> str:
     return f"{_DASH}{key.name} {_b64(key.keyid + signature)}\n"
 
 
+def signature_line(signature: NoteSignature) -> str:
+    """A signature as it stands in a note, with its newline."""
+    return f"{_DASH}{signature.name} {_b64(signature.keyid + signature.signature)}\n"
+
+
 def timestamped(timestamp: int, signature: bytes) -> bytes:
     """Body of a cosignature: the time as eight bytes, big-endian, and 64 bytes of signature."""
     return timestamp.to_bytes(_TIME_BYTES, "big") + signature
