@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lockflight.core.ports import AuditReader
 
-SCHEMA: Final = "https://lockflight.dev/schema/realm-snapshot/v1"
+SCHEMA: Final = "https://lockflight.dev/schema/realm-log/v1"
 MAX_BYTES: Final = 512 * 1024 * 1024
 MAX_VALUES: Final = 8_000_000
 
