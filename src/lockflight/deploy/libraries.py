@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.formats import media
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from lockflight.deploy.loaded import Loaded
+    from lockflight.core.release import Release
+
+
+class Source(Protocol):
+    """What these functions ask of a `Loaded`."""
+
+    release: Release
+
+    def read(self, name: str) -> bytes: ...  # noqa: D102 - as in `Loaded`
+    def open(self, name: str) -> BinaryIO: ...  # noqa: D102 - as in `Loaded`
+    def path(self, name: str) -> str: ...  # noqa: D102 - as in `Loaded`
+    def private_copy(  # noqa: D102 - as in `Loaded`
+        self, names: str | Iterable[str], *, only: Callable[[str], bool] = ...
+    ) -> Path: ...
+
 
 #: What `from_pretrained` may find: none of these runs code when it is read.
 _DATA = frozenset(
@@ -40,7 +55,7 @@ _FORBIDDEN = {
 }
 
 
-def skops(loaded: Loaded, name: str, trusted: Sequence[str]) -> Any:  # noqa: ANN401 - see `Loaded`
+def skops(loaded: Source, name: str, trusted: Sequence[str]) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.skops`."""
     io = _need("skops.io", "skops")
     data = loaded.read(name)
@@ -54,7 +69,7 @@ def skops(loaded: Loaded, name: str, trusted: Sequence[str]) -> Any:  # noqa: AN
     return io.loads(data, trusted=list(trusted))
 
 
-def joblib(loaded: Loaded, name: str, *, run_code: bool) -> Any:  # noqa: ANN401 - see `Loaded`
+def joblib(loaded: Source, name: str, *, run_code: bool) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.joblib`."""
     if not run_code:
         raise _runs_code(name, "a joblib file is a pickle, and reading it runs what its maker wrote into it")
@@ -63,12 +78,12 @@ def joblib(loaded: Loaded, name: str, *, run_code: bool) -> Any:  # noqa: ANN401
         return library.load(stream)
 
 
-def tokenizer(loaded: Loaded, name: str) -> Any:  # noqa: ANN401 - see `Loaded`
+def tokenizer(loaded: Source, name: str) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.tokenizer`."""
     return _need("tokenizers", "tokenizers").Tokenizer.from_buffer(loaded.read(name))
 
 
-def transformers(loaded: Loaded, auto: Any, folder: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - see `Loaded`
+def transformers(loaded: Source, auto: Any, folder: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.transformers`."""
     for option, why in _FORBIDDEN.items():
         if options.get(option):
@@ -78,7 +93,7 @@ def transformers(loaded: Loaded, auto: Any, folder: str, options: Mapping[str, A
     return auto.from_pretrained(str(copied), **{**options, "local_files_only": True})
 
 
-def llama_cpp(loaded: Loaded, name: str, params: Any) -> Any:  # noqa: ANN401 - see `Loaded`
+def llama_cpp(loaded: Source, name: str, params: Any) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.llama_cpp`."""
     library = _need("xllamacpp", "xllamacpp")
     params.model.path = loaded.path(name)
