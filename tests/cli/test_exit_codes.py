@@ -73,6 +73,7 @@ ARGUMENTS = {
     "policy capsule": "12 --out capsule.json",
     "realm backup": "--out copy",
     "realm join": "copy --name other",
+    "realm snapshot": "--out acme.realm",
     "realm environments": "--quorum staging=approver:2 --as bob",
     "identity add": "dana --role approver --as bob",
     "identity grant": "eve --role author,releaser --as bob",

@@ -102,6 +102,11 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "init": ("realm:init", "make a team realm with local people", (0, 2, 4)),
             "backup": ("transfer:backup", "copy a realm, verified", (0, 2, 3, 4, 12)),
             "join": ("transfer:join", "take a realm over by its root digest", (0, 2, 3, 4, 12)),
+            "snapshot": (
+                "transfer:snapshot",
+                "a realm's log in one file, for hosts that load packages",
+                (0, 2, 3, 4, 12),
+            ),
             "environments": (
                 "environments:environments",
                 "the ladder with its quorums, or a proposal to change it",
