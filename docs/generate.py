@@ -24,7 +24,8 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from lockflight.app.settings import SETTINGS
 from lockflight.cli.arguments import Parser, make_parser
-from lockflight.cli.table import AS_OF, COMMANDS, EXIT_CODES, SECTIONS, Command
+from lockflight.cli.sections import SECTIONS
+from lockflight.cli.table import AS_OF, COMMANDS, EXIT_CODES, Command
 from lockflight.core.canonical import JsonObject
 from lockflight.core.check import CheckInfo, Grain
 from lockflight.core.gate import required

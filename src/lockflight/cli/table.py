@@ -6,46 +6,6 @@ Only the invoked command's module is imported. A target `room:verb` names the fu
 
 from __future__ import annotations
 
-#: Group of the everyday verbs and of the nouns, as `--help` shows them: title, names.
-SECTIONS = (
-    (
-        "Everyday",
-        (
-            "init",
-            "check",
-            "scan",
-            "intake",
-            "record",
-            "sign",
-            "verify",
-            "approve",
-            "promote",
-            "status",
-            "find",
-        ),
-    ),
-    (
-        "People and incidents",
-        (
-            "deny",
-            "review",
-            "expose",
-            "hold",
-            "rollback",
-            "retire",
-            "recheck",
-            "freeze",
-            "revoke",
-            "break-glass",
-        ),
-    ),
-    (
-        "Things",
-        ("release", "realm", "identity", "ca", "trust", "evidence", "log", "policy", "waiver", "tools"),
-    ),
-    ("Help", ("demo", "doctor", "explain", "schema", "config")),
-)
-
 TYPE_CHECKING = False  # `typing` costs a fifth of the start
 if TYPE_CHECKING:
     from collections.abc import Mapping
