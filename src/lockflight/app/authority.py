@@ -30,6 +30,7 @@ from lockflight.signing.stamper import Stamper
 from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lockflight.app.realm import Realm
@@ -185,21 +186,22 @@ def short_lived(realm: Realm, actor: str) -> ShortLived:
     return ShortLived(signer, certificate, person.principal, person.name, uri, issuer_of(trust))
 
 
-def issue_to(home: Path, realm_name: str, folder: Path, *, actor: str) -> tuple[ShortLived, Path]:
+def issue_to(
+    home: Path, realm_name: str, folder: Path, lend: Callable[[Realm], ShortLived]
+) -> tuple[ShortLived, Path]:
     """A short-lived key and certificate as files, for tools that want them so.
 
     Args:
         home: folder of realms.
         realm_name: the realm.
         folder: new, private; `key.pem`, `certificate.pem` and `chain.pem` (the authorities above, root last).
-        actor: for whom.
+        lend: gives the key; called once, when the folder is there.
 
     Raises:
         ConflictError: LF7007 the folder exists.
-        EnvironmentProblem: LF7008 it cannot be written; as `short_lived`.
+        EnvironmentProblem: LF7008 it cannot be written; as `lend`.
     """
     realm = open_realm(home, realm_name)
-    lent = short_lived(realm, actor)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -214,6 +216,11 @@ def issue_to(home: Path, realm_name: str, folder: Path, *, actor: str) -> tuple[
             f"The folder {str(folder)!r} cannot be made: {error.strerror}.",
             hint=f"ls -ld {folder.parent}",
         ) from error
+    try:
+        lent = lend(realm)
+    except BaseException:
+        folder.rmdir()
+        raise
     save(lent.signer, folder / "key.pem")
     above = realm.state.trust.authorities.issuers[-1]
     replace_file(folder / "certificate.pem", pem(lent.certificate.der))

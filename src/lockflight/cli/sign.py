@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import folder_of, quoted, release_json, release_line
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
+from lockflight.cli.token import token_from, token_option
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +21,7 @@ def sign_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `sign`."""
     parser.add_argument("folder", metavar="DIR", help="the workspace, with lockflight.toml")
     parser.add_argument("--out", required=True, metavar="PACKAGE", help="the folder to make; outside of DIR")
+    token_option(parser)
 
 
 def sign(args: argparse.Namespace, run: Run) -> Reply:
@@ -32,6 +34,7 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         folder_of(args.folder),
         Path(args.out),
         actor=run.actor,
+        token=token_from(args.oidc_token),
         progress=run.progress(),
     )
     result = {

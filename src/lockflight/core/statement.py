@@ -34,6 +34,7 @@ POLICY = BASE + "policy/v1"
 WAIVER = BASE + "waiver/v1"
 FREEZE = BASE + "freeze/v1"
 REVIEW = BASE + "review/v1"
+ISSUER = BASE + "issuer/v1"
 
 #: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else;
 #: with its scheme it is never one of the short names below.
@@ -56,6 +57,7 @@ SHORT_NAMES = {
     WAIVER: "waiver",
     FREEZE: "freeze",
     REVIEW: "review",
+    ISSUER: "issuer",
 }
 
 
