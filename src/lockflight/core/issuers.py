@@ -275,7 +275,7 @@ def proposed_change(issuer: TrustedIssuer, claims: Mapping[str, JsonValue]) -> s
     return ""
 
 
-def notes(issuer: TrustedIssuer, claims: Mapping[str, JsonValue]) -> tuple[tuple[str, str], ...]:
+def notes(issuer: TrustedIssuer, claims: Mapping[str, JsonValue]) -> tuple[tuple[int, str], ...]:
     """What a certificate says of the job, as Fulcio's extensions (1.3.6.1.4.1.57264.1.n): (n, text), in order.
 
     Numbers, refs, digests and addresses of the run; never an account or an e-mail address of whoever started it.

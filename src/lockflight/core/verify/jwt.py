@@ -105,8 +105,8 @@ def read_token(data: bytes) -> Unverified:
         head, payload, signature = map(base64url.decode, parts)
     except ValueError as error:
         raise _form(str(error)) from error
-    header = _header(_json(head, "header", depth=1))
-    claims = _json(payload, "claims", depth=MAX_DEPTH)
+    header = _header(_json(head, "header"))
+    claims = _json(payload, "claims")
     signed = data.rpartition(b".")[0]
     return Unverified(signed, signature, header[0], header[1], claims, _word(claims, "iss"))
 
@@ -119,9 +119,9 @@ def _form(why: str) -> VerificationFailed:
     )
 
 
-def _json(data: bytes, what: str, *, depth: int) -> JsonObject:
+def _json(data: bytes, what: str) -> JsonObject:
     try:
-        return loads_object(data, what=f"token's {what}", max_depth=depth, max_values=MAX_VALUES)
+        return loads_object(data, what=f"token's {what}", max_depth=MAX_DEPTH, max_values=MAX_VALUES)
     except LockflightError as error:
         raise VerificationFailed("LF4633", error.message) from error
 
@@ -136,7 +136,9 @@ def _header(header: JsonObject) -> tuple[str, str]:
         )
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     if kind not in _TYPES or not all(isinstance(one, str) for one in header.values()):
-        raise VerificationFailed("LF4632", "The token's header says that it is something else than a JWT.")
+        raise VerificationFailed(
+            "LF4632", "The token's header says that it is no JWT, or holds no plain texts."
+        )
     if algorithm not in ALGORITHMS:
         said = str(algorithm)[:20]
         raise VerificationFailed(
