@@ -74,3 +74,12 @@ def trusting(home: Path, folder: Path) -> Realm:
         machine(home, f"ci-{maker.kind}")
         trust(home, folder, maker, (f"ci-{maker.kind}", maker.rule))
     return Realm(home, REALM)
+
+
+def small_realm(home: Path, folder: Path) -> None:
+    """The realm `acme` with one machine, `ci`, for which tokens of GitHub speak."""
+    create_realm(home, REALM, RealmKind.TEAM, MEMBERS)
+    authority.found(home, REALM)
+    machine(home, "ci")
+    maker = MAKERS["github"]
+    trust(home, folder, maker, ("ci", maker.rule))

@@ -30,7 +30,6 @@ from lockflight.core.provenance import Authors, Intake, Run
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME
 from lockflight.core.statement import SubjectRef
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty
 from lockflight.core.verify.foreign import verify_foreign
 from lockflight.core.verify.package import MISSING, FoundFile, compare_foreign, require_equal
 from lockflight.core.words import INTAKE
@@ -134,7 +133,9 @@ def take_in(
     path = _path(offer.what)
     _check(offer)
     realm = open_realm(home, realm_name)
-    person = realm.actor(actor).principal
+    producer = realm.producer(actor)
+    robot = realm.machine(actor) if actor else None
+    person = (robot or realm.actor(actor)).principal
     gate = Gate(realm)
     started = clock()
     with ExitStack() as stack:
@@ -145,7 +146,9 @@ def take_in(
         signer = _verified(path, described, offer)
         required = gate.required(release, INTAKE)
         pairs = missing(release, gate.infos, required, realm.state, started)
-        ran = run_checks(home, realm, described, pairs, now=started, workers=workers, progress=progress)
+        ran = run_checks(
+            home, realm, described, pairs, now=started, actor=actor, workers=workers, progress=progress
+        )
         described.recheck()
         now = max(started, clock())
         judgement = gate.judge(
@@ -180,7 +183,7 @@ def take_in(
             ),
             signer=signer,
         )
-        receipt = realm.append([(intake.statement(), realm.signer(Duty.PRODUCER))])[0]
+        receipt = realm.append([(intake.statement(), producer)])[0]
     return TakenIn(release, intake, receipt, judgement, tuple(ran), realm.name)
 
 

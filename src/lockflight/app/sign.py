@@ -89,6 +89,7 @@ def sign(
         PolicyDenied: LF4602 the person is neither author nor builder; LF4644 to LF4653 the token.
         VerificationFailed: LF4631 to LF4643 the token.
         InvalidInput: LF1xxx the folder cannot be described.
+        PolicyDenied: LF4028 its own policy is larger than a policy may be.
         EnvironmentProblem: a key or the log cannot be used.
     """
     target = out.absolute()
@@ -112,6 +113,10 @@ def sign(
         with describe(folder, progress=progress) as described:
             release = described.release
             pack(described, draft, progress=progress)
+            if release.policy:
+                from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
+
+                keep_own(release, realm.folder, described.sources)
             described.recheck()
         hand = _hand(realm, person, own_key=own_key, token=token, actor=actor)
         signer, named = hand.signer, hand.named

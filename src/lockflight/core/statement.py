@@ -31,9 +31,11 @@ GRANT = BASE + "grant/v1"
 REGISTRATION = BASE + "registration/v1"
 ENVIRONMENT = BASE + "environment/v1"
 POLICY = BASE + "policy/v1"
+POLICY_BUNDLE = BASE + "policy-bundle/v1"
 WAIVER = BASE + "waiver/v1"
 FREEZE = BASE + "freeze/v1"
 REVIEW = BASE + "review/v1"
+CERTIFICATE = BASE + "certificate/v1"
 ISSUER = BASE + "issuer/v1"
 
 #: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else;
@@ -54,9 +56,11 @@ SHORT_NAMES = {
     REGISTRATION: "registration",
     ENVIRONMENT: "environment",
     POLICY: "policy",
+    POLICY_BUNDLE: "policy-bundle",
     WAIVER: "waiver",
     FREEZE: "freeze",
     REVIEW: "review",
+    CERTIFICATE: "certificate",
     ISSUER: "issuer",
 }
 

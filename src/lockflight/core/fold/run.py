@@ -14,15 +14,16 @@ from lockflight.core import statement as st
 from lockflight.core.acts import Approval, Registration, Revocation, Scope
 from lockflight.core.dsse import Envelope, decode
 from lockflight.core.fold import people, slots
-from lockflight.core.fold.item import Ineffective, Item
+from lockflight.core.fold.item import Ineffective, Item, own
 from lockflight.core.fold.vouch import vouched
-from lockflight.core.gate import StoredDecision, parse_vsa
+from lockflight.core.issuance import Issuance, parse_issuance
 from lockflight.core.provenance import Provenance, parse_provenance
 from lockflight.core.scanfact import ScanFact, parse_scan
-from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header
+from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header, own_policy
 from lockflight.core.times import unix
 from lockflight.core.trust import DUTY_OF, READER, Duty, RealmKey, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
+from lockflight.core.vsa import StoredDecision, parse_vsa
 from lockflight.errors import LockflightError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -254,15 +255,26 @@ def _apply(state: State, item: Item) -> object:
         return parse_scan(statement)
     if statement.predicate_type == st.PROVENANCE:
         return parse_provenance(statement)
+    if statement.predicate_type == st.CERTIFICATE:
+        return _issuance(state, item)
     if statement.predicate_type == st.VSA:
         return parse_vsa(statement)
     if statement.predicate_type == st.OMS:
-        return Signed(item.payload, contents(statement), header(statement))
+        return Signed(item.payload, contents(statement), header(statement), own_policy(statement))
     if statement.predicate_type.startswith(st.BASE):
         raise Ineffective(
             "LF7258", f"this version does not know statements of the type {statement.predicate_type}"
         )
     return None
+
+
+def _issuance(state: State, item: Item) -> Issuance:
+    fact = parse_issuance(item.statement)
+    own(state, fact.realm)
+    if item.key.principal:
+        raise Ineffective("LF7245", "a certificate is put on record by the realm's own producer key")
+    state.issued.setdefault(fact.digest, fact.principal)
+    return fact
 
 
 def _trust(state: State, item: Item) -> Trust:
