@@ -31,7 +31,7 @@ from lockflight.signing.stamper import Stamper
 from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from lockflight.app.realm import Realm
@@ -266,9 +266,32 @@ def issue(realm: Realm, principal: str, public_der: bytes, *, holder: bytes, ask
             "The request for a certificate is not signed by a key that holds a grant, or not by the new key.",
             hint="lockflight identity list",
         )
+    return issue_on_record(realm, authority, principal, public_der)
+
+
+def issue_on_record(
+    realm: Realm,
+    authority: CertificateAuthority,
+    principal: str,
+    public_der: bytes,
+    notes: Iterable[tuple[int, str]] = (),
+) -> Certificate:
+    """A certificate for who has proven to be a principal; callers see to that.
+
+    Args:
+        realm: whose authority.
+        authority: as `authority_of` says.
+        principal: pseudonym of whom it speaks for.
+        public_der: the new key.
+        notes: as `CertificateAuthority.issue`.
+
+    Raises:
+        EnvironmentProblem: LF5043 the home does not hold the producer key that puts it on record.
+    """
     producer = realm.signer(Duty.PRODUCER)
+    now = max(clock.now(), realm.view.timestamp)
     identity = Identity(identity_uri(realm.state.trust, principal), "uri", issuer_of(realm.state.trust))
-    certificate = authority.issue(public_der, identity, now)
+    certificate = authority.issue(public_der, identity, now, notes)
     # On record before it is handed out: a certificate that the log has not shown counts for nothing.
     fact = Issuance(certificate.der, principal, realm.state.root)
     receipt = realm.append([(fact.statement(), producer)])[0]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
-from lockflight.app.authority import ShortLived, authority_of, issue_to
+from lockflight.app.authority import ShortLived, authority_of, issue_on_record, issue_to
 from lockflight.core.issuers import WITH_ID, matching, notes, proposed_change
-from lockflight.core.verify.certificate import Identity
+from lockflight.core.trust import Duty
 from lockflight.core.verify.jwt import SKEW_S, Token, read_token, verify_token
 from lockflight.core.verify.keys import P256, load_der
 from lockflight.core.verify.realmroot import identity_uri, issuer_of
@@ -144,10 +144,11 @@ def issue_for_token(
         actor: as in `bearer`.
 
     Raises:
-        EnvironmentProblem: LF7451 no authority here; LF4648, LF4649 the memory of tokens.
+        EnvironmentProblem: LF7451 no authority here, LF5043 no producer key; LF4648, LF4649 the memory of tokens.
         VerificationFailed, PolicyDenied: as `bearer`; LF7452 the holder's signature, LF4647 the token was used before.
     """
     authority = authority_of(realm)
+    realm.signer(Duty.PRODUCER)  # seen to before the token is used up
     found = bearer(realm, data, actor)
     if not _holds(public_der, request_words(realm, data, public_der), holder):
         raise PolicyDenied(
@@ -157,9 +158,8 @@ def issue_for_token(
         )
     now = max(clock.now(), realm.view.timestamp)
     TokenMemory(realm.folder).take(found.token.once, found.token.expires + SKEW_S, now)
-    trust = realm.state.trust
-    identity = Identity(identity_uri(trust, found.machine.principal), "uri", issuer_of(trust))
-    return authority.issue(public_der, identity, now, notes(found.issuer, found.token.claims)), found
+    said = notes(found.issuer, found.token.claims)
+    return issue_on_record(realm, authority, found.machine.principal, public_der, said), found
 
 
 def _holds(public_der: bytes, words: bytes, signature: bytes) -> bool:

@@ -9,6 +9,7 @@ from lockflight.cli.common import folder_of, quoted, release_json, release_line
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 from lockflight.cli.token import token_from, token_option
+from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,11 @@ def sign_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `sign`."""
     parser.add_argument("folder", metavar="DIR", help="the workspace, with lockflight.toml")
     parser.add_argument("--out", required=True, metavar="PACKAGE", help="the folder to make; outside of DIR")
+    parser.add_argument(
+        "--own-key",
+        action="store_true",
+        help="sign with the person's own key, also where the realm could lend one for ten minutes",
+    )
     token_option(parser)
 
 
@@ -28,13 +34,21 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
     """Pack a workspace and sign the package."""
     from lockflight.app.sign import sign as sign_folder
 
+    token = token_from(args.oidc_token)
+    if token and args.own_key:
+        raise UsageError(
+            "LF0107",
+            "A token speaks for a machine without a key; --own-key is for people.",
+            hint="Leave --own-key, or --oidc-token and LOCKFLIGHT_OIDC_TOKEN_FILE, out.",
+        )
     signed = sign_folder(
         run.home,
         run.realm,
         folder_of(args.folder),
         Path(args.out),
         actor=run.actor,
-        token=token_from(args.oidc_token),
+        own_key=args.own_key,
+        token=token,
         progress=run.progress(),
     )
     result = {
@@ -46,11 +60,15 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         "person": signed.signer,
         "principal": signed.principal,
         "keyid": signed.keyid,
+        "identity": signed.identity or None,
     }
 
     def human(style: Style) -> Iterable[str]:
         yield f"{style.yes} signed {release_line(signed.release, style)}"
-        yield f"  by {clean(signed.signer)} with the key {short(signed.keyid)}"
+        if signed.identity:
+            yield f"  by {clean(signed.signer)}, under a certificate of ten minutes: {clean(signed.identity)}"
+        else:
+            yield f"  by {clean(signed.signer)} with the key {short(signed.keyid)}"
         yield f"  package {clean(str(signed.package))}, entry {signed.index} in the log of {run.realm}"
         yield f"  next: lockflight verify {clean(quoted(args.out))}"
 

@@ -228,7 +228,7 @@ def _check_duty(
         raise Ineffective("LF7267", f"its key {signer[:16]} expired at {key.expires}")
     wanted = DUTY_OF.get(statement.predicate_type, Duty.PRODUCER)
     if state.trust.expires and logged_at >= unix(state.trust.expires) and wanted is not Duty.ROOT:
-        raise Ineffective("LF7269", f"the realm's trust expired at {state.trust.expires}")
+        raise Ineffective("LF7270", f"the realm's trust expired at {state.trust.expires}")
     if statement.predicate_type == st.GRANT and key.duty is Duty.ROOT:
         return key
     if key.duty is not wanted and not _builds(state, statement, key, signer):
