@@ -238,7 +238,7 @@ def ledger() -> LiveLedger:
     realm.person("bob", "approver")
     realm.person("carol", "releaser", "realm-admin")
     realm.person("dora", "risk-owner")
-    realm.grant(RealmKey(b"", Duty.PRODUCER, "p-ci", ("builder",), "", "p-alice"), by="carol", consent="bob")
+    realm.grant(RealmKey(b"", Duty.PRODUCER, "p-ci", ("builder",), "", "p-alice"))
     return realm
 
 

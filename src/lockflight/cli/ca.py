@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import time_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
-from lockflight.cli.token import token_from, token_option
+from lockflight.cli.token import token_of, token_option
 
 if TYPE_CHECKING:
     import argparse
@@ -129,7 +129,7 @@ def issue(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.authority import issue_to, short_lived
     from lockflight.app.tokens import issue_to_bearer
 
-    token, out = token_from(args.oidc_token), Path(args.out)
+    token, out = token_of(args, run), Path(args.out)
     if token:
         lent, folder = issue_to_bearer(run.home, run.realm, out, token, actor=run.actor)
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import folder_of, quoted, release_json, release_line
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
-from lockflight.cli.token import token_from, token_option
+from lockflight.cli.token import token_of, token_option
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
     """Pack a workspace and sign the package."""
     from lockflight.app.sign import sign as sign_folder
 
-    token = token_from(args.oidc_token)
+    token = token_of(args, run)
     if token and args.own_key:
         raise UsageError(
             "LF0107",
