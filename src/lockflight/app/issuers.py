@@ -15,7 +15,7 @@ from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty
 from lockflight.core.verify.jwks import read_jwks
 from lockflight.core.verify.jwt import MAX_LIFE_S
-from lockflight.errors import InvalidInput, NotFound, PolicyDenied, UsageError, VerificationFailed
+from lockflight.errors import InvalidInput, NotFound, PolicyDenied, UsageError
 from lockflight.store.files import read_file
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def read_issuer(view: RealmView, path: Path, keys: Path) -> TrustedIssuer:
         NotFound: LF4605 nobody of that name.
     """
     raw = _table(path)
-    try:
-        pinned = read_jwks(_bytes(keys))
-    except VerificationFailed as error:
-        raise InvalidInput("LF4650", f"{keys}: {error.message}", hint=error.hint) from error
+    pinned = read_jwks(_bytes(keys))
     try:
         kind = IssuerKind(str(raw.get("kind", "")))
     except ValueError:

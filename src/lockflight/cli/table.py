@@ -142,11 +142,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
                 "take a person or machine back at once",
                 (0, 2, 3, 4, 10, 12),
             ),
-            "issuer": (
-                "issuer:issuer",
-                "whose identity tokens speak for machines: add, list, remove",
-                (0, 2, 3, 4, 10, 12),
-            ),
+            "issuer": ("issuer:issuer", "whose tokens speak for machines", (0, 2, 3, 4, 10, 12)),
             "totp": ("totp:totp", "one-time codes as a second factor", (0, 2, 3, 4, 12)),
             "list": ("identitylist:list", "who there is, with roles, owners and expiry", (0, 2, 3, 4, 12)),
         },

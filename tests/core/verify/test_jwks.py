@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from lockflight.core.verify.jwks import parse_keys, plain, read_jwks, select
-from lockflight.errors import VerificationFailed
+from lockflight.errors import InvalidInput
 from tests.tokens import MAKERS, b64, jwk, key, number
 
 
@@ -19,7 +19,7 @@ def read(*keys: dict[str, Any], **more: Any) -> list[str]:
 
 
 def refused(*keys: Any, **more: Any) -> str:
-    with pytest.raises(VerificationFailed) as info:
+    with pytest.raises(InvalidInput) as info:
         read(*keys, **more)
     assert info.value.code == "LF4650"
     return info.value.message
@@ -106,7 +106,7 @@ def test_private_keys_never_come_along() -> None:
 
 @given(some.binary(max_size=300))
 def test_no_bytes_crash_the_reader(data: bytes) -> None:
-    with pytest.raises(VerificationFailed) as info:
+    with pytest.raises(InvalidInput) as info:
         read_jwks(data)
     assert info.value.code == "LF4650"
 
@@ -121,5 +121,5 @@ def test_no_bytes_crash_the_reader(data: bytes) -> None:
     )
 )
 def test_no_key_crashes_the_reader(raw: dict[str, Any]) -> None:
-    with pytest.raises(VerificationFailed):
+    with pytest.raises(InvalidInput):
         read(raw)

@@ -13,7 +13,7 @@ from lockflight.core.canonical import loads_object
 from lockflight.core.shape import array, obj, text, texts
 from lockflight.core.verify.base64url import decode
 from lockflight.core.verify.keys import P256, P384, P521, PublicKey, from_ed25519, from_point
-from lockflight.errors import LockflightError, VerificationFailed
+from lockflight.errors import InvalidInput, LockflightError, VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -208,7 +208,7 @@ def read_jwks(data: bytes) -> tuple[Jwk, ...]:
     certificates and hints to the reader that stand beside the keys.
 
     Raises:
-        VerificationFailed: LF4650 it does not read, has no such key, or one that must not be pinned.
+        InvalidInput: LF4650 it does not read, has no such key, or one that must not be pinned.
     """
     try:
         raw = loads_object(data, what="key set", max_bytes=MAX_BYTES, max_depth=6, max_values=5_000)
@@ -226,8 +226,8 @@ def read_jwks(data: bytes) -> tuple[Jwk, ...]:
     return keys
 
 
-def _unusable(why: str) -> VerificationFailed:
-    return VerificationFailed(
+def _unusable(why: str) -> InvalidInput:
+    return InvalidInput(
         "LF4650",
         f"The issuer's keys cannot be pinned: {why}",
         hint="Get the document that `jwks_uri` in the issuer's /.well-known/openid-configuration names.",
