@@ -7,13 +7,14 @@ taken away. Whoever holds every key in one home separates no duties, which `ca s
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from lockflight.app import clock
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import must_be_effective
 from lockflight.core.issuance import Issuance
+from lockflight.core.records import dataclass
 from lockflight.core.trust import Authorities, Duty, root_digest
 from lockflight.core.verify.certificate import Identity, load_certificate
 from lockflight.core.verify.keys import P256, P384, load_der

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.dsse import b64
+from lockflight.core.records import dataclass
 from lockflight.core.shape import text
 
 if TYPE_CHECKING:
