@@ -98,17 +98,18 @@ def holds(state: State, release: str) -> tuple[Hold, ...]:
 
 
 def _signer(state: State, realm: str, bundle: Bundle, known: Callable[[str], Sequence[str]]) -> PublicKey:
-    """The person's key that signed; a stranger's key, another realm's and another duty's have codes of their own.
+    """The key that signed, a person's or lent to a machine; a stranger's and another realm's have codes of their own.
 
     A person who has left since had the right then: what counts is the grant at the signature's place in the log.
     """
     record = state.by_digest.get(bundle.envelope.digest)
-    if record is not None and record.effective and record.key is not None and record.key.duty is Duty.PERSON:
+    if record is not None and record.effective and record.key is not None and record.type == "signature":
         return check_bundle(bundle, load_der(record.key.der), what=SIGNATURE_NAME)
     people = [k for k in state.keys.values() if k.duty is Duty.PERSON]
     signed = bundle.envelope.signed_bytes
     for key in state.keys.values():
-        if key.duty is not Duty.PERSON and load_der(key.der).verify(signed, bundle.envelope.signature):
+        other = key.duty is not Duty.PERSON and not key.keyless
+        if other and load_der(key.der).verify(signed, bundle.envelope.signature):
             raise VerificationFailed(
                 "LF7331",
                 f"The package is signed by the realm's {key.duty.value} key; releases are signed by people.",
