@@ -15,11 +15,11 @@ from lockflight.core.state import Record
 from lockflight.core.toml_lines import MAX_BYTES
 from lockflight.core.trust import Duty, RealmKind
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged
-from lockflight.core.verify.keys import PublicKey, load_der, load_pem
+from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import clock_name
 from lockflight.core.verify.manifest import require_said
-from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
-from lockflight.errors import UsageError, VerificationFailed
+from lockflight.core.verify.package import FoundFile, compare, require_equal
+from lockflight.errors import VerificationFailed
 from lockflight.infra.progress import SILENT
 from lockflight.store.pins import PinStore
 
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.release import Release
     from lockflight.core.verify.bundle import Bundle
-    from lockflight.core.verify.foreign import ForeignManifest
+    from lockflight.core.verify.keys import PublicKey
     from lockflight.infra.progress import Progress
 
 MAX_SIGNATURE_BYTES = 65 * 1024 * 1024
-MAX_KEY_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,47 +255,3 @@ def _held(view: RealmView, release: Release) -> tuple[str, ...]:
         if slot.current is not None and slot.current.release == release.digest
     }
     return tuple(e for e in view.state.environments if e in held)
-
-
-def verify_with_key(
-    package: Path, key_path: Path, *, progress: Progress = SILENT
-) -> tuple[ForeignManifest, PublicKey]:
-    """Check a package that another tool signed with a key (OpenSSF Model Signing), against that public key alone.
-
-    What its signer chose to ignore counts as extra all the same.
-
-    Raises:
-        UsageError: LF0130 the key file is none.
-        NotFound: LF7330 no signature in the folder.
-        VerificationFailed: LF71xx signature, LF73xx files.
-    """
-    key = public_key(key_path)
-    from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
-
-    signature, _, found = _take_stock(package, progress)
-    manifest = verify_foreign(signature, key)
-    require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")
-    return manifest, key
-
-
-def public_key(key_path: Path) -> PublicKey:
-    """A public key out of a PEM file.
-
-    Raises:
-        UsageError: LF0130 the file is none.
-    """
-    try:
-        with key_path.open("rb") as stream:
-            return load_pem(stream.read(MAX_KEY_BYTES))
-    except OSError as error:
-        raise UsageError(
-            "LF0130",
-            f"The key {key_path} cannot be read: {error.strerror}.",
-            hint="--key takes a PEM public key.",
-        ) from error
-    except VerificationFailed as error:
-        raise UsageError(
-            "LF0130",
-            f"{key_path}: {error.message}",
-            hint=error.hint or "--key takes a PEM public key.",
-        ) from error

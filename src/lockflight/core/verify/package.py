@@ -19,6 +19,9 @@ EXTRA: Final = "LF7303"
 RENAMED: Final = "LF7304"
 SYMLINK: Final = "LF7305"
 SPECIAL: Final = "LF7306"
+GIT_FILE: Final = "LF7307"
+IN_SIGNATURE: Final = "LF7308"
+LEFT_OUT: Final = "LF7309"
 
 #: How many problems an error names; all of them are counted.
 MAX_NAMED = 100
@@ -36,12 +39,14 @@ class FoundFile:
         kind: regular file, symbolic link (to anything), or anything else (device, pipe, socket, a folder
             where a file must be). Links and special files are listed, never followed or opened.
         blake3: hex digest, where it was computed too.
+        other: digest of another form, where a foreign signature has one: see `pieces.digest_of`.
     """
 
     sha256: str
     size: int
     kind: FileKind = "file"
     blake3: str = ""
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +89,12 @@ def compare_foreign(
 
     Args:
         manifest: what was signed.
-        found: everything in the folder but plain folders, by name; with BLAKE3 digests if `hash_type` says
-            so.
+        found: everything in the folder but plain folders, by name; with BLAKE3 digests, or digests of another
+            form, if the manifest has them.
         signature: name of the signature file, which may lie beside the files.
     """
-    expected = {f.name: _Expected(f.digest, None) for f in manifest.resources}
-    return _compare(expected, found, manifest.hash_type, signature)
+    expected = {f.name: _Expected(f.digest, f.size) for f in manifest.resources}
+    return _compare(expected, found, manifest.hash_type if manifest.plain else "other", signature)
 
 
 def require_equal(problems: list[Problem], *, what: str) -> None:
@@ -170,11 +175,14 @@ def _difference(expected: _Expected, file: FoundFile, algorithm: str) -> str | N
         return f"it has {file.size} bytes instead of {expected.size}"
     actual = _digest(file, algorithm)
     if actual != expected.digest:
-        return f"its {algorithm} is {actual[:16] or 'unknown'}… instead of {expected.digest[:16]}…"
+        kind = "digest" if algorithm == "other" else algorithm
+        return f"its {kind} is {actual[:16] or 'unknown'}… instead of {expected.digest[:16]}…"
     return None
 
 
 def _digest(file: FoundFile, algorithm: str) -> str:
+    if algorithm == "other":
+        return file.other
     return file.blake3 if algorithm == "blake3" else file.sha256
 
 
