@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN_BODY = 30
-_CACHES = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+_CACHES = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".DS_Store")
 
 
 def run(

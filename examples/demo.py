@@ -54,6 +54,7 @@ class Example:
         use: what to run in the package, as arguments of Python.
         flaw: puts something into a workspace that people may put up with for a while, and says what; None for
             nothing.
+        own: the folder of the release's own policy; empty where it brings none.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Example:
     tampered: str
     use: tuple[str, ...]
     flaw: Callable[[Path], str] | None = None
+    own: str = ""
 
 
 def remove_adapter(workspace: Path) -> str:
@@ -163,6 +165,7 @@ EXAMPLES = (
         ("-B", "-m", "app.build_index"),
         "prompts/system.md",
         ("-B", "-m", "app.ask", "How long can I return an unused lock?"),
+        own="rules",
     ),
     Example(
         "tumour-classifier",
@@ -264,7 +267,18 @@ class Demo:
         )
         self.lockflight("Anybody can verify the package: signature, log and every byte.", "verify", package)
         ask = ("check", name, "--env", "staging", "--record")
-        if example.flaw is None:
+        if example.own:
+            self.lockflight(
+                "The team has rules of its own. They are signed with the release, and can only forbid more.",
+                *("policy", "show", name),
+                names="both must allow",
+            )
+            self.lockflight(
+                "Ask again: only what has changed is looked at, and two policies judge.",
+                *ask,
+                names="both must allow",
+            )
+        elif example.flaw is None:
             self.lockflight("Ask again: only what has changed is looked at.", *ask)
         else:
             self.waive(package, ask)

@@ -11,7 +11,7 @@ from lockflight.core.changes import Review, Verdict
 from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
 from lockflight.core.findings import Severity
 from lockflight.core.fold.run import fold
-from lockflight.core.gate import StoredDecision, basis
+from lockflight.core.gate import basis
 from lockflight.core.release import Asset, Release, make_release
 from lockflight.core.ruling import Violation
 from lockflight.core.scanfact import scan_fact
@@ -21,6 +21,7 @@ from lockflight.core.times import rfc3339
 from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.leaf import leaf_for
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.signing.keys import ED25519, P256, FileSigner, generate
 from lockflight.signing.oms import sign_release, sign_statement

@@ -19,6 +19,7 @@ COMMITTED = [
     "kb",
     "policies",
     "prompts",
+    "rules",
     "serving",
     "tests",
     "tools",

@@ -1,16 +1,18 @@
 """A crowd that works on the same releases of one realm. One process imports everything, then forks workers.
 
-Command (JSON line): seed, count (operations), acks (file for what was acknowledged). Reply (JSON line): pid. The line
-`wait` is answered with the exit status of each worker, by pid. Each worker does random operations; what it was told
-to have happened, it notes outside of the home before it goes on.
+Command (JSON line): seed, count (operations, at least), seconds (at least), acks (file for what was acknowledged).
+Reply (JSON line): pid. The line `wait` is answered with the exit status of each worker, by pid. Each worker does
+random operations; what it was told to have happened, it notes outside of the home before it goes on.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -60,8 +62,11 @@ class Worker:
         self.acts = {self.promote: 10, self.approve: 9, self.gate: 2, self.deny: 0.5, self.rollback: 2}
         self.acts |= {self.expose: 1, self.hold: 1, self.retire: 1, self.bare: 6, self.revoke: 0.1}
 
-    def run(self, count):
-        for number in range(count):
+    def run(self, count, seconds):
+        over = time.monotonic() + seconds
+        for number in itertools.count():
+            if number >= count and time.monotonic() >= over:
+                return
             act = self.draw.choices(list(self.acts), list(self.acts.values()))[0]
             try:
                 done = act()
@@ -232,7 +237,7 @@ def main():
             if not child:
                 status = 1
                 try:
-                    Worker(command).run(command["count"])
+                    Worker(command).run(command["count"], command["seconds"])
                     status = 0
                 except Exception:
                     traceback.print_exc()

@@ -203,6 +203,7 @@ class Model:
             need(slot.current == release, "it does not hold that")
             slot.hold("", now)
         else:
+            need(slot.current != release or slot.candidate, "it holds that alone, so nothing would change")
             recent = release in slot.left and now - slot.left[release] <= WINDOW
             need(slot.current == release or recent, "it did not hold that lately")
             need(says["exposure"] == 10_000 and release not in self.revoked, "not back in this way")

@@ -169,7 +169,7 @@ def test_what_the_manifest_tries_changes_nothing_and_is_said(home: Path, realm: 
     manifest = folder / "lockflight.toml"
     manifest.write_text(
         manifest.read_text()
-        + '\n[policy]\nskip = ["LF4106"]\n\n[realm]\nname = "evil"\nroot = "sha256:'
+        + '\n[policies]\nskip = ["LF4106"]\n\n[realm]\nname = "evil"\nroot = "sha256:'
         + "0" * 64
         + '"\n'
     )

@@ -86,10 +86,11 @@ class Crowd:
             text=True,
         )
 
-    def start(self, count):
-        """One more worker, of `count` operations; its process id."""
+    def start(self, count, seconds):
+        """One more worker, of at least so many operations and so long; its process id."""
         self.seeds += 1
-        command = {"home": str(self.home), "stage": str(self.stage), "seed": self.seeds, "count": count}
+        command = {"home": str(self.home), "stage": str(self.stage), "seed": self.seeds}
+        command |= {"count": count, "seconds": seconds}
         return self._ask(json.dumps({**command, "acks": str(self.acks / f"{self.seeds}.jsonl")}))["pid"]
 
     def wait(self):
@@ -195,33 +196,37 @@ def test_the_second_reading_misses_what_is_left_out(founded, kind):
     assert moved.digest not in Model([e for e in entries if e[0] not in needed - {moved.index}]).effective
 
 
-def some_and_all(short, long):
-    return pytest.mark.parametrize(
-        "count", [short, pytest.param(long, marks=pytest.mark.long)], ids=lambda count: f"{count}-each"
-    )
+#: Operations that each worker does at least, so that every kind of act happens on the slowest machine too.
+FEW = 6
+#: Both tests together: 20 seconds for each store, or 5 minutes.
+some_and_all = pytest.mark.parametrize(
+    "seconds", [10, pytest.param(150, marks=pytest.mark.long)], ids=lambda seconds: f"{seconds}s"
+)
 
 
-@some_and_all(9, 60)
-def test_a_crowd_leaves_only_legal_states(crowd, count):
+@some_and_all
+def test_a_crowd_leaves_only_legal_states(crowd, seconds):
     for _ in range(WORKERS):
-        crowd.start(count)
+        crowd.start(FEW, seconds)
     assert set(crowd.wait().values()) == {0}
-    assert len(crowd.acknowledged()) == WORKERS * count
+    assert len(crowd.acknowledged()) >= WORKERS * FEW
     judge(crowd)
 
 
-@some_and_all(9, 60)
-def test_killed_at_any_moment_the_crowd_loses_nothing_acknowledged(crowd, count):
+@some_and_all
+def test_killed_at_any_moment_the_crowd_loses_nothing_acknowledged(crowd, seconds):
     draw = random.Random(1)
-    alive = [crowd.start(count) for _ in range(WORKERS)]
+    alive = [crowd.start(FEW, seconds) for _ in range(WORKERS)]
     killed = set()
-    for _ in range(count):
+    over = time.monotonic() + seconds
+    while time.monotonic() < over:
         time.sleep(draw.uniform(0.05, 0.8))
         victim = alive.pop(draw.randrange(WORKERS))
         os.kill(victim, signal.SIGKILL)
         killed.add(victim)
-        alive.append(crowd.start(count))
+        alive.append(crowd.start(FEW, max(0, over - time.monotonic())))
     ended = crowd.wait()
     assert set(ended.values()) <= {0, -signal.SIGKILL}
     assert {pid for pid, status in ended.items() if status} <= killed
+    assert killed
     judge(crowd)

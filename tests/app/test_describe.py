@@ -76,7 +76,7 @@ def test_the_digest_depends_on_bytes_and_names_alone(workspace, tmp_path):
 
 def test_notices_and_exclusions_are_handed_on(workspace):
     (workspace / "scratch.log").write_text("x")
-    add(workspace, '[[exclude]]\nfiles = ["*.log", "*.tmp"]\nreason = "left over"\n[policy]\noff = true\n')
+    add(workspace, '[[exclude]]\nfiles = ["*.log", "*.tmp"]\nreason = "left over"\n[policies]\noff = true\n')
     with describe(workspace) as found:
         assert [(e.name, e.reason) for e in found.excluded] == [("scratch.log", "left over")]
         assert [n.code for n in found.notices] == ["LF1030", "LF1031"]

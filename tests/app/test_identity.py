@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import identity
+from lockflight.app import evidence, identity
 from lockflight.app.check import CheckOptions, check
 from lockflight.app.clock import now
+from lockflight.app.intake import Offer, take_in
 from lockflight.app.people import revoke as take_back
 from lockflight.app.proposals import describe, review, waiting
 from lockflight.app.realm import Member, Realm, create_realm
+from lockflight.app.record import Step, record
 from lockflight.core.acts import Scope
 from lockflight.core.changes import Verdict
+from lockflight.core.factprov import authors_of
 from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind
+from lockflight.core.words import Kind
 from lockflight.errors import ConflictError, NotFound, PolicyDenied, UsageError
 from lockflight.signing.keys import generate
 
@@ -202,6 +208,45 @@ def test_a_machine_signs_evidence_until_its_key_expires(
     assert read(realm).machine("ci") == machine, "the old key stays until the second person"
     consent(realm, renewed, "carol")
     assert read(realm).producer("ci").keyid == renewed.grant.key.keyid
+
+
+def test_a_machine_records_takes_in_and_adds_under_its_own_key(
+    realm: Realm, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent(realm, add(realm, "carol", "author"))
+    ci = add(realm, "ci", "builder", machine=True, owner="bob", hours=1)
+    consent(realm, ci, "carol")
+    start = now()
+    command = (sys.executable, "-c", "open('data/c.csv', 'w').write('x,y')")
+    step = Step("make", command, workspace, products=("data/c.csv",))
+    made = record(realm.home, "acme", step, team=True, actor="ci", clock=now, environ={})
+    offered = tmp_path / "theirs.csv"
+    offered.write_text("x,y\n5,6\n")
+    offer = Offer(str(offered), kind=Kind.DATASET, licence="CC0-1.0")
+    taken = take_in(realm.home, "acme", offer, actor="ci", clock=now, workers=1)
+    subject = [{"name": "a", "digest": {"sha256": "a" * 64}}]
+    foreign = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": subject,
+        "predicateType": "https://example.org/test/v1",
+        "predicate": {"passed": True},
+    }
+    ((_, added),) = evidence.add(
+        realm.home, "acme", [("results.json", json.dumps(foreign).encode())], actor="ci"
+    )
+    records = read(realm).state.by_digest
+    key = ci.grant.key
+    for receipt in (made.receipt, taken.receipt, added):
+        said = records[receipt.envelope]
+        assert (said.signer, said.effective) == (key.keyid, True), said.reason
+    assert made.build.run.authors.principals == taken.intake.run.authors.principals == (key.principal,)
+    # What the machine made, its owner made: bob approves nothing of it.
+    makers = authors_of(read(realm).state, [p.sha256 for p in (*made.build.products, *taken.intake.products)])
+    assert {read(realm).state.human(maker) for maker in makers} == {row(realm, "bob").key.principal}
+    monkeypatch.setattr("lockflight.app.clock.now", lambda: start + 3601)
+    with pytest.raises(PolicyDenied) as caught:
+        record(realm.home, "acme", step, team=True, actor="ci", clock=now, environ={})
+    assert caught.value.code == "LF4604"
 
 
 def test_a_machine_is_no_person(realm: Realm) -> None:

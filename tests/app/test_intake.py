@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from lockflight.app.foreign import Asked
 from lockflight.app.intake import Offer, take_in
 from lockflight.app.lineage import lineage_of
 from lockflight.app.show import opened
@@ -178,12 +179,12 @@ def signed(third):
 
 def test_its_makers_signature_is_verified(realm, third, signed):
     key, pem = signed
-    done = go(realm, third, key=pem)
+    done = go(realm, third, maker=Asked(key=pem))
     assert done.intake.signer == key.keyid
     realm._view = None
     moved = third.parent / "beside.sig"
     (third / "model.sig").rename(moved)
-    assert go(realm, third, key=pem, signature=moved).intake.signer == key.keyid
+    assert go(realm, third, maker=Asked(key=pem), signature=moved).intake.signer == key.keyid
 
 
 @pytest.mark.parametrize("damage", ["changed", "added", "removed", "key", "no signature"])
@@ -199,7 +200,7 @@ def test_what_its_maker_did_not_sign_stays_out(realm, third, signed, damage):
         pem.write_text(generate(P256).public_key.pem)
     else:
         (third / "model.sig").unlink()
-    error = refused(realm, third, key=pem)
+    error = refused(realm, third, maker=Asked(key=pem))
     assert error.code == "LF0117" if damage == "no signature" else isinstance(error, VerificationFailed)
 
 

@@ -7,6 +7,7 @@ import pytest
 from lockflight.app import policytools as tools
 from lockflight.app.policy import bundle_of, shared_modules
 from lockflight.app.policy import test as run_tests
+from lockflight.app.policysource import Trust
 from lockflight.errors import EnvironmentProblem, LockflightError, NotFound, UsageError
 from lockflight.infra.progress import SILENT
 from lockflight.policy.shipped import PACKS, pack
@@ -94,7 +95,7 @@ def test_a_pack_in_one_file_is_the_same_policy(tmp_path, name):
     out = tmp_path / f"{name}.tar.gz"
     assert tools.archive(f"pack:{name}", out).digest == pack(name).digest
     assert bundle_of(out) == pack(name)
-    assert tools.difference(f"pack:{name}", str(out))[2] == ()
+    assert tools.difference(f"pack:{name}", str(out), Trust())[2] == ()
 
 
 def test_an_archive_is_called_so(rules, tmp_path):

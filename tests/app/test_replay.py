@@ -19,9 +19,10 @@ from lockflight.app.view import open_view
 from lockflight.core.canonical import dumps
 from lockflight.core.capsule import Capsule, open_capsule, parse_capsule
 from lockflight.core.claims import attestations
-from lockflight.core.gate import decide, to_vsa, waivers_told
+from lockflight.core.gate import decide
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
+from lockflight.core.vsa import to_vsa, waivers_told
 from lockflight.errors import VerificationFailed
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate

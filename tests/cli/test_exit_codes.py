@@ -12,6 +12,7 @@ import pytest
 from lockflight.app import clock
 from lockflight.engine import local
 from lockflight.infra.proc import Limits
+from lockflight.signing.keys import P256, generate
 from tests.cli.runner import every_command
 from tests.cli.world import MODEL
 
@@ -218,7 +219,7 @@ plain("schema", 0, "schema check")
 plain("schema", 3, "schema chek")
 plain("policy show", 0, "policy show --env staging")
 plain("policy show", 3, "policy show nowhere")
-plain("policy show", 4, "policy show work")
+plain("policy show", 4, "policy show work/model")
 plain("policy test", 0, "policy test")
 plain("policy new", 0, "policy new our-rules --out rules")
 plain("policy new", 4, f"policy new our-rules --out {REFUSED}")
@@ -437,6 +438,26 @@ def join(world, name, roles):
     """Bob proposes somebody, and alice consents."""
     done = world.ok(f"identity add {name} --role {roles} --as bob --json")
     world.ok(f"review {done.json()['result']['envelope']} --as alice")
+
+
+def unsigned(words):
+    def maker(world):
+        world.ok("policy bundle pack:agent --out agent.tar.gz")
+        (world.folder / "public.pem").write_text(generate(P256).public_key.pem)
+        return f"{words} agent.tar.gz --key public.pem", {}
+
+    return maker
+
+
+CASES["policy show", 12] = unsigned("policy show")
+CASES["policy test", 12] = unsigned("policy test")
+CASES["policy diff", 12] = unsigned("policy diff pack:agent")
+
+
+@case(("policy bundle", 12))
+def signs_in_no_other_realm(world):
+    world.forget_root()
+    return "policy bundle pack:agent --out agent.tar.gz --sign --as alice", {}
 
 
 @case(("policy lint", 10))

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockflight.app.waivers import Known, Texts
 from lockflight.cli.page import page
 from lockflight.cli.reports.html import Markup, el, prose, words
 from lockflight.cli.reports.pagestyle import STYLE
 from lockflight.cli.reports.phrases import size
 from lockflight.cli.reports.record import (
     AssetRow,
+    Change,
     EvidenceRow,
     Failure,
-    IdleWaiver,
     Passed,
     People,
     Proof,
@@ -29,13 +30,14 @@ from lockflight.cli.reports.record import (
     Report,
     Said,
     Verdict,
-    WaivedRow,
 )
 from lockflight.cli.reports.rows import idle_waivers, waived_row
 from lockflight.cli.reports.visible import pieces, plain
+from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
 from lockflight.core.admit import Obstacle
 from lockflight.core.findings import Finding, Location, Severity
 from lockflight.core.ruling import RuleResult, Violation, Waived
+from lockflight.core.waivers import STANDINGS
 
 ELEMENTS = {
     "a", "b", "bdi", "body", "code", "dd", "details", "div", "dl", "dt", "footer", "h1", "h2", "h3", "head", "html",
@@ -113,7 +115,8 @@ def report(word="word", verdict=Verdict.DENIED, **changes):
     place = Location(member=found, line=3)
     finding = Finding("LF2100", found, Severity.CRITICAL, found, found, fix=found, location=place)
     said = Violation("LF4105", word, word, Severity.HIGH, word, word, word, word, (D,), (word,))
-    failure = Failure(word, said, (finding,), f"lockflight check {word}")
+    change = Change((word, word), word)
+    failure = Failure(word, said, (finding,), f"lockflight check {word}", change)
     return replace(
         Report(
             name=word,
@@ -126,8 +129,14 @@ def report(word="word", verdict=Verdict.DENIED, **changes):
             decided_at="2026-01-31T12:00:00Z",
             failures=(failure,),
             warnings=(replace(failure, said=replace(said, code="LF4114")),),
-            waived=(WaivedRow("LF4107", word, word, D, word, word, word, emergency=True),),
-            idle=(IdleWaiver("LF4107", word, D, word, word),),
+            waived=(
+                WaivedRow(
+                    "LF4107", word, word, D, word, word, word, emergency=True, since=word, covers=word, ticket=word,
+                    renewals=2, reason=word, control=word, kept=True,
+                ),
+                WaivedRow("LF4107", word, word, D),
+            ),
+            idle=(IdleWaiver("LF4107", word, D, word, word, word, word, word),),
             passed=(
                 Passed(word, RuleResult("LF4101", word, word, True, Severity.LOW, word, 3, word)),
             ),
@@ -352,29 +361,95 @@ def test_without_its_facts_a_decision_is_explained_from_the_log(world):
 def waiver(status="active", **changes):
     return {
         "digest": D, "kind": "waiver", "rule": "LF4107", "term": "data", "status": status,
-        "expires": "2026-02-01T00:00:00Z", "requester": "p-1", "approver": "p-2", **changes,
+        "expires": "2026-02-01T00:00:00Z", "requester": "p-1", "approver": "p-2", "renewals": 0,
+        "scope": {"kind": "release", "digest": D, "project": "", "environment": "staging"}, **changes,
     }  # fmt: skip
 
 
-def test_a_waiver_is_shown_with_its_people():
+KNOWN = Known({D: Texts("It is a file of ours.", "A person reads each one.", kept=True)}, frozenset())
+NAMES = {"p-1": "alice", "p-2": "bob"}
+
+
+def test_a_waiver_is_shown_with_all_that_its_approver_must_know():
     used = Waived("LF4107", "gaps", "data", D)
-    row = waived_row(used, {"LF4107": "Gaps"}, [waiver(kind="break-glass")], {"p-1": "alice", "p-2": "bob"})
+    said = waiver(kind="break-glass", ticket="SEC-9", renewals=2, not_before="2026-01-01T00:00:00Z")
+    row = waived_row(used, {"LF4107": "Gaps"}, [said], NAMES, KNOWN)
     assert (row.title, row.by, row.requester, row.until) == ("Gaps", "bob", "alice", "2026-02-01T00:00:00Z")
     assert row.emergency
     text = Reader(page(report("w", waived=(row,)))).text
-    assert "bob" in text
-    assert "asked for by alice" in text
-    assert "an emergency, to be reviewed" in text
+    for told in (
+        "Consented bybob",
+        "Asked for byalice",
+        "An emergency: a break-glass, to be reviewed afterwards.",
+        "It is a file of ours.",
+        "A person reads each one.",
+        "SEC-9",
+        "2 times",
+        "this release, only in staging",
+        "2026-02-01 00:00:00 UTC (in force since 2026-01-01 00:00:00 UTC)",
+    ):
+        assert told in text, told
     assert waived_row(used, {}, [], {}).by == ""
 
 
-def test_waivers_without_effect_are_listed_with_their_state():
+def test_a_reason_that_was_erased_is_said_so():
+    used = Waived("LF4107", "gaps", "data", D)
+    for known in (None, Known({}, frozenset()), Known({D: Texts()}, frozenset())):
+        row = waived_row(used, {}, [waiver()], NAMES, known)
+        assert (
+            "It was erased, or this copy of the realm never had it"
+            in Reader(page(report(waived=(row,)))).text
+        )
+    lost = Reader(page(report(waived=(waived_row(used, {}, [], NAMES),)))).text
+    assert "The facts of the decision were not kept" in lost
+
+
+def test_waivers_without_effect_are_listed_with_their_state_and_why():
     used = [Waived("LF4107", "gaps", "data", D)]
-    others = [waiver(), waiver("expired", digest="cd" * 32), waiver(digest="ef" * 32)]
-    assert [(w.waiver[:2], w.state) for w in idle_waivers(used, others)] == [
-        ("cd", "expired"),
-        ("ef", "not needed"),
+    others = [
+        waiver(),
+        waiver("expired", digest="cd" * 32),
+        waiver(digest="ef" * 32),
+        waiver(digest="01" * 32, term="x"),
+        waiver("pending", digest="23" * 32, ticket="T-7"),
     ]
+    found = [*idle_waivers(used, others, {("LF4107", "x")}, NAMES)]
+    assert [(w.waiver[:2], w.state, w.why) for w in found] == [
+        ("cd", "expired", "its time was over; ask again if it is still needed"),
+        ("ef", "not needed", "nothing failed that it is about"),
+        ("01", "not needed", "the rule holds"),
+        ("23", "pending", "nobody has consented yet"),
+    ]
+    text = Reader(page(report(waived=(), idle=tuple(found)))).text
+    for told in ("nobody has consented yet", "alice", "T-7"):
+        assert told in text
+
+
+@pytest.mark.parametrize("status", [s for s in STANDINGS if s != "active"])
+def test_every_standing_has_a_reason(status):
+    (found,) = idle_waivers([], [waiver(status)])
+    assert (found.state, bool(found.why)) == (status, True)
+
+
+def test_waivers_of_other_releases_are_counted_in_one_line():
+    for idle in ((), report().idle):
+        text = Reader(page(report("w", elsewhere=3, idle=idle))).text
+        assert text.count("3 more waivers exist that do not concern this release in w.") == 1
+    assert "1 more waiver exists that does not concern" in Reader(page(report(elsewhere=1))).text
+    assert "not concern this release" not in Reader(page(report())).text
+
+
+def test_what_would_change_it_stands_with_what_is_to_be_done():
+    change = Change(("one -> two", "three -> four"), "A note.")
+    (failure,) = report().failures
+    text = Reader(page(report(failures=(replace(failure, change=change),), tried=("Tried by two.",)))).text
+    for told in (
+        "with which this rule passes: one → two",
+        "three → four",
+        "A note.",
+        "Tried by two.",
+    ):
+        assert told in text.replace("passes:one", "passes: one"), told
 
 
 @pytest.mark.parametrize(("how", "said"), [("simulated", "A simulation."), ("degraded", "A small team.")])

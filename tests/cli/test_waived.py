@@ -63,18 +63,78 @@ def test_one_for_somewhere_else_is_not_told(world):
     assert (found["waivers"], found["waived"]) == ({}, [])
 
 
-def test_who_asked_for_it_does_not_approve(world):
-    """A waiver's requester is among the authors: an approver who asks for one cannot approve with it."""
+def duo(world, asker="bob"):
+    """A realm in which a used waiver of staging was asked for by one person and consented to by cleo."""
     without_lock(world)
-    words = ASK.replace("--as alice", "--as bob").replace("--env development", "--env staging")
-    world.ok("realm init duo --member alice=author --member bob=approver --member cleo=risk-owner")
-    duo = {"realm": "duo"}
-    assert world.run(words, **duo).code == 3  # no release of that project yet
-    world.ok("sign work --out package4 --as alice", **duo)
-    asked = world.ok(words, **duo).json()["result"]["digest"]
-    world.ok(f"review {asked} --as cleo", **duo)
-    world.run("check work --env development --record --as alice", **duo)
-    world.ok("check work --env staging --record --as alice", **duo)
-    world.run("approve package4 --env staging --as bob", **duo)
-    shown = world.run("check work --env staging --no-run --as alice", **duo).out
+    words = ASK.replace("--as alice", f"--as {asker}").replace("--env development", "--env staging")
+    roles = "--member alice=author --member bob=approver --member cleo=risk-owner,approver"
+    world.ok(f"realm init duo {roles}")
+    assert world.run(words, realm="duo").code == 3  # no release of that project yet
+    world.ok("sign work --out package4 --as alice", realm="duo")
+    asked = world.ok(words, realm="duo").json()["result"]["digest"]
+    world.ok(f"review {asked} --as cleo", realm="duo")
+    world.run("check work --env development --record --as alice", realm="duo")
+    world.ok("check work --env staging --record --as alice", realm="duo")
+    return asked
+
+
+def test_who_asked_for_it_does_not_approve(world):
+    """A waiver's requester is among the authors, and hears of it when they approve, not at the promotion."""
+    asked = duo(world)
+    done = world.run("approve package4 --env staging --as bob", realm="duo")
+    assert (done.code, "LF4521" in done.err) == (10, True)
+    assert (
+        f"they asked for the waiver {asked[:12]} of LF4107 completeness, on which the decision rests"
+        in done.err
+    )
+    assert "Ask another person with the role approver" in done.err
+    shown = world.run("check work --env staging --no-run --as alice", realm="duo").out
     assert "still needs 1 approver who did not make the release" in shown
+
+
+def test_who_consented_to_it_may_approve_and_is_reminded(world):
+    asked = duo(world)
+    done = world.ok("approve package4 --env staging --as cleo --json", realm="duo").json()["result"]
+    words = (
+        f"cleo also consented to the waiver {asked[:12]} of LF4107 completeness, on which the decision rests."
+    )
+    assert done["notices"] == [words]
+    assert words in world.ok("approve package4 --env staging --as cleo", realm="duo").out
+
+
+def test_who_had_no_part_in_it_is_not_reminded(world):
+    duo(world, asker="alice")
+    done = world.ok("approve package4 --env staging --as bob --json", realm="duo").json()["result"]
+    assert done["notices"] == []
+
+
+def test_its_reason_is_on_the_page_until_it_is_erased(world):
+    duo(world, asker="alice")
+    world.ok(ASK, realm="duo")
+    rows = world.ok("evidence list --all --type decision --json", realm="duo").json()["result"]["evidence"]
+    explain = f"policy explain {rows[-1]['index']}"
+    shown = world.ok(f"{explain} --json --html page.html", realm="duo").json()["result"]
+    (used,) = shown["waivers_used"]
+    people = used["requester"], used["approver"]
+    assert (people, used["reason"], used["control"], used["ticket"], used["kept"]) == (
+        ("alice", "cleo"),
+        "because",
+        "watched",
+        "T-1",
+        True,
+    )
+    # The one for development is about another environment.
+    assert shown["waivers_elsewhere"] == 1
+    page = (world.folder / "page.html").read_text(encoding="utf-8")
+    assert "1 more waiver exists that does not concern this release in staging." in page
+    assert "watched" in page
+    out = world.ok(explain, realm="duo").out
+    assert "because: because" in out
+    assert "asked by alice, consented by cleo, ticket T-1" in out
+    for path in (world.home / "realms" / "duo" / "blobs").rglob("*"):
+        if path.is_file() and b'"watched"' in path.read_bytes():
+            path.unlink()
+    erased = world.ok(f"{explain} --json --html page.html", realm="duo").json()["result"]["waivers_used"][0]
+    assert (erased["reason"], erased["kept"], erased["ticket"]) == (None, False, "T-1")
+    assert "It was erased, or this copy" in (world.folder / "page.html").read_text(encoding="utf-8")
+    assert "why: erased" in world.ok(explain, realm="duo").out

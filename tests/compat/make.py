@@ -40,7 +40,7 @@ FILES = {
 }
 
 #: Runs inside of an environment; prints what was signed.
-SIGN = '''
+SIGN = """
 import json, pathlib, sys
 out, model, keys = map(pathlib.Path, sys.argv[1:4])
 done, failed = [], {}
@@ -58,7 +58,10 @@ def old():
     from model_signing.signing import in_toto, in_toto_signature
 
     def sign(signer, path, folder=model):
-        manifest = api.HashingConfig().hash(folder)
+        config = api.HashingConfig()
+        # All its threads share one hash state, so with several of them it signs wrong digests now and then.
+        config._serializer._max_workers = 1
+        manifest = config.hash(folder)
         payload = in_toto.DigestsIntotoPayload.from_manifest(manifest)
         in_toto_signature.IntotoSigner(signer).sign(payload).write(path)
 
@@ -101,7 +104,7 @@ def new():
 import importlib.util
 (old if importlib.util.find_spec("model_signing.api") else new)()
 print(json.dumps({"signed": done, "not signed": failed}))
-'''
+"""
 
 
 def make_keys(folder: Path) -> None:
@@ -158,7 +161,9 @@ def certificate(
         )
     )
     if not ca:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False
+        )
     return builder.sign(key, hashes.SHA256())
 
 

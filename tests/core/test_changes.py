@@ -8,6 +8,7 @@ import pytest
 
 from lockflight.core.acts import Action, Promotion, Revocation, Scope, identity_digest
 from lockflight.core.admit import admit
+from lockflight.core.authors import part_in_waivers
 from lockflight.core.changes import (
     DAY,
     PROPOSAL_S,
@@ -216,6 +217,17 @@ def test_who_asked_for_a_waiver_is_an_author(ledger: LiveLedger) -> None:
     ledger.approve(RELEASE, "erin", basis=basis_of())
     assert admission(ledger, "staging") == set()
     assert admission(ledger, "staging", waivers=(digest,)) == {"LF4506"}
+
+
+def test_the_parts_that_people_had_in_a_waiver(ledger: LiveLedger) -> None:
+    digest = ledger.add(waiver(ledger).statement(), "alice")
+    pending = ledger.add(waiver(ledger).statement(), "alice")
+    ledger.review(digest, "dora")
+    both = (digest, pending, "ab" * 32)
+    state = ledger.state()
+    assert part_in_waivers(state, "p-alice", both) == {digest: "asked", pending: "asked"}
+    assert part_in_waivers(state, "p-dora", both) == {digest: "consented"}
+    assert part_in_waivers(state, "p-carol", both) == {}
 
 
 def test_a_freeze_stops_what_comes_in(ledger: LiveLedger) -> None:

@@ -160,7 +160,7 @@ def test_an_intake_counts_only_with_the_gates_word(monkeypatch: pytest.MonkeyPat
 
 
 def decided(ledger: Ledger, environment: str, *, allow: bool, assets: Sequence[str]) -> str:
-    from lockflight.core.gate import StoredDecision, parse_vsa
+    from lockflight.core.vsa import StoredDecision, parse_vsa
 
     digest = ledger.decide(RELEASE, environment, allow=allow)
     stored = ledger.state().by_digest[digest]

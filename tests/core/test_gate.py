@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from lockflight.core import statement as statements
 from lockflight.core.canonical import dumps, loads_object
-from lockflight.core.gate import EXTENSION, PolicyRef, basis, decide, parse_vsa, required, to_vsa
+from lockflight.core.gate import PolicyRef, basis, decide, required
 from lockflight.core.ruling import parse_ruling
+from lockflight.core.vsa import EXTENSION, parse_vsa, to_vsa
 from lockflight.core.waivers import STANDINGS
 from lockflight.errors import EnvironmentProblem, PolicyDenied, VerificationFailed
 from tests.core.test_ruling import result, violation

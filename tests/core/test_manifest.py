@@ -211,7 +211,7 @@ def test_nothing_under_check_configures_its_own_judge():
     text = (
         HEAD
         + 'waivers = ["all"]\nchecks = []\n'
-        + "[policy]\nmode = 'off'\n[policy.deep]\nrules = 1\n"
+        + "[policies]\nmode = 'off'\n[policies.deep]\nrules = 1\n"
         + "[[gate]]\nallow = true\n[Trust]\nroots = ['x']\n"
         + ASSET
         + 'files = ["a"]\nskip = true\nseverity = "info"\n'
@@ -222,7 +222,7 @@ def test_nothing_under_check_configures_its_own_judge():
     assert [(n.code, n.line, n.message.split("'")[1]) for n in manifest.notices] == [
         ("LF1030", 5, "release.waivers"),
         ("LF1030", 6, "release.checks"),
-        ("LF1030", 7, "policy"),
+        ("LF1030", 7, "policies"),
         ("LF1030", 11, "gate"),
         ("LF1030", 13, "Trust"),
         ("LF1030", 18, "assets.skip"),
@@ -265,7 +265,7 @@ def test_the_schema_knows_the_same_words(schema):
 
     assert enum("release", "kind") == {k.value for k in Kind}
     assert enum("release", "tier") == {t.value for t in Tier}
-    assert enum("assets", "role") == {r.value for r in Role} - {"release-manifest"}
+    assert enum("assets", "role") == {r.value for r in Role} - {"release-manifest", "release-policy"}
     assert enum("references", "role") == {r.value for r in REFERENCE_ROLES}
     assert enum("depends", "environment") == set(ENVIRONMENTS)
 
@@ -279,11 +279,12 @@ def test_the_schema_ignores_the_same_keys(schema):
 
 TEXTS = st.sampled_from(
     ["a", "bot", "A B", "", "1.0", "2026-01-31", "x 2026-01-31", DIGEST, "sha256:1", "https://x", "file:///x", "http://x",
-     "agent", "dataset", "code", "image-base", "high", "minimal", "staging", "other", "  ", "é", "x" * 300]
+     "agent", "dataset", "code", "image-base", "high", "minimal", "staging", "other", "  ", "é", "x" * 300,
+     "../a", "a/../b", "/a", "a/", "a/./b", "a.tar.gz", ".p/q..r"]
 )  # fmt: skip
 GLOBS = st.lists(st.sampled_from(["a", "**/b", "c/*.md"]), max_size=2)
 VALUES = st.one_of(TEXTS, GLOBS, st.just(1))
-EXTRA = st.sampled_from(["policy", "waivers", "max-age", "root_digest"])
+EXTRA = st.sampled_from(["policies", "waivers", "max-age", "root_digest"])
 
 
 @st.composite
@@ -303,6 +304,7 @@ def tables(draw, section):
         "environment": "staging",
         "licence": "l",
         "context": "c",
+        "bundle": "rules",
     }
     table = {key: good[key] for key in draw(st.sets(st.sampled_from(sorted(known))))}
     if draw(st.booleans()):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lockflight.policy.bundle import baseline, read_bundle
-from lockflight.policy.factpaths import lint_facts, unknown
+from lockflight.policy.factpaths import allowed_values, facts_read, lint_facts, unknown
 from lockflight.policy.shipped import PACKS, pack
 from tests.policy import factories as f
 from tests.policy.small import REGO, small_bundle
@@ -77,3 +77,31 @@ def paths(value, prefix=()):
 @pytest.mark.parametrize("facts", [f.facts(), baseline().base], ids=["factory", "base"])
 def test_all_that_facts_hold_is_known(facts):
     assert [path for path in paths(facts) if unknown(list(path))] == []
+
+
+def test_what_a_rule_reads_itself_and_through_others():
+    direct, reached = facts_read(baseline().modules, "LF4106")
+    assert ("release", "assets") in direct
+    assert ("evidence",) in reached
+    assert not direct & reached
+    assert not any(path[0] in {"state", "waivers", "rejected"} for path in direct | reached)
+
+
+def test_a_rule_about_results_reads_what_they_read():
+    modules = pack("strict").modules
+    direct, reached = facts_read(modules, "LF4118")
+    assert direct == {("waivers",)}
+    assert {("evidence",), ("rejected",), ("state", "revoked")} <= reached
+
+
+def test_a_code_that_no_module_names_may_read_everything():
+    direct, reached = facts_read(baseline().modules, "XX0001")
+    assert ("evidence",) in direct
+    assert reached == frozenset()
+
+
+def test_words_that_may_stand_at_a_path():
+    assert allowed_values(["evidence", "scan/code", "status"]) == ("complete", "incomplete")
+    assert allowed_values(["realm", "kind"]) == ("personal", "team", "simulator")
+    assert allowed_values(["release", "name"]) == ()
+    assert allowed_values(["nothing", "here"]) == ()

@@ -27,13 +27,14 @@ from lockflight.core.changes import (
 from lockflight.core.changes import Scope as Reaches
 from lockflight.core.facts import build_facts, state_fact
 from lockflight.core.fold.run import fold
-from lockflight.core.gate import StoredDecision, basis
+from lockflight.core.gate import basis
 from lockflight.core.provenance import Authors, Build, Material, Run
 from lockflight.core.release import Dependency, make_release
 from lockflight.core.ruling import Waived
 from lockflight.core.statement import Statement, SubjectRef
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import LADDER, Duty, Mode, RealmKey, root_digest
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.waived import objection
 from lockflight.core.waivers import waiver_facts
 from lockflight.core.words import Kind, Tier

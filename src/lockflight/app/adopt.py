@@ -9,6 +9,7 @@ from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said
 from lockflight.app.view import need_environment
 from lockflight.core.changes import Adoption
+from lockflight.core.verify.keys import load_der
 from lockflight.errors import PolicyDenied
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
@@ -16,15 +17,28 @@ from lockflight.policy.gate import PolicyGate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockflight.core.verify.keys import PublicKey
     from lockflight.policy.bundle import Bundle
 
 
+def people_of(home: Path, realm_name: str) -> list[PublicKey]:
+    """Keys of the people of a realm: whose signature of a policy counts where no key is named."""
+    return [load_der(key.der) for key in open_realm(home, realm_name).state.people().values()]
+
+
 def adopt(
-    home: Path, realm_name: str, bundle: Bundle, *, environments: tuple[str, ...], actor: str
+    home: Path,
+    realm_name: str,
+    bundle: Bundle,
+    *,
+    environments: tuple[str, ...],
+    actor: str,
+    signed_by: str = "",
 ) -> tuple[Said, Adoption, bool]:
     """Propose that a policy judges from now on; in a personal realm it does at once.
 
-    Every rule must bite on every engine that is here, before anybody is asked.
+    Every rule must bite on every engine that is here, before anybody is asked. `signed_by` is the id of the key whose
+    signature of the bundle was verified.
 
     Returns:
         What was said, the adoption, and whether it waits for a second person.
@@ -52,6 +66,7 @@ def adopt(
         environments=environments,
         prev=realm.state.policy_head,
         realm=realm.state.root,
+        signed_by=signed_by,
     )
     receipt = realm.append([(adoption.statement(), person.signer)])[0]
     record = realm.state.by_digest[receipt.envelope]

@@ -14,6 +14,7 @@ from lockflight.app.overlay import overlay
 from lockflight.app.realm import Realm, open_realm
 from lockflight.app.settings import PERSONAL
 from lockflight.app.view import need_environment
+from lockflight.app.waivers import known_waivers
 from lockflight.core.check import Status
 from lockflight.core.facts import missing
 from lockflight.core.scanfact import scan_fact
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.app.describe import Described
+    from lockflight.app.waivers import Known
     from lockflight.core.check import CheckInfo, CheckResult, Subject
     from lockflight.core.release import Release
+    from lockflight.core.source import ByteSource
     from lockflight.core.state import State
     from lockflight.infra.progress import Progress
     from lockflight.policy.bundle import Bundle
@@ -63,6 +66,7 @@ class CheckOutcome:
         notices: what the manifest tried and does not change.
         skipped: entries of the folder that are never candidates.
         names: pseudonym to name, for people whose name is still held.
+        waivers: environment to what the realm knows of waivers beside the facts.
     """
 
     release: Release
@@ -75,6 +79,7 @@ class CheckOutcome:
     notices: tuple[str, ...]
     skipped: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    waivers: Mapping[str, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class _Work:
     evidence: Realm
     gate: Gate
     now: int
+    sources: Mapping[str, ByteSource]
     ran: list[Ran] = field(default_factory=list)
 
 
@@ -146,7 +152,7 @@ def check(
             describe_guess(folder, progress=progress) if guessed else describe(folder, progress=progress)
         )
         release = described.release
-        work = _Work(home, asked, evidence, gate, clock())
+        work = _Work(home, asked, evidence, gate, clock(), described.sources)
         environments = (options.environment,) if options.environment else ladder(asked.state)
         pairs = _pairs(work, release, environments, options)
         planned = tuple((info.name, subject.grain.value, subject.name) for info, subject in pairs)
@@ -177,6 +183,7 @@ def check(
         notices=tuple(f"{n.message}" for n in described.notices),
         skipped=tuple(described.skipped),
         names=asked.view.names(),
+        waivers={name: known_waivers(asked.view, release.name, release.digest, name) for name in judgements},
     )
 
 
@@ -193,7 +200,7 @@ def _pairs(
 ) -> list[tuple[CheckInfo, Subject]]:
     required: dict[str, int] = {}
     for environment in environments:
-        for name, age in work.gate.required(release, environment).items():
+        for name, age in work.gate.required(release, environment, work.sources).items():
             required[name] = min(age, required.get(name, age))
     if options.only:
         required = {name: required.get(name, 0) for name in options.only}
@@ -274,6 +281,7 @@ def _judge(
             state=state,
             requester=requester,
             now=now,
+            sources=work.sources,
         )
         if record and (options.environment or environment == ladder(work.asked.state)[0]):
             judgement = work.gate.record(work.asked, release, judgement, now)

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.resolve import entry_of, signed_as
+from lockflight.app.waivers import known_waivers
 from lockflight.core.acts import Approval
 from lockflight.core.admit import Admission, admit, registration_of
 from lockflight.core.canonical import loads_object
 from lockflight.core.facts import evidence_row, release_fact
-from lockflight.core.gate import StoredDecision
 from lockflight.core.scanfact import ScanFact
 from lockflight.core.shape import array, obj, text
 from lockflight.core.times import unix
+from lockflight.core.vsa import StoredDecision
 from lockflight.errors import NotFound
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
     from lockflight.app.view import RealmView
+    from lockflight.app.waivers import Known
     from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.release import Release
     from lockflight.core.state import Record
@@ -35,7 +37,9 @@ class Recorded:
         version: version of the release, as it was registered; empty if it never was.
         release: the release as facts show it; without roles and sizes where it was never signed here.
         evidence: what the decision rested on, as facts show it, aged to the time of the decision.
+        facts: the very facts that were judged; None where they were not kept.
         rejected, waivers: as facts show them; empty where the facts were not kept.
+        known: what the realm knows of the waivers beside the facts.
         checkpoint: `size:root` of the log that the gate read; empty where the facts were not kept.
         unread: digests of evidence that the decision names and this log does not hold any more.
         approvals: what people said for this release and environment, with the record of each.
@@ -47,8 +51,10 @@ class Recorded:
     version: str
     release: JsonObject
     evidence: JsonObject
+    facts: JsonObject | None
     rejected: tuple[JsonObject, ...]
     waivers: tuple[JsonObject, ...]
+    known: Known
     checkpoint: str
     unread: tuple[str, ...]
     approvals: tuple[tuple[Record, Approval], ...]
@@ -94,8 +100,10 @@ def recorded(view: RealmView, word: str, now: int) -> Recorded:
         version=version,
         release=release,
         evidence=evidence,
+        facts=facts,
         rejected=tuple(map(obj, array(facts["rejected"]))) if facts is not None else (),
         waivers=tuple(map(obj, array(facts["waivers"]))) if facts is not None else (),
+        known=known_waivers(view, stored.name, stored.release, stored.environment),
         checkpoint=text(obj(facts["realm"])["checkpoint"]) if facts is not None else "",
         unread=unread,
         approvals=tuple((r, r.fact) for r in said if isinstance(r.fact, Approval)),

@@ -128,6 +128,7 @@ def describe(
             assets=assets,
             references=manifest.references,
             dependencies=manifest.dependencies,
+            policy=manifest.policy,
         )
     except BaseException:
         for file in hashed:

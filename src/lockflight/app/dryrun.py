@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.app.ownpolicy import judge_of, own_again
 from lockflight.core.canonical import loads_object
-from lockflight.core.capsule import MAX_BYTES, MAX_VALUES
-from lockflight.core.gate import StoredDecision, decide
+from lockflight.core.capsule import MAX_BYTES, MAX_VALUES, decode_files
+from lockflight.core.gate import decide
+from lockflight.core.vsa import StoredDecision
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
     from lockflight.app.view import RealmView
-    from lockflight.core.gate import Decision
+    from lockflight.core.canonical import JsonObject
+    from lockflight.core.gate import Decision, OwnJudge
     from lockflight.policy.bundle import Bundle
 
 
@@ -25,7 +28,7 @@ class Tried:
     Attributes:
         index: place of the decision in the log.
         stored: what was decided; the newest for its release and environment.
-        again: what the other policy says; None where the facts were not kept.
+        again: what the other policy says; None where the facts, or the release's own policy, were not kept.
     """
 
     index: int
@@ -55,10 +58,11 @@ def dry_run(view: RealmView, bundle: Bundle) -> list[Tried]:
         PolicyDenied: LF4010 to LF4020 it fails on some facts.
     """
     blobs = BlobStore(view.folder / "blobs")
-    engines = Engines()
+    engines, outer = Engines(), Engines()
     tried: list[Tried] = []
     try:
         policy = PolicyGate(bundle, engines.regorus)
+        seconds: dict[str, OwnJudge | None] = {}
         for records in view.state.decisions.values():
             record = records[-1]
             stored = record.fact
@@ -68,8 +72,24 @@ def dry_run(view: RealmView, bundle: Bundle) -> list[Tried]:
             again = None
             if body is not None:
                 facts = loads_object(body, what="facts", max_bytes=MAX_BYTES, max_values=MAX_VALUES)
-                again = decide(facts, policy.ref, policy.evaluate, engines=policy.engines)
+                own = stored.own_digest
+                if own not in seconds:
+                    seconds[own] = _second(stored, facts, blobs, policy, outer)
+                if own and seconds[own] is None:
+                    tried.append(Tried(record.index, stored, None))
+                    continue
+                again = decide(facts, policy.ref, policy.evaluate, engines=policy.engines, own=seconds[own])
             tried.append(Tried(record.index, stored, again))
     finally:
         engines.close()
+        outer.close()
     return sorted(tried, key=lambda t: t.index)
+
+
+def _second(
+    stored: StoredDecision, facts: JsonObject, blobs: BlobStore, policy: PolicyGate, engines: Engines
+) -> OwnJudge | None:
+    """The release's own policy, which judges beside any other; None where there is none, or it was not kept."""
+    body = blobs.get(stored.own.blob) if stored.own is not None else None
+    own = own_again(facts, decode_files(body), stored.name) if body is not None else None
+    return judge_of(own, PolicyGate(own.bundle, engines.regorus), policy.ref) if own is not None else None

@@ -81,8 +81,12 @@ def producer_type(predicate_type: str) -> bool:
     return DUTY_OF.get(predicate_type, Duty.PRODUCER) is Duty.PRODUCER
 
 
-def add(home: Path, realm_name: str, data: Iterable[tuple[str, bytes]]) -> list[tuple[st.Statement, Receipt]]:
-    """Sign statements of other tools (SBOMs, provenance, test results) with this home's producer key and record them.
+def add(
+    home: Path, realm_name: str, data: Iterable[tuple[str, bytes]], *, actor: str = ""
+) -> list[tuple[st.Statement, Receipt]]:
+    """Sign statements of other tools (SBOMs, provenance, test results) and record them.
+
+    A machine signs with its own key, else this home's producer key does.
 
     Lockflight's own types are refused: a check's result is signed only by the process that ran the check.
 
@@ -90,8 +94,10 @@ def add(home: Path, realm_name: str, data: Iterable[tuple[str, bytes]]) -> list[
         home: the home folder.
         realm_name: where to record.
         data: name and bytes of in-toto statements.
+        actor: the machine that adds them; a person's name changes nothing.
 
     Raises:
+        PolicyDenied: LF4604 the machine's key expired.
         VerificationFailed: LF7101 to LF7103, LF7130 a document is not a statement.
         InvalidInput: LF4561 a statement is of a type that is not taken from outside, LF1040 SLSA provenance that
             does not read, LF1059 a statement has no canonical form.
@@ -113,7 +119,7 @@ def add(home: Path, realm_name: str, data: Iterable[tuple[str, bytes]]) -> list[
         statements.append(statement)
     realm = open_realm(home, realm_name)
     known = realm.state.by_digest  # reads and verifies the realm before anything else is asked of it
-    signer = realm.signer(Duty.PRODUCER)
+    signer = realm.producer(actor)
     receipts = realm.append([(statement, signer) for statement in statements])
     for receipt in receipts:
         if receipt.envelope not in known:

@@ -99,7 +99,9 @@ def check_asked(asked: Asked) -> None:
     elif bool(asked.identity) != bool(asked.issuer):
         problem = "a name counts only together with who proves it: --identity NAME --issuer URL"
     elif not any(ways) and (asked.compat or asked.trust_root is not None):
-        problem = "--compat and --trust-root are for signatures of others: --key, --certificate-chain or --identity"
+        problem = (
+            "--compat and --trust-root are for signatures of others: --key, --certificate-chain or --identity"
+        )
     elif asked.key is not None and asked.trust_root is not None:
         problem = "--trust-root proves nothing about a bare key"
     if problem:
@@ -151,7 +153,11 @@ def verify_model(
 
     check_asked(asked)
     folder = package.is_dir()
-    with load_package(package, progress=progress) if folder else load_file(package, progress=progress) as loaded:
+    with (
+        load_package(package, progress=progress)
+        if folder
+        else load_file(package, progress=progress) as loaded
+    ):
         name = _name_of(package, signature) if folder else ""
         data = _bundle(package, loaded, name, signature)
         manifest = verify_signature(data, asked, home=home, realm_name=realm_name, now=now)

@@ -6,14 +6,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import lockflight
+from lockflight.app.ownpolicy import judge_of, own_of
 from lockflight.app.policies import bundle_in_force, keep
 from lockflight.core.admit import Admission, admit
 from lockflight.core.canonical import dumps
+from lockflight.core.capsule import encode_files
 from lockflight.core.claims import attestations
 from lockflight.core.facts import build_facts
-from lockflight.core.gate import decide, required, to_vsa, waivers_told
+from lockflight.core.gate import decide, required
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
+from lockflight.core.vsa import to_vsa, waivers_told
+from lockflight.policy.engines.mode import strictest
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.scan.table import infos
@@ -22,15 +26,18 @@ from lockflight.store.blobs import BlobStore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockflight.app.ownpolicy import OwnBundle
     from lockflight.app.realm import Realm
     from lockflight.app.view import RealmView
     from lockflight.core.canonical import JsonObject
     from lockflight.core.check import CheckInfo
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision
     from lockflight.core.ports import PolicyEngine
     from lockflight.core.release import Release
+    from lockflight.core.source import ByteSource
     from lockflight.core.state import State
     from lockflight.core.statement import Statement
+    from lockflight.core.vsa import StoredDecision
     from lockflight.policy.bundle import Bundle
 
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.
@@ -102,7 +109,10 @@ class Gate:
         self._realm = realm
         self._tried = bundle
         self._engines = Engines()
+        # What a release brings along is a stranger's: it runs in children in which the realm's policy never was.
+        self._outer = Engines()
         self._policies: dict[tuple[str, PolicyEngine], PolicyGate] = {}
+        self._own: dict[tuple[str, str], OwnBundle | None] = {}
 
     def bundle(self, environment: str) -> Bundle:
         """The policy that judges in an environment.
@@ -112,19 +122,40 @@ class Gate:
         """
         return self._tried or bundle_in_force(self._realm.folder, self._realm.state, environment)
 
-    def policy(self, environment: str) -> PolicyGate:
-        """The bundle with what must judge in an environment: one engine, or two that agree.
+    def own(self, release: Release, sources: Mapping[str, ByteSource] | None = None) -> OwnBundle | None:
+        """The policy that a release brings along; None where it brings none.
+
+        Args:
+            release: the release.
+            sources: its bytes, where it lies open; else they come from the realm's store.
 
         Raises:
-            EnvironmentProblem: LF4021 the bundle demands two engines there, and OPA is not installed; LF4026.
+            PolicyDenied: LF4027 it is not here, LF4028 it does not read.
         """
-        bundle = self.bundle(environment)
-        engine = self._engines.for_mode(bundle.mode(environment))
+        key = (release.policy, release.policy_digest)
+        if key not in self._own:
+            self._own[key] = own_of(release, self._realm.folder, sources)
+        return self._own[key]
+
+    def _policy(self, bundle: Bundle, engine: PolicyEngine) -> PolicyGate:
         return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine))
 
-    def required(self, release: Release, environment: str) -> dict[str, int]:
-        """Checks that the policy demands for this release there: name to maximal age in seconds."""
-        return required(self.bundle(environment).data, environment, release.kind.value, release.tier.value)
+    def required(
+        self, release: Release, environment: str, sources: Mapping[str, ByteSource] | None = None
+    ) -> dict[str, int]:
+        """Checks that the policy, or the release's own, demands there: name to maximal age in seconds.
+
+        Raises:
+            EnvironmentProblem: LF4005 the policy's data have another shape; LF4026.
+            PolicyDenied: LF4027, LF4028 the own policy.
+        """
+        kind, tier = release.kind.value, release.tier.value
+        ages = required(self.bundle(environment).data, environment, kind, tier)
+        own = self.own(release, sources)
+        if own is not None and "required" in own.bundle.data:
+            for name, age in required(own.bundle.data, environment, kind, tier).items():
+                ages[name] = min(age, ages.get(name, age))
+        return ages
 
     def judge(
         self,
@@ -137,8 +168,11 @@ class Gate:
         now: int,
         break_glass: str = "",
         exposing: bool = False,
+        sources: Mapping[str, ByteSource] | None = None,
     ) -> Judgement:
         """Build the facts, decide, and say what people still have to do. Records nothing.
+
+        A policy that the release brings along judges too, on the same engines; both must allow.
 
         Args:
             release: what wants to move.
@@ -149,6 +183,11 @@ class Gate:
             now: Unix seconds.
             break_glass: envelope digest of a break-glass that stands for the quorum.
             exposing: a candidate gets more of the traffic.
+            sources: the release's bytes, where it lies open; else its own policy comes from the realm's store.
+
+        Raises:
+            EnvironmentProblem: LF4021 two engines are demanded there, and OPA is not installed; LF4026.
+            PolicyDenied: LF4010 to LF4020 the policy, LF4027 to LF4029 the release's own cannot judge.
         """
         facts = build_facts(
             release=release,
@@ -159,8 +198,15 @@ class Gate:
             now=now,
             break_glass=break_glass,
         )
-        policy = self.policy(environment)
-        decision = decide(facts, policy.ref, policy.evaluate, engines=policy.engines)
+        bundle, own = self.bundle(environment), self.own(release, sources)
+        mode = bundle.mode(environment)
+        if own is not None:
+            mode = strictest(mode, own.bundle.mode(environment))
+        policy = self._policy(bundle, self._engines.for_mode(mode))
+        second = None
+        if own is not None:
+            second = judge_of(own, self._policy(own.bundle, self._outer.for_mode(mode)), policy.ref)
+        decision = decide(facts, policy.ref, policy.evaluate, engines=policy.engines, own=second)
         admission = admit(
             state=state,
             release=release.digest,
@@ -181,7 +227,10 @@ class Gate:
         """The decision as a SLSA VSA; what it was made from is kept in the realm's store for replays."""
         facts, decision = judgement.facts, judgement.decision
         document = dumps(facts)
-        BlobStore(realm.folder / "blobs").put(document)
+        blobs = BlobStore(realm.folder / "blobs")
+        for body in (document, *(one.output for one in decision.unsettled if one.output)):
+            blobs.put(body)
+        own = self.own(release)
         return to_vsa(
             decision,
             assets=[(a.name, a.sha256) for a in release.assets],
@@ -197,6 +246,7 @@ class Gate:
             separation=judgement.admission.separation,
             bundle=keep(realm.folder, self.bundle(decision.environment)),
             waivers=waivers_told(facts, decision.waived),
+            own=blobs.put(encode_files(own.files)) if own is not None else "",
         )
 
     def record(self, realm: Realm, release: Release, judgement: Judgement, now: int) -> Judgement:

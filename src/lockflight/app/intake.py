@@ -31,7 +31,6 @@ from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME
 from lockflight.core.signedby import MakerSignature
 from lockflight.core.statement import SubjectRef
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty
 from lockflight.core.verify.foreign import Mode
 from lockflight.core.verify.leftout import judge_files
 from lockflight.core.verify.package import MISSING, FoundFile, require_equal
@@ -136,7 +135,9 @@ def take_in(
     path = _path(offer.what)
     _check(offer)
     realm = open_realm(home, realm_name)
-    person = realm.actor(actor).principal
+    producer = realm.producer(actor)
+    robot = realm.machine(actor) if actor else None
+    person = (robot or realm.actor(actor)).principal
     gate = Gate(realm)
     started = clock()
     with ExitStack() as stack:
@@ -147,7 +148,9 @@ def take_in(
         signer, signature = _verified(path, described, offer, home=home, realm=realm.name, now=started)
         required = gate.required(release, INTAKE)
         pairs = missing(release, gate.infos, required, realm.state, started)
-        ran = run_checks(home, realm, described, pairs, now=started, workers=workers, progress=progress)
+        ran = run_checks(
+            home, realm, described, pairs, now=started, actor=actor, workers=workers, progress=progress
+        )
         described.recheck()
         now = max(started, clock())
         judgement = gate.judge(
@@ -183,7 +186,7 @@ def take_in(
             signer=signer,
             signature=signature,
         )
-        receipt = realm.append([(intake.statement(), realm.signer(Duty.PRODUCER))])[0]
+        receipt = realm.append([(intake.statement(), producer)])[0]
     return TakenIn(release, intake, receipt, judgement, tuple(ran), realm.name)
 
 
@@ -218,7 +221,9 @@ def _check(offer: Offer) -> None:
     problem = ""
     check_asked(offer.maker)
     if offer.signature is not None and not offer.maker:
-        problem = "--signature says nothing without who must have signed (--key, --certificate-chain or --identity)"
+        problem = (
+            "--signature says nothing without who must have signed (--key, --certificate-chain or --identity)"
+        )
     elif offer.origin and (not _URI.fullmatch(offer.origin) or has_password(offer.origin)):
         problem = "--from takes a URI without spaces and passwords"
     elif offer.licence and not _LICENCE.fullmatch(offer.licence):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
+from lockflight.app.ownpolicy import bring_along
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said, need_role, say
 from lockflight.app.totp import use
@@ -14,6 +15,8 @@ from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment
 from lockflight.core.acts import Approval, Revocation, Scope
 from lockflight.core.admit import DENIERS, prospect
+from lockflight.core.authors import part_in_waivers
+from lockflight.core.changes import Waiver
 from lockflight.core.state import REVOKERS
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import FACTORS
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from lockflight.app.realm import Actor, Realm
     from lockflight.core.release import Release
+    from lockflight.core.state import State
 
 APPROVAL_HOURS = 72
 MAX_HOURS = 24 * 30
@@ -39,6 +43,7 @@ class Answer:
         judgement: the decision that the person saw.
         approval: what was signed.
         since: Unix seconds from which it counts.
+        notices: what the person should know, such as a waiver that they consented to before.
     """
 
     said: Said
@@ -46,6 +51,7 @@ class Answer:
     judgement: Judgement
     approval: Approval
     since: int
+    notices: tuple[str, ...] = ()
 
 
 def approve(  # noqa: PLR0913 - each is an option of the verb
@@ -77,6 +83,7 @@ def approve(  # noqa: PLR0913 - each is an option of the verb
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     need_environment(realm.state, environment)
+    bring_along(release, realm.folder, package)
     judgement = Gate(realm).judge(
         release=release,
         environment=environment,
@@ -108,7 +115,7 @@ def approve(  # noqa: PLR0913 - each is an option of the verb
     said = say(
         realm, person, approval.statement(), f"{verdict} {release.name} {release.version}", code="LF4521"
     )
-    return Answer(said, release, judgement, approval, since)
+    return Answer(said, release, judgement, approval, since, _notices(realm, person, judgement))
 
 
 def _may_approve(
@@ -128,9 +135,8 @@ def _may_approve(
     if state.alone or step is None or not step.quorum:
         return now  # nobody asks for it, and it does no harm
     used = tuple(row.waiver for row in judgement.decision.waived)
-    found = prospect(
-        state=state, approval=approval, key=state.people()[person.principal], now=now, waivers=used
-    )
+    key = state.people()[person.principal]
+    found = prospect(state=state, approval=approval, key=key, now=now, waivers=used)
     if found.why:
         why = found.why.replace("who gave it", person.name)
         if FACTORS.index(approval.factor) < FACTORS.index(step.factor):
@@ -142,12 +148,34 @@ def _may_approve(
                 else "Approve where a security key can be used.",
             )
         roles = " or ".join(seat.role for seat in step.quorum)
+        asked = [d for d, part in part_in_waivers(state, person.principal, used).items() if part == "asked"]
+        if asked and not prospect(state=state, approval=approval, key=key, now=now).why:
+            why = f"they asked for {_waiver_words(state, asked[0])}, on which the decision rests"
         raise PolicyDenied(
             "LF4521",
             f"{person.name} cannot approve {what} for {environment}: {why}.",
             hint=f"Ask another person with the role {roles}: lockflight realm show",
         )
     return found.since
+
+
+def _notices(realm: Realm, person: Actor, judgement: Judgement) -> tuple[str, ...]:
+    """The waivers under the decision in which the person had a part already."""
+    if realm.state.alone:
+        return ()
+    used = sorted({row.waiver for row in judgement.decision.waived})
+    parts = part_in_waivers(realm.state, person.principal, used)
+    told = {"asked": "asked for", "consented": "consented to"}
+    return tuple(
+        f"{person.name} also {told[part]} {_waiver_words(realm.state, digest)}, on which the decision rests."
+        for digest, part in parts.items()
+    )
+
+
+def _waiver_words(state: State, digest: str) -> str:
+    fact = state.proposals[digest].fact
+    about = f" of {fact.rule} {fact.term}".rstrip() if isinstance(fact, Waiver) else ""
+    return f"the waiver {digest[:12]}{about}"
 
 
 def revoke(

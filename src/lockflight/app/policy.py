@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.manifest import parse_manifest
+from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.shape import array, natural, obj, text
+from lockflight.core.toml_lines import MAX_BYTES
 from lockflight.core.words import ENVIRONMENTS
+from lockflight.errors import NotFound
+from lockflight.infra.files import Folder
 from lockflight.policy.coverage import Covered, coverage
 from lockflight.policy.engines.mode import Mode
 from lockflight.policy.engines.pool import Engines
@@ -74,6 +80,28 @@ def bundle_of(folder: Path | None, name: str | None = None) -> Bundle:
         EnvironmentProblem: LF4005 to LF4007 it is no bundle.
     """
     return pack(name or "baseline") if folder is None else read_path(folder)
+
+
+def own_policy(folder: Path) -> tuple[str, Bundle] | None:
+    """The release in a workspace and the policy that it brings along; None where the folder is no workspace.
+
+    Raises:
+        NotFound: LF4024 the release brings none along.
+        InvalidInput: LF0151 to LF0166 its manifest does not read.
+        EnvironmentProblem, NotFound: as `bundle_of`.
+    """
+    manifest = folder / MANIFEST_NAME
+    if not manifest.is_file():
+        return None
+    with Folder(folder) as opened, closing(opened.open(MANIFEST_NAME)) as source:
+        said = parse_manifest(source.read_at(0, MAX_BYTES + 1))
+    if not said.policy:
+        raise NotFound(
+            "LF4024",
+            f"The release {said.name!r} brings no policy of its own along; the realm's alone judges it.",
+            hint="lockflight policy show",
+        )
+    return f"{said.name} {said.version}", read_path(folder / said.policy)
 
 
 def rules(bundle: Bundle) -> list[Rule]:

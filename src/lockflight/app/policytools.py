@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -9,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.app.policy import shared_modules
+from lockflight.app.policysource import is_address, policy_at
+from lockflight.app.realm import Realm
+from lockflight.core.policysig import SUFFIX as SIGNATURE_SUFFIX
+from lockflight.core.policysig import SignedBundle
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.policy.annotations import rule_metadata_file
-from lockflight.policy.archive import SUFFIX, packed
+from lockflight.policy.archive import SUFFIX, archive_bytes, packed
 from lockflight.policy.bundle import RULE_META, Bundle, folder_files, read_bundle
 from lockflight.policy.difference import Change, changes
 from lockflight.policy.engines.pool import Engines
@@ -20,8 +25,10 @@ from lockflight.policy.mutation import Trial, all_mutants, trials
 from lockflight.policy.scaffold import new_bundle
 from lockflight.policy.shipped import pack, pack_files
 from lockflight.policy.sources import files_at, read_path
+from lockflight.signing.oms import make_bundle, sign_statement
 
 if TYPE_CHECKING:
+    from lockflight.app.policysource import Trust
     from lockflight.infra.progress import Progress
 
 #: How a pack is named where a folder or archive could stand.
@@ -161,13 +168,43 @@ def archive(place: str, out: Path) -> Bundle:
     return bundle
 
 
-def difference(before: str, after: str) -> tuple[Bundle, Bundle, tuple[Change, ...]]:
+def sign_archive(home: Path, realm_name: str, actor: str, out: Path, bundle: Bundle) -> tuple[Path, str]:
+    """Sign a written archive with a person's key; the signature lies beside it. Nothing is logged.
+
+    Returns:
+        Where the signature is, and the id of the key.
+
+    Raises:
+        UsageError: LF0111, LF0112 who signs.
+        EnvironmentProblem: LF0905 it cannot be written, LF50xx the realm or the key.
+    """
+    person = Realm(home, realm_name).actor(actor)
+    archive = hashlib.sha256(archive_bytes(out)).hexdigest()
+    said = SignedBundle(bundle.name, bundle.version, bundle.digest, archive)
+    envelope = sign_statement(said.statement(), person.signer)
+    place = out.with_name(out.name + SIGNATURE_SUFFIX)
+    write_file(place, make_bundle(envelope, person.signer.public_key.pem))
+    return place, person.signer.keyid
+
+
+def difference(before: str, after: str, trust: Trust) -> tuple[Bundle, Bundle, tuple[Change, ...]]:
     """Two bundles, and all in which they differ.
+
+    Args:
+        before: as in `files_of`, or an address.
+        after: the same.
+        trust: what can vouch for archives and addresses; folders and packs are read as they are.
 
     Raises:
         NotFound, InvalidInput, EnvironmentProblem: as `bundle_of`.
+        UsageError, VerificationFailed: as `app.policysource.policy_at`.
     """
-    old, new = bundle_of(before), bundle_of(after)
+    old, new = (
+        policy_at(place, trust).bundle
+        if is_address(place) or (trust.key is not None and Path(place).is_file())
+        else bundle_of(place)
+        for place in (before, after)
+    )
     return old, new, changes(old, new)
 
 

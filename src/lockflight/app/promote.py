@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
+from lockflight.app.ownpolicy import bring_along
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import need_role
 from lockflight.app.verify import verify_package
@@ -84,6 +85,7 @@ def promote(
         if promotion is not None:
             return Moved(promotion, held.head, record.index, None, again=True)
     _check_room(held, release, exposure)
+    bring_along(release, realm.folder, package)
     return enter(
         realm,
         release,

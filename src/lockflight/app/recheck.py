@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
+from lockflight.app.ownpolicy import PROBLEMS
 from lockflight.app.realm import Realm
 from lockflight.app.resolve import signed_as
 from lockflight.app.status import speaking
 from lockflight.app.view import need_environment, need_project
 from lockflight.core.trust import Duty
+from lockflight.errors import PolicyDenied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,8 @@ class Rechecked:
         project, environment, slot: where.
         release, version: which.
         exposure: basis points of the traffic that it gets.
-        judgement: recorded; None where the release could not be read back from the log.
+        judgement: recorded; None where the release could not be judged.
+        problem: why it could not be judged; empty where it was.
     """
 
     project: str
@@ -42,6 +45,7 @@ class Rechecked:
     version: str
     exposure: int
     judgement: Judgement | None
+    problem: str = ""
 
     @property
     def at_risk(self) -> bool:
@@ -78,9 +82,7 @@ def recheck(
     deployed = list(_deployed(realm.state, project, environment))
     judged = [_judge(realm, gate, fact, now) for fact, _ in deployed]
     signer = realm.signer(Duty.GATE)
-    statements = [
-        gate.statement(realm, release, judgement, now) for release, judgement in filter(None, judged)
-    ]
+    statements = [gate.statement(realm, *each, now) for each in judged if not isinstance(each, str)]
     receipts = iter(realm.append([(statement, signer) for statement in statements]) if statements else ())
     return [
         Rechecked(
@@ -90,7 +92,8 @@ def recheck(
             release=fact.release,
             version=fact.version,
             exposure=exposure,
-            judgement=replace(each[1], recorded=next(receipts).envelope) if each is not None else None,
+            judgement=None if isinstance(each, str) else replace(each[1], recorded=next(receipts).envelope),
+            problem=each if isinstance(each, str) else "",
         )
         for (fact, exposure), each in zip(deployed, judged, strict=True)
     ]
@@ -107,16 +110,22 @@ def _deployed(state: State, project: str, environment: str) -> Iterator[tuple[Pr
                     yield held, slot.exposures[held.release]
 
 
-def _judge(realm: Realm, gate: Gate, fact: Promotion, now: int) -> tuple[Release, Judgement] | None:
+def _judge(realm: Realm, gate: Gate, fact: Promotion, now: int) -> tuple[Release, Judgement] | str:
+    """The release with what the gate says of it, or why it cannot be judged."""
     release = signed_as(realm.state, fact.release)
     if release is None:
-        return None
-    judgement = gate.judge(
-        release=release,
-        environment=fact.environment,
-        view=realm.view,
-        state=realm.state,
-        requester="",
-        now=now,
-    )
+        return "the log holds no signature of it that reads"
+    try:
+        judgement = gate.judge(
+            release=release,
+            environment=fact.environment,
+            view=realm.view,
+            state=realm.state,
+            requester="",
+            now=now,
+        )
+    except PolicyDenied as error:
+        if error.code not in PROBLEMS:
+            raise
+        return f"{error.message.rstrip('.')} ({error.code})"
     return release, judgement

@@ -25,7 +25,6 @@ from lockflight.core.provenance import Authors, Build, Material, Origin, Run
 from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.statement import SubjectRef
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty
 from lockflight.core.words import INTAKE
 from lockflight.detect.secrets import find_secrets
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, UsageError
@@ -142,7 +141,8 @@ def record(
         realm_name: the realm that is asked.
         step: what to run.
         team: put the record into a team realm; else it stays in the personal one.
-        actor: name of the person who runs it; empty for the only one, or a CI job.
+        actor: name of the person or machine that runs it; empty for the only person, or a CI job. A machine signs
+            with its own key, and counts as its owner.
         clock: Unix seconds.
         environ: where a CI job says what it is.
         stdout_to_stderr: keep standard output for our own result.
@@ -154,6 +154,7 @@ def record(
         NotFound: LF1043 a material or product is not there.
         InvalidInput: LF1044 a material changed, LF1045 the command did not write a product, LF1003, LF1048.
         EnvironmentProblem: LF1041 the command failed, LF1042 it cannot be started; nothing is recorded.
+        PolicyDenied: LF4604 the machine's key expired, before the step or while it ran.
         VerificationFailed: LF72xx the realm's log is not what it must be.
     """
     workspace = Path(os.path.normpath(step.workspace.absolute()))
@@ -161,7 +162,7 @@ def record(
     asked = open_realm(home, realm_name)
     local = not asked.personal and not team
     target = open_realm(home, PERSONAL) if local else asked
-    target.signer(Duty.PRODUCER)  # before the work, not after it
+    target.producer("" if local else actor)  # before the work, not after it
     builder = _builder(asked, actor, environ)
     pinned = [material for word in step.materials if (material := declared(word)) is not None]
     read = hashed(workspace, _material_files(step, workspace), progress=progress)
@@ -201,7 +202,7 @@ def record(
         since=since,
         hardware=hardware,
     )
-    receipt = target.append([(build.statement(), target.signer(Duty.PRODUCER))])[0]
+    receipt = target.append([(build.statement(), target.producer("" if local else actor))])[0]
     return Recorded(build, receipt, target.name, local, tuple(left_out), source.changed)
 
 
@@ -319,7 +320,10 @@ class _Builder:
 
 
 def _builder(asked: Realm, actor: str, environ: Mapping[str, str]) -> _Builder:
-    """Who runs the step: a person of the realm, a CI job (nobody), or somebody whom nobody has named."""
+    """Who runs the step: a person or machine of the realm, a CI job (nobody), or somebody whom nobody has named."""
+    robot = asked.machine(actor) if actor else None
+    if robot is not None:
+        return _Builder(robot.principal, unknown=False)
     try:
         return _Builder(asked.actor(actor).principal, unknown=False)
     except UsageError:

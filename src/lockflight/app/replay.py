@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.app.ownpolicy import judge_of, own_again
 from lockflight.app.resolve import entry_of
 from lockflight.core.capsule import Capsule, Opened, decode_files, facts_fit, open_capsule
 from lockflight.core.claims import claims
 from lockflight.core.dsse import decode
 from lockflight.core.factlog import checkpoint_of, facts_again
 from lockflight.core.fold.run import fold
-from lockflight.core.gate import Decision, StoredDecision, decide
+from lockflight.core.gate import Decision, decide
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.merkle import root as merkle_root
 from lockflight.core.trust import Duty, Trust
+from lockflight.core.unsettled import canonical, said
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.note import KIND_ED25519, NoteKey
+from lockflight.core.vsa import StoredDecision
 from lockflight.errors import LockflightError, NotFound, VerificationFailed
 from lockflight.policy.bundle import read_bundle
 from lockflight.policy.engines.pool import Engines
@@ -26,10 +29,14 @@ from lockflight.signing.oms import make_bundle
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from lockflight.app.ownpolicy import OwnBundle
     from lockflight.app.view import RealmView
+    from lockflight.core.canonical import JsonObject
+    from lockflight.core.gate import OwnJudge
     from lockflight.core.state import FoldEntry, Record
+    from lockflight.policy.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,8 @@ def capsule_of(view: RealmView, word: str) -> Capsule:
     blobs = BlobStore(view.folder / "blobs")
     facts = blobs.get(stored.input_digest)
     files = blobs.get(stored.bundle) if stored.bundle else None
-    if facts is None or files is None:
+    own = blobs.get(stored.own.blob) if stored.own is not None else b""
+    if facts is None or files is None or own is None:
         raise NotFound(
             "LF4560",
             f"What the decision {record.index} was made from is not in this realm's store any more.",
@@ -103,7 +111,8 @@ def capsule_of(view: RealmView, word: str) -> Capsule:
         for r in view.state.records[: record.index]
         if r.effective and isinstance(r.fact, Trust) and (body := view.reader.envelope(r.digest)) is not None
     ]
-    return Capsule(tuple(trust), _proven(view, record), facts, decode_files(files))
+    brought = decode_files(own) if own else {}
+    return Capsule(tuple(trust), _proven(view, record), facts, decode_files(files), brought)
 
 
 def _proven(view: RealmView, record: Record) -> bytes:
@@ -133,6 +142,7 @@ class Replayer:
 
     def __init__(self) -> None:
         self._engines = Engines()
+        self._outer = Engines()  # for what releases bring along, as when it was decided
         self._gates: dict[str, tuple[PolicyGate, ...]] = {}
 
     def replay(self, capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None = None) -> Replay:
@@ -146,6 +156,7 @@ class Replayer:
         Raises:
             VerificationFailed: as `open_capsule`; LF7194.
             EnvironmentProblem: LF4005 to LF4008 the policy does not read or bite, LF4001 no engine.
+            PolicyDenied: LF4028, LF4029 the release's own policy cannot judge.
         """
         opened = open_capsule(capsule, root)
         told = claims(opened.stored, opened.facts)
@@ -154,22 +165,39 @@ class Replayer:
                 "LF7193", f"The decision says something else than its facts about {', '.join(told)}."
             )
         differences = None if entries is None else tuple(_against_log(opened, root, entries))
-        reruns = tuple(_rerun(opened, gate) for gate in self._policies(opened))
-        return Replay(opened, reruns, differences)
+        return Replay(opened, self.rerun(opened), differences)
 
-    def _policies(self, opened: Opened) -> tuple[PolicyGate, ...]:
-        gates = self._gates.get(opened.stored.bundle)
-        if gates is None:
-            bundle = read_bundle(dict(opened.files))
-            gates = tuple(PolicyGate(bundle, engine) for engine in self._engines.installed)
-            self._gates[opened.stored.bundle] = gates
+    def rerun(self, opened: Opened) -> tuple[Rerun, ...]:
+        """What every engine that is here says today about the facts of an opened capsule.
+
+        Raises:
+            VerificationFailed: LF7194 the policy is another than the decision names.
+            EnvironmentProblem: as `replay`.
+        """
+        own = own_again(opened.facts, opened.own, opened.stored.name)
+        return tuple(_rerun(opened, gate, second) for gate, second in self._policies(opened, own))
+
+    def _policies(self, opened: Opened, own: OwnBundle | None) -> list[tuple[PolicyGate, OwnJudge | None]]:
+        """The policy on each engine, with the release's own on the same one."""
+        gates = self._proven(opened.stored.bundle, lambda: read_bundle(dict(opened.files)), self._engines)
         if gates[0].bundle.digest != opened.stored.policy:
             raise VerificationFailed("LF7194", "The policy is not the one that the decision names.")
-        return gates
+        if own is None:
+            return [(gate, None) for gate in gates]
+        bundle = own.bundle
+        pairs = zip(gates, self._proven(own.digest, lambda: bundle, self._outer), strict=True)
+        return [(gate, judge_of(own, second, gate.ref)) for gate, second in pairs]
+
+    def _proven(self, key: str, read: Callable[[], Bundle], engines: Engines) -> tuple[PolicyGate, ...]:
+        if key not in self._gates:
+            bundle = read()
+            self._gates[key] = tuple(PolicyGate(bundle, engine) for engine in engines.installed)
+        return self._gates[key]
 
     def close(self) -> None:
         """End the engines."""
         self._engines.close()
+        self._outer.close()
 
 
 def replay(capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None = None) -> Replay:
@@ -196,22 +224,41 @@ def _against_log(opened: Opened, root: str, entries: Sequence[FoldEntry]) -> lis
         raise VerificationFailed("LF7193", f"The facts of the decision do not read: {error}.") from error
 
 
-def _rerun(opened: Opened, policy: PolicyGate) -> Rerun:
+def _rerun(opened: Opened, policy: PolicyGate, own: OwnJudge | None) -> Rerun:
     stored = opened.stored
     identity = dict(policy.engines[0])
     then = tuple(sorted(identity.items())) in stored.engines
+    if stored.unsettled:
+        output, problem = _said_again(opened, policy, own)
+    else:
+        try:
+            again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines, own=own)
+        except LockflightError as error:
+            output, problem = "", error.message
+        else:
+            output, problem = again.output_digest, ", ".join(_changes(stored, again))
+    return Rerun(identity["name"], identity["version"], identity["sha256"], then, output, problem)
+
+
+def _said_again(opened: Opened, policy: PolicyGate, own: OwnJudge | None) -> tuple[str, str]:
+    """Where engines did not settle: what this one says now, and why that is not what it said."""
+    name = policy.engines[0]["name"]
+    before = next((one for one in opened.stored.unsettled if one.engine == name), None)
+    if before is None:
+        return "", "it took no part when the engines did not settle"
+    asked: dict[str, Callable[[bytes], JsonObject]] = {policy.ref.digest: policy.evaluate}
+    if own is not None:
+        asked[own.ref.digest] = own.evaluate
+    if before.policy not in asked:
+        return "", "the engines did not settle on a policy that the decision does not name"
+    policy.prove()
     try:
-        again = decide(opened.facts, policy.ref, policy.evaluate, engines=policy.engines)
+        now = said(name, canonical(asked[before.policy](opened.document)))
     except LockflightError as error:
-        return Rerun(identity["name"], identity["version"], identity["sha256"], then, "", error.message)
-    return Rerun(
-        identity["name"],
-        identity["version"],
-        identity["sha256"],
-        then,
-        again.output_digest,
-        ", ".join(_changes(stored, again)),
-    )
+        now = said(name, error)
+    # Of an error only the code is compared: its words may name a time or an amount of memory.
+    same = now.sha256 == before.sha256 and now.error.partition(" ")[0] == before.error.partition(" ")[0]
+    return now.sha256, "" if same else f"it says {now.error or 'something else than it said'}"
 
 
 def _changes(stored: StoredDecision, again: Decision) -> Iterable[str]:

@@ -85,6 +85,7 @@ def sign(
         UsageError: LF0131 `out` exists or lies inside the workspace.
         PolicyDenied: LF4602 the person is neither author nor builder.
         InvalidInput: LF1xxx the folder cannot be described.
+        PolicyDenied: LF4028 its own policy is larger than a policy may be.
         EnvironmentProblem: a key or the log cannot be used.
     """
     target = out.absolute()
@@ -105,6 +106,10 @@ def sign(
         with describe(folder, progress=progress) as described:
             release = described.release
             pack(described, draft, progress=progress)
+            if release.policy:
+                from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
+
+                keep_own(release, realm.folder, described.sources)
             described.recheck()
         lent = None if own_key or not has_authority(realm) else short_lived(realm, person.name)
         signer, named = (

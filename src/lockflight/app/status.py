@@ -12,7 +12,7 @@ from lockflight.app.asof import view_at
 from lockflight.app.freeze import Frozen, frozen
 from lockflight.app.proposals import waiting
 from lockflight.app.view import need_project
-from lockflight.core.gate import StoredDecision
+from lockflight.core.vsa import StoredDecision
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.acts import Registration
 from lockflight.core.admit import Obstacle, admit
 from lockflight.core.authors import authors
-from lockflight.core.gate import StoredDecision
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.words import INTAKE
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
+from lockflight.app.ownpolicy import own_of
 from lockflight.app.policies import bundle_in_force
 from lockflight.app.proposals import find
 from lockflight.app.realm import open_realm
+from lockflight.app.resolve import signed
 from lockflight.app.speak import Said, need_role, say
 from lockflight.app.view import need_environment, read_blob
 from lockflight.core.acts import Registration
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from lockflight.app.view import RealmView
     from lockflight.core.canonical import JsonObject
     from lockflight.core.changes import Scope
+    from lockflight.core.release import Release
     from lockflight.core.state import Proposal, State
 
 MAX_DAYS = MAX_WAIVER_S // DAY
@@ -106,7 +109,7 @@ def request(home: Path, realm_name: str, wish: Wish, *, actor: str, now: int) ->
     person = realm.actor(actor)
     if wish.scope.environment:
         need_environment(realm.state, wish.scope.environment)
-    _check_rule(realm, wish.rule, wish.scope.environment)
+    _check_rule(realm, wish.rule, wish.scope)
     _check_words(wish)
     if not 0 < wish.days <= MAX_DAYS or wish.starts + wish.days * DAY > now + MAX_WAIVER_S:
         raise UsageError(
@@ -145,23 +148,43 @@ def ask(
     return said, _standing(realm.view, realm.state.proposals[said.envelope], waiver, now)
 
 
-def rules(realm: Realm, environment: str = "") -> Mapping[str, JsonObject]:
+def rules(realm: Realm, environment: str = "", scope: Scope | None = None) -> Mapping[str, JsonObject]:
     """Every rule of the policies in force: code to metadata; of several that differ, one that may be waived.
 
     Args:
         realm: whose policies.
         environment: where they judge; empty for everywhere.
+        scope: with the rules that signed releases in it bring along, where the realm has none of that code.
     """
     found: dict[str, JsonObject] = {}
     for name in [environment] if environment else realm.state.environments:
         for code, meta in bundle_in_force(realm.folder, realm.state, name).rules.items():
             if code not in found or obj(meta)["waivable"] is True:
                 found[code] = obj(meta)
+    for release in signed(realm.state) if scope is not None else ():
+        if scope is not None and release.policy and _about(scope, release):
+            own = _own_rules(realm, release)
+            found = {**own, **found}
     return found
 
 
-def _check_rule(realm: Realm, code: str, environment: str) -> None:
-    known = rules(realm, environment)
+def _about(scope: Scope, release: Release) -> bool:
+    if scope.kind is Reach.PROJECT:
+        return scope.project == release.name
+    return scope.digest in {release.digest, *release.contents}
+
+
+def _own_rules(realm: Realm, release: Release) -> dict[str, JsonObject]:
+    """Rules of a release's own policy; none where it cannot judge, since then nothing of it can be waived either."""
+    try:
+        own = own_of(release, realm.folder)
+    except PolicyDenied:
+        return {}
+    return {code: obj(meta) for code, meta in own.bundle.rules.items()} if own is not None else {}
+
+
+def _check_rule(realm: Realm, code: str, scope: Scope) -> None:
+    known = rules(realm, scope.environment, scope)
     if code not in known and not NEVER_WAIVED.fullmatch(code):
         raise UsageError(
             "LF0140",
@@ -231,6 +254,63 @@ def listed(
         if isinstance(proposal.fact, Waiver) and (not project or _touches(proposal.fact, project, digests))
     ]
     return view, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Free texts of a waiver, kept beside the log.
+
+    Attributes:
+        reason: why somebody asked.
+        control: what protects meanwhile.
+        kept: whether this realm's store still holds them; they may be erased.
+    """
+
+    reason: str = ""
+    control: str = ""
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a realm knows of the waivers of a project, beside what facts say.
+
+    Attributes:
+        texts: envelope digest to free texts.
+        elsewhere: digests of those that are about other releases or environments.
+    """
+
+    texts: Mapping[str, Texts]
+    elsewhere: frozenset[str]
+
+
+def known_waivers(view: RealmView, project: str, release: str, environment: str) -> Known:
+    """Every waiver that can touch a project, for readers of a decision about one of its releases.
+
+    Args:
+        view: the realm.
+        project: name of the releases.
+        release: digest of the one that was judged.
+        environment: where to; empty for anywhere.
+    """
+    digests = _digests(view.state, project)
+    inside = frozenset({release, *view.state.contents(release)})
+    texts: dict[str, Texts] = {}
+    elsewhere = set()
+    for digest, proposal in view.state.waivers.items():
+        fact = proposal.fact
+        if not isinstance(fact, Waiver):
+            continue
+        scope = fact.scope
+        here = (scope.digest in inside if scope.digest else scope.project == project) and (
+            not environment or scope.environment in {"", environment}
+        )
+        if here:
+            words = read_blob(view.folder, fact.reason)
+            texts[digest] = Texts(str(words.get("reason", "")), str(words.get("control", "")), bool(words))
+        elif _touches(fact, project, digests):
+            elsewhere.add(digest)
+    return Known(texts, frozenset(elsewhere))
 
 
 def _touches(waiver: Waiver, project: str, digests: frozenset[str]) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import said_json
+from lockflight.cli.policy import origin_arguments, trust_of
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 from lockflight.errors import UsageError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def adopt_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy adopt`."""
     _bundle_arguments(parser)
+    origin_arguments(parser)
     parser.add_argument(
         "--env",
         action="append",
@@ -47,17 +49,38 @@ def _bundle(args: argparse.Namespace) -> Bundle:
     return pack(args.pack) if args.pack is not None else read_path(Path(args.bundle))
 
 
+def _vouched(args: argparse.Namespace, run: Run) -> tuple[Bundle, str]:
+    """The bundle, and the id of the key that signed it; a signature that lies beside an archive must hold."""
+    from dataclasses import replace
+
+    from lockflight.app.adopt import people_of
+    from lockflight.app.policysource import policy_at
+
+    if args.pack is not None or args.bundle is None:
+        if args.key is not None or args.signature is not None:
+            raise UsageError(
+                "LF0107", "A pack is part of the installation: nobody signs it.", hint="Leave --key out."
+            )
+        return _bundle(args), ""
+    trust = trust_of(args, run)
+    if trust.key is None:
+        trust = replace(trust, people=people_of(run.home, run.realm))
+    found = policy_at(args.bundle, trust)
+    return found.bundle, found.signed_by
+
+
 def adopt(args: argparse.Namespace, run: Run) -> Reply:
     """Propose that a policy judges from now on."""
     from lockflight.app.adopt import adopt as propose
 
-    bundle = _bundle(args)
+    bundle, signed_by = _vouched(args, run)
     said, adoption, waits = propose(
-        run.home, run.realm, bundle, environments=tuple(args.env), actor=run.actor
+        run.home, run.realm, bundle, environments=tuple(args.env), actor=run.actor, signed_by=signed_by
     )
     result = {
         "policy": {"name": bundle.name, "version": bundle.version, "digest": bundle.digest},
         "environments": list(adoption.environments),
+        "signed_by": signed_by or None,
         "waits": waits,
         **said_json(said),
     }
@@ -69,7 +92,9 @@ def adopt(args: argparse.Namespace, run: Run) -> Reply:
             yield f"{style.look} {clean(said.name)} proposes that {what} judges {where}"
             yield "  nothing has changed yet: it waits for a second person"
             yield f"  next: lockflight review {short(said.envelope)} --as NAME"
-        else:
+        if signed_by:
+            yield f"  signed by the key {short(signed_by)}"
+        if not waits:
             yield f"{style.yes} {what} judges {where} from now on"
 
     return Reply("adoption/v1", result, human)

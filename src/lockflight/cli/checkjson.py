@@ -11,6 +11,8 @@ from lockflight.cli.waived import told
 if TYPE_CHECKING:
     from lockflight.app.check import CheckOutcome
     from lockflight.app.gate import Judgement
+    from lockflight.core.gate import PolicyRef
+    from lockflight.core.vsa import OwnPolicy
 
 
 def check_json(outcome: CheckOutcome) -> dict[str, object]:
@@ -43,6 +45,7 @@ def judgement_json(judgement: Judgement) -> dict[str, object]:
             "version": decision.policy.version,
             "digest": decision.policy.digest,
         },
+        "own_policy": own_json(decision.own),
         "engines": [dict(engine) for engine in decision.engines],
         "input_digest": decision.input_digest,
         "output_digest": decision.output_digest,
@@ -65,3 +68,8 @@ def judgement_json(judgement: Judgement) -> dict[str, object]:
         },
         "recorded": judgement.recorded or None,
     }
+
+
+def own_json(own: PolicyRef | OwnPolicy | None) -> dict[str, str] | None:
+    """The policy that a release brings along, as results name it."""
+    return None if own is None else {"name": own.name, "version": own.version, "digest": own.digest}

@@ -141,3 +141,10 @@ def bullets(lines: Iterable[str], indent: str = "  ") -> Iterable[str]:
     """Lines of text from elsewhere, indented and made safe for a terminal."""
     for line in lines:
         yield indent + clean(line)
+
+
+def own_words(name: str, version: str, digest: str) -> str:
+    """That a second policy judged, for people."""
+    return (
+        f"and the release's own policy {clean(name)} {clean(version)} sha256:{short(digest)}: both must allow"
+    )

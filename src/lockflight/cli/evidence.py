@@ -44,7 +44,7 @@ def add(args: argparse.Namespace, run: Run) -> Reply:
     for name in args.files:
         with _reading(name) as stream:
             data.append((name, stream.read(MAX_STATEMENT_BYTES + 1)))
-    done = record(run.home, run.realm, data)
+    done = record(run.home, run.realm, data, actor=run.actor)
     rows = [
         {"type": s.predicate_type, "subject": s.subjects[0].sha256, "envelope": r.envelope, "index": r.index}
         for s, r in done

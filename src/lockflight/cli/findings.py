@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from lockflight.cli.style import Style
     from lockflight.core.canonical import JsonObject
     from lockflight.core.findings import Finding
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision
     from lockflight.core.ruling import Violation
+    from lockflight.core.vsa import StoredDecision
 
 MOST = 10
 _ORDER = ("critical", "high", "medium", "low", "info")

@@ -10,9 +10,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from lockflight.cli.reports.html import Markup, el, fold, join, name
-from lockflight.cli.reports.pageparts import failures, others, people, waived
+from lockflight.cli.reports.pageparts import failures, others, people
 from lockflight.cli.reports.pagestyle import STYLE
 from lockflight.cli.reports.pagetables import assets, evidence, fingerprints, passed_rules, rejected, yourself
+from lockflight.cli.reports.pagewaivers import waived
 from lockflight.cli.reports.phrases import WORDS, headline, passed, sentence, when
 from lockflight.cli.reports.record import Report, Verdict
 from lockflight.cli.rules import duration

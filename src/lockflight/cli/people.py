@@ -68,6 +68,7 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
         "factor": approval.factor,
         "counts_from": rfc3339(done.since),
         "expires": approval.expires,
+        "notices": list(done.notices),
         **said_json(done.said),
     }
 
@@ -81,6 +82,8 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
             yield f"  with the factor {approval.factor}"
         if done.since > run.now:
             yield f"  {style.look} made by an author, so it counts only from {rfc3339(done.since)} on (small team)"
+        for notice in done.notices:
+            yield f"  {style.look} {clean(notice)}"
         if verdict == "approve":
             yield f"  next: lockflight promote {clean(quoted(args.package))} --to {args.env}"
 

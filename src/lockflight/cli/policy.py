@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from lockflight.app.policysource import Trust
     from lockflight.cli.style import Style
     from lockflight.policy.bundle import Bundle
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy show`."""
     bundle_arguments(parser)
+    origin_arguments(parser)
     parser.add_argument("--env", metavar="ENVIRONMENT", help="only what this environment demands")
 
 
@@ -29,9 +31,57 @@ def bundle_arguments(parser: argparse.ArgumentParser) -> None:
         "bundle",
         nargs="?",
         metavar="BUNDLE",
-        help="folder or .tar.gz of a bundle (default: the shipped baseline)",
+        help="folder or .tar.gz of a bundle, or https://…#sha256=… of one (default: the shipped baseline)",
     )
     parser.add_argument("--pack", metavar="NAME", help="instead: a pack that ships with Lockflight")
+
+
+def origin_arguments(parser: argparse.ArgumentParser, *, signature: bool = True) -> None:
+    """What vouches for a policy from elsewhere."""
+    parser.add_argument("--key", metavar="PUBLIC.pem", help="demand that this key signed the archive")
+    if signature:
+        parser.add_argument(
+            "--signature",
+            metavar="FILE",
+            help="its signature (default: beside it, as FILE.tar.gz.sigstore.json)",
+        )
+    parser.add_argument("--ca", metavar="FILE", help="authorities for https, instead of the system's (PEM)")
+
+
+def trust_of(args: argparse.Namespace, run: Run) -> Trust:
+    """What `origin_arguments` say.
+
+    Raises:
+        UsageError: LF0130 the key cannot be used.
+    """
+    from lockflight.app.policysource import Trust
+    from lockflight.app.verify import public_key
+
+    return Trust(
+        key=public_key(Path(args.key)) if args.key is not None else None,
+        signature=getattr(args, "signature", None) or "",
+        ca=Path(args.ca) if args.ca is not None else None,
+        offline=run.offline,
+    )
+
+
+def vouched_bundle(args: argparse.Namespace, run: Run) -> Bundle:
+    """The bundle that `bundle_arguments` and `origin_arguments` name.
+
+    Raises:
+        UsageError, NotFound, EnvironmentProblem: as `named_bundle`; LF0107 something vouches for a pack.
+        VerificationFailed: as `app.policysource.policy_at`.
+    """
+    from lockflight.app.policysource import is_address, policy_at
+
+    asked = args.key is not None or args.signature is not None
+    if args.pack is None and args.bundle is not None and (asked or is_address(args.bundle)):
+        return policy_at(args.bundle, trust_of(args, run)).bundle
+    if asked:
+        raise UsageError(
+            "LF0107", "A pack is part of the installation: nobody signs it.", hint="Leave --key out."
+        )
+    return named_bundle(args)
 
 
 def named_bundle(args: argparse.Namespace) -> Bundle:
@@ -50,6 +100,13 @@ def named_bundle(args: argparse.Namespace) -> Bundle:
     return bundle_of(Path(args.bundle) if args.bundle is not None else None, args.pack)
 
 
+def of_workspace(args: argparse.Namespace) -> tuple[str, Bundle] | None:
+    """The own policy of the release in a workspace, where the folder that is named is one."""
+    from lockflight.app.policy import own_policy
+
+    return own_policy(Path(args.bundle)) if args.bundle is not None and args.pack is None else None
+
+
 def bundle_json(bundle: Bundle) -> dict[str, object]:
     """A bundle as results name it."""
     return {
@@ -65,11 +122,13 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.policy import demands, rules
     from lockflight.core.times import age
 
-    bundle = named_bundle(args)
+    brought = of_workspace(args)
+    release, bundle = brought if brought is not None else (None, vouched_bundle(args, run))
     found = rules(bundle)
     wanted = [d for d in demands(bundle) if args.env in {None, d.environment}]
     result = {
         "bundle": bundle_json(bundle),
+        "own_policy_of": release,
         "rules": [
             {
                 "code": r.code,
@@ -98,10 +157,12 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
 
     def human(style: Style) -> Iterable[str]:
         yield f"policy {style.bold(bundle.name)} {bundle.version}  sha256:{short(bundle.digest)}"
+        if release is not None:
+            yield f"the own policy of {clean(release)}; the realm's judges too, and both must allow"
         yield ""
         yield from table([[style.bold(r.code), r.effect, r.severity, clean(r.title)] for r in found])
         yield ""
-        yield "Evidence that is demanded, and how old it may be:"
+        yield "Evidence that is demanded, and how old it may be:" if wanted else "It demands no evidence."
         rows = []
         for d in wanted:
             which = "every release" if (d.kind, d.tier) == ("*", "*") else f"kind {d.kind}, tier {d.tier}"
@@ -114,6 +175,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
 def test_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy test`."""
     bundle_arguments(parser)
+    origin_arguments(parser)
     parser.add_argument("--junit", metavar="FILE", help="also write the tests as JUnit XML")
 
 
@@ -121,7 +183,7 @@ def test(args: argparse.Namespace, run: Run) -> Reply:
     """Run the tests of a policy bundle."""
     from lockflight.app.policy import test as try_it
 
-    bundle = named_bundle(args)
+    bundle = vouched_bundle(args, run)
     done = try_it(bundle)
     failed = [t for t in done.tests if t.passed is False]
     reached = sum(len(c.reached) for c in done.coverage)

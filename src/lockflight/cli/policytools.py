@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.policy import bundle_arguments, bundle_json, named_bundle
+from lockflight.cli.policy import bundle_arguments, bundle_json, named_bundle, origin_arguments, trust_of
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 from lockflight.errors import PolicyDenied
@@ -127,19 +127,36 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy bundle`."""
     parser.add_argument("bundle", metavar="BUNDLE", help=_PLACE)
     parser.add_argument("--out", required=True, metavar="FILE.tar.gz", help="file to write")
+    parser.add_argument(
+        "--sign",
+        action="store_true",
+        help="also sign it as a person of the realm, into FILE.tar.gz.sigstore.json",
+    )
 
 
 def pack(args: argparse.Namespace, run: Run) -> Reply:
     """Write a policy as one file."""
-    from lockflight.app.policytools import archive
+    from lockflight.app.policytools import archive, sign_archive
 
     bundle = archive(args.bundle, Path(args.out))
-    result = {"bundle": bundle_json(bundle), "file": args.out, "files": len(bundle.files)}
+    signature = key = ""
+    if args.sign:
+        place, key = sign_archive(run.home, run.realm, run.actor, Path(args.out), bundle)
+        signature = str(place)
+    result = {
+        "bundle": bundle_json(bundle),
+        "file": args.out,
+        "files": len(bundle.files),
+        "signature": signature or None,
+        "signed_by": key or None,
+    }
 
     def human(style: Style) -> Iterable[str]:
         yield f"policy {style.bold(bundle.name)} {bundle.version}, {count(len(bundle.files), 'file')}"
         yield f"sha256:{bundle.digest}"
         yield f"wrote {clean(args.out)}"
+        if signature:
+            yield f"wrote {clean(signature)}, signed with the key {short(key)}"
 
     return Reply("policy-bundle/v1", result, human)
 
@@ -147,14 +164,15 @@ def pack(args: argparse.Namespace, run: Run) -> Reply:
 def diff_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy diff`."""
     parser.add_argument("before", metavar="BEFORE", help=_PLACE)
-    parser.add_argument("after", metavar="AFTER", help=_PLACE)
+    parser.add_argument("after", metavar="AFTER", help=f"{_PLACE}, or https://…#sha256=…")
+    origin_arguments(parser, signature=False)
 
 
 def diff(args: argparse.Namespace, run: Run) -> Reply:
     """What one policy demands that another one does not."""
     from lockflight.app.policytools import difference
 
-    before, after, changes = difference(args.before, args.after)
+    before, after, changes = difference(args.before, args.after, trust_of(args, run))
     result = {
         "before": bundle_json(before),
         "after": bundle_json(after),

@@ -44,7 +44,7 @@ def recheck(args: argparse.Namespace, run: Run) -> Reply:
 def _lines(row: Rechecked, style: Style) -> Iterable[str]:
     what = f"{row.environment}  {clean(row.project)} {clean(row.version)}  sha256:{short(row.release)}"
     if row.judgement is None:
-        yield f"{style.no} {what}  at risk: the log holds no signature of it that reads"
+        yield f"{style.no} {what}  at risk: {clean(row.problem)}"
         return
     decision = row.judgement.decision
     said = f"decision {short(row.judgement.recorded)}"
@@ -80,4 +80,5 @@ def _json(row: Rechecked) -> dict[str, object]:
         "at_risk": row.at_risk,
         "decision": row.judgement.recorded if row.judgement is not None else None,
         "violations": [v.to_json() for v in decision.violations] if decision is not None else [],
+        "problem": row.problem or None,
     }

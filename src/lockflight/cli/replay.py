@@ -83,6 +83,7 @@ def replay(args: argparse.Namespace, run: Run) -> Reply:
         "allowed": stored.allow,
         "decided_at": stored.time_verified,
         "policy": stored.policy,
+        "own_policy": stored.own_digest or None,
         "basis": stored.basis,
         "output": stored.output_digest,
         "engines": [
@@ -138,6 +139,8 @@ def _lines(done: Replay, style: Style) -> Iterable[str]:
     yield f"{style.bold(clean(stored.name))} for {stored.environment}: {verdict} at {stored.time_verified}"
     yield f"  {style.yes} signed by the gate of {clean(done.opened.trust.name)}, and in its log"
     yield f"  {style.yes} facts {short(stored.input_digest)} and policy {short(stored.policy)} are those that it names"
+    if stored.own is not None:
+        yield f"  {style.yes} the release's own policy {short(stored.own.digest)} is the one that its facts name"
     if done.differences is not None:
         places = ", ".join(done.differences)
         yield (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import left_to_people, quoted, release_line, typeable, with_names
+from lockflight.cli.common import left_to_people, own_words, quoted, release_line, typeable, with_names
 from lockflight.cli.findings import MOST, behind, finding_lines
 from lockflight.cli.rules import rule_lines
 from lockflight.cli.style import clean, count, short, table
@@ -116,6 +116,8 @@ def _one(
     yield style.dim(
         f"  policy {policy.name} {policy.version} sha256:{short(policy.digest)}, basis {short(decision.basis)}"
     )
+    if decision.own is not None:
+        yield style.dim(f"  {own_words(decision.own.name, decision.own.version, decision.own.digest)}")
     yield ""
     yield from _people(environment, judgement, folder, style, local=local)
     if judgement.recorded:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `verify`."""
-    parser.add_argument("package", metavar="PACKAGE", help="the signed package or model (a folder; a file of others)")
+    parser.add_argument(
+        "package", metavar="PACKAGE", help="the signed package or model (a folder; a file of others)"
+    )
     maker_arguments(parser, key="check against this public key (PEM) alone, without a realm or log")
     parser.add_argument("--env", metavar="ENVIRONMENT", help="the environment must hold it now")
 

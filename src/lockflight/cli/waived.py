@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.style import clean, count, short
-from lockflight.core.gate import waivers_told
 from lockflight.core.shape import array, obj, text
+from lockflight.core.vsa import waivers_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -55,6 +55,29 @@ def authors(
     return frozenset(found - {""})
 
 
+def part_in_waivers(state: State, principal: str, waivers: Iterable[str]) -> dict[str, str]:
+    """The part that a human had in waivers: envelope digest to `asked` or `consented`.
+
+    Who asked is an author of every release that needs the waiver. Who consented is none, and yet has spoken before.
+
+    Args:
+        state: the fold.
+        principal: any account of the human.
+        waivers: envelope digests.
+    """
+    human = state.human(principal)
+    found: dict[str, str] = {}
+    for digest in waivers:
+        proposal = state.proposals.get(digest)
+        if proposal is None:
+            continue
+        if human in {proposal.human, state.human(proposal.proposer)}:
+            found[digest] = "asked"
+        elif proposal.consented and human == state.human(proposal.decided_by):
+            found[digest] = "consented"
+    return found
+
+
 def _concerns(fact: Adoption | LadderChange, environment: str) -> bool:
     return isinstance(fact, LadderChange) or not fact.environments or environment in fact.environments
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.canonical import JsonObject, dumps, loads_object
 from lockflight.core.dsse import b64, decode
-from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.shape import array, obj
 from lockflight.core.trust import Duty, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_logged
 from lockflight.core.verify.envelope import open_envelope
 from lockflight.core.verify.keys import PublicKey, load_der
 from lockflight.core.verify.log import clock_name
+from lockflight.core.vsa import StoredDecision, parse_vsa
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
@@ -42,24 +42,27 @@ class Capsule:
         decision: the decision's envelope with its log entry, as a bundle of the form of `model.sig`.
         facts: canonical facts v1.
         files: path to content of the policy bundle.
+        own: name to content of the assets that make up the release's own policy; empty where it has none.
     """
 
     trust: tuple[bytes, ...]
     decision: bytes
     facts: bytes
     files: Mapping[str, bytes]
+    own: Mapping[str, bytes] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Canonical JSON."""
-        return dumps(
-            {
-                "schema": SCHEMA,
-                "trust": [base64.b64encode(one).decode() for one in self.trust],
-                "decision": base64.b64encode(self.decision).decode(),
-                "facts": base64.b64encode(self.facts).decode(),
-                "files": base64.b64encode(encode_files(self.files)).decode(),
-            }
-        )
+        document: JsonObject = {
+            "schema": SCHEMA,
+            "trust": [base64.b64encode(one).decode() for one in self.trust],
+            "decision": base64.b64encode(self.decision).decode(),
+            "facts": base64.b64encode(self.facts).decode(),
+            "files": base64.b64encode(encode_files(self.files)).decode(),
+        }
+        if self.own:
+            document["own"] = base64.b64encode(encode_files(self.own)).decode()
+        return dumps(document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Opened:
         facts: what was judged, parsed.
         document: the same as the bytes that were judged.
         files: path to content of the policy bundle.
+        own: name to content of the assets of the release's own policy; empty where it has none.
         logged_at: Unix seconds of the checkpoint that the proof leads to; the entry is not younger.
     """
 
@@ -82,6 +86,7 @@ class Opened:
     facts: JsonObject
     document: bytes
     files: Mapping[str, bytes]
+    own: Mapping[str, bytes]
     logged_at: int
 
 
@@ -114,12 +119,16 @@ def parse_capsule(data: bytes) -> Capsule:
     """
     raw = loads_object(data, what="capsule", max_bytes=MAX_BYTES, max_values=MAX_VALUES)
     try:
-        if raw["schema"] != SCHEMA or set(raw) != {"schema", "trust", "decision", "facts", "files"}:
+        known = {"schema", "trust", "decision", "facts", "files"}
+        if raw["schema"] != SCHEMA or set(raw).difference({"own"}) != known:
             raise ValueError(f"not of the form {SCHEMA}")
         trust = tuple(b64(item) for item in array(raw["trust"]))
         if not trust or len(trust) > MAX_TRUST:
             raise ValueError("no trust statement, or too many")
-        return Capsule(trust, b64(raw["decision"]), b64(raw["facts"]), decode_files(b64(raw["files"])))
+        own = decode_files(b64(raw["own"])) if "own" in raw else {}
+        if "own" in raw and not own:
+            raise ValueError("an own policy without files")
+        return Capsule(trust, b64(raw["decision"]), b64(raw["facts"]), decode_files(b64(raw["files"])), own)
     except (KeyError, TypeError, ValueError) as error:
         raise _not_one(error) from error
 
@@ -166,7 +175,22 @@ def open_capsule(capsule: Capsule, root: str) -> Opened:
         raise VerificationFailed("LF7193", "The facts are not in canonical form.")
     if hashlib.sha256(encode_files(capsule.files)).hexdigest() != stored.bundle:
         raise VerificationFailed("LF7194", "The policy is not the one that the decision names.")
-    return Opened(stored, bundle.envelope.digest, trust, facts, capsule.facts, capsule.files, point.timestamp)
+    named = stored.own.blob if stored.own is not None else ""
+    if (hashlib.sha256(encode_files(capsule.own)).hexdigest() if capsule.own else "") != named:
+        raise VerificationFailed(
+            "LF7194",
+            "The release's own policy is not the one that the decision names, or one of both is missing.",
+        )
+    return Opened(
+        stored,
+        bundle.envelope.digest,
+        trust,
+        facts,
+        capsule.facts,
+        capsule.files,
+        capsule.own,
+        point.timestamp,
+    )
 
 
 def _trust(envelopes: Sequence[bytes], root: str) -> Trust:

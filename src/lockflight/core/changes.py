@@ -93,6 +93,7 @@ class Adoption:
         environments: where it judges; empty for everywhere.
         prev: envelope digest of the last effective adoption; empty for the first.
         realm: root digest.
+        signed_by: id of the key whose signature of the bundle held when it was proposed; empty where nobody signed.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Adoption:
     environments: tuple[str, ...]
     prev: str
     realm: str
+    signed_by: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the person's key."""
@@ -112,6 +114,8 @@ class Adoption:
             "prev": self.prev,
             "realm": self.realm,
         }
+        if self.signed_by:
+            predicate["signedBy"] = self.signed_by
         return st.Statement(st.POLICY, (st.SubjectRef(self.name, self.bundle),), predicate)
 
 
@@ -130,6 +134,7 @@ def parse_adoption(statement: st.Statement) -> Adoption:
         environments=texts(raw["environments"]),
         prev=text(raw["prev"]),
         realm=hex64(raw["realm"]),
+        signed_by=hex64(raw["signedBy"]) if "signedBy" in raw else "",
     )
     return _same(result, result.statement(), statement)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.gate import waivers_told
+from lockflight.core.ownpolicy import own_in_facts
 from lockflight.core.shape import array, obj, text
+from lockflight.core.vsa import waivers_told
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import StoredDecision
+    from lockflight.core.vsa import StoredDecision
 
 
 def attestations(facts: JsonObject) -> list[str]:
@@ -37,6 +38,7 @@ def claims(stored: StoredDecision, facts: JsonObject) -> list[str]:
         "assets": (sorted(stored.assets), sorted(assets)),
         "evidence": (list(stored.attestations), attestations(facts)),
         "waivers": ({key: sorted(value) for key, value in stored.waivers}, told),
+        "the release's own policy": (stored.own_digest, own_in_facts(facts)),
         "separation of duties": (stored.separation, obj(facts["realm"])["separation"]),
     }
     return [name for name, (said, held) in pairs.items() if said != held]

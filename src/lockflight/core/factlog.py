@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.changes import WaiverKind
 from lockflight.core.factprov import asset_labels, provenance_rows
 from lockflight.core.facts import evidence_row, realm_fact, release_fact, state_fact
+from lockflight.core.ownpolicy import own_from_json, own_json
 from lockflight.core.release import Asset, Dependency, Reference, Release
 from lockflight.core.scanfact import ScanFact
 from lockflight.core.shape import array, hex64, natural, obj, text
@@ -50,7 +51,11 @@ def facts_again(state: State, facts: JsonObject) -> JsonObject:
     return {
         **facts,
         "realm": realm_fact(state, text(obj(facts["realm"])["checkpoint"]), environment),
-        "release": {**release_fact(release, asset_labels(state, release)), "digest": digest},
+        "release": {
+            **release_fact(release, asset_labels(state, release)),
+            "digest": digest,
+            **_own(state, digest, release),
+        },
         "evidence": {
             check: [_row(state, check, obj(row), now) for row in array(rows)]
             for check, rows in obj(facts["evidence"]).items()
@@ -66,6 +71,14 @@ def facts_again(state: State, facts: JsonObject) -> JsonObject:
         ),
         "state": state_fact(state, release, digest, project, environment, now),
     }
+
+
+def _own(state: State, digest: str, release: Release) -> JsonObject:
+    """The own policy as the signature in the log has it, where that is another than the facts say."""
+    signed = state.own_policy(digest)
+    return (
+        {} if signed in {None, release.policy_digest} else {"policy": own_json(release.policy, signed or "")}
+    )
 
 
 def _named(facts: JsonObject) -> str:
@@ -99,4 +112,5 @@ def _release(said: JsonObject) -> Release:
         dependencies=tuple(
             Dependency(**{k: text(v) for k, v in obj(d).items()}) for d in array(said["depends"])
         ),
+        policy=own_from_json(said["policy"])[0] if "policy" in said else "",
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.gate import StoredDecision
 from lockflight.core.provenance import Origin, Provenance
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.words import INTAKE
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.admit import separation
 from lockflight.core.check import Grain, Status, base_name, subjects
 from lockflight.core.factprov import asset_labels, provenance_rows
+from lockflight.core.ownpolicy import own_json
 from lockflight.core.state import Record, State, scan_of
 from lockflight.core.times import rfc3339, unix
 from lockflight.core.waivers import waiver_facts
@@ -90,8 +91,10 @@ def realm_fact(state: State, checkpoint: str, environment: str) -> JsonObject:
 
 
 def release_fact(release: Release, provenance: Mapping[str, str]) -> JsonObject:
-    """How facts show a release: with the origin of each asset."""
+    """How facts show a release: with the origin of each asset, and its own policy if it has one."""
+    own: JsonObject = {"policy": own_json(release.policy, release.policy_digest)} if release.policy else {}
     return {
+        **own,
         "digest": release.digest,
         "name": release.name,
         "version": release.version,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.check import Grain, Status
 from lockflight.core.findings import Severity
+from lockflight.core.ownpolicy import own_in_facts
 from lockflight.core.shape import array, hex64, integer, natural, obj, text
 from lockflight.core.times import unix
 from lockflight.core.waivers import STANDINGS
@@ -130,6 +131,8 @@ def _release(value: JsonValue) -> None:
     _at("references", release, lambda v: _each(v, _reference))
     _at("depends", release, lambda v: _each(v, _depends))
     _at("views", release, obj)
+    if "policy" in release:
+        _at("policy", release, lambda _: own_in_facts({"release": release}))
 
 
 def _asset(value: JsonValue) -> None:

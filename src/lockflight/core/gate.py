@@ -2,7 +2,8 @@
 
 The policy proposes, this module disposes: the facts must have their shape, the output must read strictly, every rule
 that the bundle demands must have been evaluated and must have a result, and `allow` is computed again. Whatever does
-not fit is a denial. The decision is recorded as a SLSA Verification Summary Attestation v1.
+not fit is a denial. A policy that the release brings along judges the same facts beside the realm's, and both must
+allow. The decision is recorded as a SLSA Verification Summary Attestation v1 (`core.vsa`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.core import statement as st
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.findings import Severity
+from lockflight.core.ownpolicy import own_in_facts
 from lockflight.core.ruling import (
     InBasis,
     RuleResult,
@@ -25,8 +26,8 @@ from lockflight.core.ruling import (
     in_order,
     parse_ruling,
 )
-from lockflight.core.shape import array, hex64, natural, obj, text, texts
-from lockflight.core.times import unix
+from lockflight.core.shape import array, natural, obj, text
+from lockflight.core.unsettled import Said, Unsettled
 from lockflight.core.waived import objection
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 
     from lockflight.core.canonical import JsonObject, JsonValue
 
-#: Our fields in the predicate of a VSA stand under this key: the specification asks for a URI.
-EXTENSION = "https://lockflight.dev/gate/v1"
-SLSA_VERSION = "1.1"
+
+#: How the codes of Lockflight itself begin.
+OURS = "LF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class PolicyRef:
         digest: SHA-256 of the bundle, 64 hex digits.
         required_rules: codes of the rules without whose result nothing is allowed.
         waivable: codes of the rules whose failure a waiver may take away.
+        rules: code and name of every rule.
     """
 
     name: str
@@ -56,6 +58,20 @@ class PolicyRef:
     digest: str
     required_rules: frozenset[str]
     waivable: frozenset[str] = frozenset()
+    rules: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnJudge:
+    """The policy that a release brings along, and what evaluates it.
+
+    Attributes:
+        ref: which policy; its digest is that of the release's assets.
+        evaluate: canonical facts in, policy output out.
+    """
+
+    ref: PolicyRef
+    evaluate: Callable[[bytes], JsonObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +84,20 @@ class Decision:
         warnings: what does not deny.
         waived: violations that waivers take away.
         rules: every rule result, passing ones too.
-        basis: SHA-256 of canonical {policy digest, rule results with terms and values, waivers used}; without
-            times and evidence digests, so that approvals survive a repetition with the same outcome.
+        basis: SHA-256 of canonical {policy digest, rule results with terms and values, waivers used}, and the own
+            policy's digest where there is one; without times and evidence digests, so that approvals survive a
+            repetition with the same outcome.
         policy: which policy judged.
+        own: the release's own policy, which judged too; None where it has none.
         engines: name, version and library digest of the engines that evaluated.
         input_digest: SHA-256 of the canonical facts.
-        output_digest: SHA-256 of the canonical output.
+        output_digest: SHA-256 of the canonical output; of the list of both where two policies judged.
         environment: where to.
         release: release digest.
         name: release name.
         evaluated: codes of the rules that ran.
         skipped: codes of the rules that do not apply here.
+        unsettled: what each engine said, where they gave no ruling that both stand for; then this denies.
     """
 
     allow: bool
@@ -96,6 +115,8 @@ class Decision:
     name: str
     evaluated: tuple[str, ...]
     skipped: tuple[str, ...]
+    own: PolicyRef | None = None
+    unsettled: tuple[Said, ...] = ()
 
 
 def decide(
@@ -104,17 +125,22 @@ def decide(
     evaluate: Callable[[bytes], JsonObject],
     *,
     engines: Iterable[Mapping[str, str]] = (),
+    own: OwnJudge | None = None,
 ) -> Decision:
     """Judge the facts of one release for one environment.
+
+    Where two engines do not settle on one ruling, that is a decision too: a denial that keeps what each said.
 
     Args:
         facts: facts v1.
         policy: which policy `evaluate` holds.
         evaluate: canonical facts in, policy output out.
         engines: identities of the engines behind `evaluate`.
+        own: the policy that the release brings along; it can only add to what speaks against.
 
     Raises:
-        PolicyDenied: LF4014 the facts have another shape, LF4011 the output has, and what `evaluate` raises.
+        PolicyDenied: LF4014 the facts have another shape, LF4011 the output has, LF4029 the own policy's rules are
+            taken, and what `evaluate` raises.
     """
     try:
         check_facts(facts)
@@ -124,33 +150,114 @@ def decide(
             "LF4014", f"The facts about this release cannot be judged: {error}.", hint="lockflight doctor"
         ) from error
     release = obj(facts["release"])
-    output = evaluate(document)
+    answers: tuple[Said, ...] = ()
     try:
-        ruling = parse_ruling(output)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PolicyDenied(
-            "LF4011",
-            f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
-            hint="lockflight policy test BUNDLE",
-        ) from error
-    violations = in_order((*ruling.violations, *_doubts(ruling, policy, facts)))
+        rulings, doubts = _rulings(facts, document, (policy, evaluate), own)
+    except Unsettled as error:
+        rulings, doubts, answers = (error.ruling(),), [], error.answers
+    outputs: list[JsonValue] = [one.to_json() for one in rulings]
+    ruling = joined(*rulings)
+    violations = in_order((*ruling.violations, *doubts))
+    output: JsonValue = outputs if len(outputs) > 1 else outputs[0]
     return Decision(
         allow=ruling.allow and not violations,
         violations=violations,
         warnings=ruling.warnings,
         waived=ruling.waived,
         rules=ruling.rules,
-        basis=basis(policy.digest, ruling.rules, ruling.waived, violations),
+        basis=basis(
+            policy.digest, ruling.rules, ruling.waived, violations, own.ref.digest if own is not None else ""
+        ),
         policy=policy,
         engines=tuple(dict(engine) for engine in engines),
         input_digest=hashlib.sha256(document).hexdigest(),
-        output_digest=hashlib.sha256(dumps(ruling.to_json())).hexdigest(),
+        output_digest=hashlib.sha256(dumps(output)).hexdigest(),
         environment=text(facts["environment"]),
         release=text(release["digest"]),
         name=text(release["name"]),
         evaluated=ruling.evaluated,
         skipped=ruling.skipped,
+        own=own.ref if own is not None else None,
+        unsettled=answers,
     )
+
+
+def _rulings(
+    facts: JsonObject,
+    document: bytes,
+    realms: tuple[PolicyRef, Callable[[bytes], JsonObject]],
+    own: OwnJudge | None,
+) -> tuple[tuple[Ruling, ...], list[Violation]]:
+    """What the realm's policy says, and the release's own where it has one, with the gate's doubts about both."""
+    policy, evaluate = realms
+    first = _ruling(policy, evaluate, document)
+    doubts = _doubts(first, policy, facts)
+    if own_in_facts(facts) != (own.ref.digest if own is not None else ""):
+        doubts.append(
+            _doubt(
+                "LF4031", "own-policy", "policy", "The release's own policy did not judge, or another did."
+            )
+        )
+    if own is None:
+        return (first,), doubts
+    check_apart(policy, own.ref)
+    second = _ruling(own.ref, own.evaluate, document)
+    return (first, second), [*doubts, *_doubts(second, own.ref, facts), *_strays(second, own.ref)]
+
+
+def check_apart(policy: PolicyRef, own: PolicyRef) -> None:
+    """See that an own policy speaks of rules that nobody else speaks of: by code and by name.
+
+    Raises:
+        PolicyDenied: LF4029 it does not.
+    """
+    codes_, names = dict(policy.rules), {name for _, name in policy.rules}
+    for code, name in own.rules:
+        if code in codes_ or name in names or code.upper().startswith(OURS):
+            what = f"name {name!r}" if name in names else f"code {code!r}"
+            whose = "Lockflight's" if code.upper().startswith(OURS) else f"the policy {policy.name}'s"
+            raise PolicyDenied(
+                "LF4029",
+                f"The release's own policy {own.name} has a rule of the {what}, which is {whose}.",
+                hint="Give the rule a code and a name of its own, then: lockflight policy lint BUNDLE --write",
+            )
+
+
+def joined(*rulings: Ruling) -> Ruling:
+    """What policies say together: all that each says, and yes only if all do."""
+    return Ruling(
+        allow=all(one.allow for one in rulings),
+        violations=in_order(row for one in rulings for row in one.violations),
+        warnings=in_order(row for one in rulings for row in one.warnings),
+        waived=in_order(row for one in rulings for row in one.waived),
+        rules=in_order(row for one in rulings for row in one.rules),
+        evaluated=tuple(sorted({code for one in rulings for code in one.evaluated})),
+        skipped=tuple(sorted({code for one in rulings for code in one.skipped})),
+    )
+
+
+def _strays(ruling: Ruling, own: PolicyRef) -> list[Violation]:
+    """An own policy speaks of its own rules only: it passes, waives and skips nothing for anybody else."""
+    said = {*ruling.evaluated, *ruling.skipped}
+    for rows in (ruling.rules, ruling.violations, ruling.warnings, ruling.waived):
+        said |= codes(rows)
+    return [
+        _doubt("LF4030", "own-policy", code, "The release's own policy speaks of a rule that is not its own.")
+        for code in sorted(said - {code for code, _ in own.rules})
+    ]
+
+
+def _ruling(policy: PolicyRef, evaluate: Callable[[bytes], JsonObject], document: bytes) -> Ruling:
+    try:
+        return parse_ruling(evaluate(document))
+    except Unsettled as error:
+        raise error.about(policy.digest) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyDenied(
+            "LF4011",
+            f"The policy {policy.name} {policy.version} returned something that is not a decision: {error}.",
+            hint="lockflight policy test BUNDLE",
+        ) from error
 
 
 def _doubts(ruling: Ruling, policy: PolicyRef, facts: JsonObject) -> list[Violation]:
@@ -207,9 +314,13 @@ def _doubt(code: str, rule: str, term: str, msg: str) -> Violation:
 
 
 def basis(
-    policy: str, rules: Iterable[RuleResult], waived: Iterable[Waived], violations: Iterable[Violation]
+    policy: str,
+    rules: Iterable[RuleResult],
+    waived: Iterable[Waived],
+    violations: Iterable[Violation],
+    own: str = "",
 ) -> str:
-    """SHA-256 (hex) of what approvals are bound to.
+    """SHA-256 (hex) of what approvals are bound to; with the digest of the own policy where one judged.
 
     A result that a stranger can change (`none`) stays out, unless it denies.
     """
@@ -221,8 +332,11 @@ def basis(
     ]
     # By their bytes: a term may have a number in one result and a word in another, which do not compare.
     results.sort(key=dumps)
-    waivers = sorted([w.code, w.term, w.waiver] for w in waived)
-    return hashlib.sha256(dumps({"policy": policy, "results": results, "waivers": waivers})).hexdigest()
+    used: list[JsonValue] = [list(row) for row in sorted((w.code, w.term, w.waiver) for w in waived)]
+    document: JsonObject = {"policy": policy, "results": results, "waivers": used}
+    if own:
+        document["own"] = own
+    return hashlib.sha256(dumps(document)).hexdigest()
 
 
 def required(data: JsonObject, environment: str, kind: str, tier: str) -> dict[str, int]:
@@ -251,245 +365,3 @@ def required(data: JsonObject, environment: str, kind: str, tier: str) -> dict[s
             hint="lockflight policy test BUNDLE",
         ) from error
     return result
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDecision:
-    """A decision as its VSA records it.
-
-    Attributes:
-        release, name, environment, allow, basis, input_digest, output_digest, rules, violations, warnings, waived,
-            evaluated, skipped, engines: as in `Decision`.
-        assets: name and SHA-256 of every asset, as further subjects.
-        oms_root: what OMS tools show as the release's digest; empty if unknown.
-        bundle: SHA-256 of the blob with the policy's files; that with the facts is named by `input_digest`.
-        waivers: envelope digests of waivers by standing: used, unused, pending, expired, …
-        policy: digest of the policy bundle.
-        policy_uri, resource_uri, verifier: URIs.
-        versions: versions of what verified.
-        time_verified: RFC 3339 Z.
-        attestations: envelope digests of all evidence that was read.
-        separation: `none` in a personal realm, else `people`.
-    """
-
-    release: str
-    name: str
-    environment: str
-    allow: bool
-    basis: str
-    policy: str
-    policy_uri: str
-    resource_uri: str
-    verifier: str
-    versions: tuple[tuple[str, str], ...]
-    time_verified: str
-    attestations: tuple[str, ...]
-    separation: str
-    input_digest: str
-    output_digest: str
-    engines: tuple[tuple[tuple[str, str], ...], ...]
-    rules: tuple[RuleResult, ...]
-    violations: tuple[Violation, ...]
-    warnings: tuple[Violation, ...]
-    waived: tuple[Waived, ...]
-    evaluated: tuple[str, ...]
-    skipped: tuple[str, ...]
-    assets: tuple[tuple[str, str], ...] = ()
-    oms_root: str = ""
-    bundle: str = ""
-    waivers: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """SLSA results: no track was judged, so the highest level that may be claimed is none; or `FAILED`."""
-        if not self.allow:
-            return ("FAILED",)
-        return ("SLSA_BUILD_LEVEL_UNEVALUATED", f"LOCKFLIGHT_{self.environment.upper()}")
-
-    def statement(self) -> st.Statement:
-        """The statement to sign with the gate key (SLSA VSA v1)."""
-        ruling = Ruling(
-            self.allow, self.violations, self.warnings, self.waived, self.rules, self.evaluated, self.skipped
-        )
-        extension: JsonObject = {
-            "environment": self.environment,
-            "basis": self.basis,
-            "separation": self.separation,
-            "inputDigest": {"sha256": self.input_digest},
-            "outputDigest": {"sha256": self.output_digest},
-            "engines": [dict(engine) for engine in self.engines],
-            "capsule": {"facts": self.input_digest, "bundle": self.bundle},
-            "waivers": {standing: list(digests) for standing, digests in self.waivers},
-            "ruling": ruling.to_json(),
-        }
-        predicate: JsonObject = {
-            "verifier": {"id": self.verifier, "version": dict(self.versions)},
-            "timeVerified": self.time_verified,
-            "resourceUri": self.resource_uri,
-            "policy": {"uri": self.policy_uri, "digest": {"sha256": self.policy}},
-            "inputAttestations": [
-                {"uri": f"lockflight:evidence@sha256:{digest}", "digest": {"sha256": digest}}
-                for digest in self.attestations
-            ],
-            "verificationResult": "PASSED" if self.allow else "FAILED",
-            "verifiedLevels": list(self.levels),
-            "slsaVersion": SLSA_VERSION,
-            EXTENSION: extension,
-        }
-        others = (("omsRoot", self.oms_root),) if self.oms_root else ()
-        subjects = [st.SubjectRef(self.name, self.release, others)]
-        subjects += [st.SubjectRef(name, digest) for name, digest in self.assets]
-        return st.Statement(st.VSA, tuple(subjects), predicate)
-
-
-def to_vsa(  # noqa: PLR0913 - the fields of a VSA that the decision itself cannot know
-    decision: Decision,
-    *,
-    assets: Iterable[tuple[str, str]],
-    verifier: str,
-    versions: Mapping[str, str],
-    time_verified: str,
-    resource_uri: str,
-    policy_uri: str,
-    attestations: Iterable[str],
-    separation: str,
-    oms_root: str = "",
-    bundle: str = "",
-    waivers: Mapping[str, Iterable[str]] | None = None,
-) -> st.Statement:
-    """The SLSA VSA v1 statement of a decision; denied ones are recorded too.
-
-    Args:
-        decision: what was decided.
-        assets: name and SHA-256 of every asset.
-        verifier: URI of who verified.
-        versions: versions of what verified.
-        time_verified: RFC 3339 Z.
-        resource_uri: URI of the release.
-        policy_uri: URI of the policy bundle.
-        attestations: envelope digests of all evidence in the facts; the specification wants every one.
-        separation: `none` or `people`.
-        oms_root: what OMS tools show as the release's digest.
-        bundle: SHA-256 of the blob with the policy's files.
-        waivers: standing to the envelope digests of the waivers of the facts, as `waivers_told` sorts them.
-    """
-    return StoredDecision(
-        release=decision.release,
-        name=decision.name,
-        environment=decision.environment,
-        allow=decision.allow,
-        basis=decision.basis,
-        policy=decision.policy.digest,
-        policy_uri=policy_uri,
-        resource_uri=resource_uri,
-        verifier=verifier,
-        versions=tuple(sorted(versions.items())),
-        time_verified=time_verified,
-        attestations=tuple(sorted(set(attestations))),
-        separation=separation,
-        input_digest=decision.input_digest,
-        output_digest=decision.output_digest,
-        engines=tuple(tuple(sorted(engine.items())) for engine in decision.engines),
-        rules=decision.rules,
-        violations=decision.violations,
-        warnings=decision.warnings,
-        waived=decision.waived,
-        evaluated=decision.evaluated,
-        skipped=decision.skipped,
-        assets=tuple(assets),
-        oms_root=oms_root,
-        bundle=bundle,
-        waivers=tuple((key, tuple(sorted(value))) for key, value in sorted((waivers or {}).items())),
-    ).statement()
-
-
-def parse_vsa(statement: st.Statement) -> StoredDecision:
-    """Read a decision back, strictly: only what `to_vsa` would write.
-
-    Raises:
-        KeyError, TypeError, ValueError: another shape, or a basis or verdict that its own rules contradict.
-    """
-    raw = statement.predicate
-    extension = obj(raw[EXTENSION])
-    verifier, policy = obj(raw["verifier"]), obj(raw["policy"])
-    ruling = parse_ruling(obj(extension["ruling"]))
-    main, *assets = statement.subjects
-    result = StoredDecision(
-        release=main.sha256,
-        name=main.name,
-        environment=text(extension["environment"]),
-        allow=ruling.allow,
-        basis=hex64(extension["basis"]),
-        policy=_sha256(policy),
-        policy_uri=text(policy["uri"]),
-        resource_uri=text(raw["resourceUri"]),
-        verifier=text(verifier["id"]),
-        versions=_pairs(verifier["version"]),
-        time_verified=text(raw["timeVerified"]),
-        attestations=tuple(_sha256(obj(item)) for item in array(raw["inputAttestations"])),
-        separation=text(extension["separation"]),
-        input_digest=hex64(obj(extension["inputDigest"])["sha256"]),
-        output_digest=hex64(obj(extension["outputDigest"])["sha256"]),
-        engines=tuple(_pairs(engine) for engine in array(extension["engines"])),
-        rules=ruling.rules,
-        violations=ruling.violations,
-        warnings=ruling.warnings,
-        waived=ruling.waived,
-        evaluated=ruling.evaluated,
-        skipped=ruling.skipped,
-        assets=tuple((s.name, s.sha256) for s in assets),
-        oms_root=dict(main.others).get("omsRoot", ""),
-        bundle=_digest_or_none(obj(extension["capsule"])["bundle"]),
-        waivers=tuple(
-            (standing, tuple(hex64(digest) for digest in array(rows)))
-            for standing, rows in sorted(obj(extension["waivers"]).items())
-        ),
-    )
-    unix(result.time_verified)
-    if result.allow and (result.violations or texts(raw["verifiedLevels"]) != result.levels):
-        raise ValueError("a verdict that its own violations contradict")
-    if basis(result.policy, result.rules, result.waived, result.violations) != result.basis:
-        raise ValueError("a basis that its own rule results contradict")
-    if result.statement() != statement:
-        raise ValueError("unknown or altered fields")
-    return result
-
-
-def waivers_told(facts: JsonObject, used: Iterable[Waived]) -> dict[str, list[str]]:
-    """Every waiver of the facts that is about this release, by what became of it.
-
-    Args:
-        facts: facts v1.
-        used: what the decision waived.
-
-    Returns:
-        `used`, `unused` (active and not needed), `pending`, `expired` and so on to envelope digests; without those
-        that are about other releases.
-    """
-    taken = {row.waiver for row in used}
-    release = obj(facts["release"])
-    inside = {text(obj(a)["digest"]) for a in array(release["assets"])} | {text(release["digest"])}
-    told: dict[str, list[str]] = {}
-    for item in array(facts["waivers"]):
-        waiver = obj(item)
-        scope, digest = obj(waiver["scope"]), text(waiver["digest"])
-        here = scope["environment"] in {"", facts["environment"]}
-        about = scope["digest"] in inside if scope["digest"] else scope["project"] == facts["project"]
-        if digest in taken:
-            told.setdefault("used", []).append(digest)
-        elif here and about:
-            status = text(waiver["status"])
-            told.setdefault("unused" if status == "active" else status, []).append(digest)
-    return told
-
-
-def _digest_or_none(value: JsonValue) -> str:
-    return hex64(value) if value else ""
-
-
-def _sha256(value: JsonObject) -> str:
-    return hex64(obj(value["digest"])["sha256"])
-
-
-def _pairs(value: JsonValue) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((key, text(item)) for key, item in obj(value).items()))

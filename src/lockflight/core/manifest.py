@@ -5,11 +5,12 @@
     [[exclude]]          files = [patterns], reason
     [[references]]       role, name, uri, digest = "sha256:…" or a dated version; licence, context
     [[depends]]          name, digest = "sha256:…" (pinned) or environment = "staging" (following)
+    [policy]             bundle: a folder or .tar.gz of the release whose rules must hold beside the realm's
     [realm]              url, name: a hint, believed only if the root digest comes from elsewhere
 
-Nothing under check configures its own judge: keys that try to name policy, trust, waivers or thresholds
-change nothing and become notices (LF1030). Any other unknown key is an error, so a typing error never
-drops a rule.
+A policy of its own can only make a release harder to let in (`core.gate`). Nothing under check configures its own
+judge: keys that try to name policies, trust, waivers or thresholds change nothing and become notices (LF1030). Any
+other unknown key is an error, so a typing error never drops a rule.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lockflight.core.globs import Glob, parse_glob
+from lockflight.core.ownpolicy import ARCHIVE, is_place
 from lockflight.core.release import MANIFEST_NAME, NAME_PATTERN, VERSION_PATTERN, Dependency, Reference
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.toml_lines import Path, Toml, over_budget, read_toml
-from lockflight.core.words import ENVIRONMENTS, REFERENCE_ROLES, Kind, Role, Tier
+from lockflight.core.words import ENVIRONMENTS, OWN_ROLES, REFERENCE_ROLES, Kind, Role, Tier
 from lockflight.errors import InvalidInput
 
 MAX_RULES = 2_000
@@ -52,6 +54,7 @@ SECTIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"role", "name", "uri"}),
     ),
     "depends": (frozenset({"name", "digest", "environment"}), frozenset({"name"})),
+    "policy": (frozenset({"bundle"}), frozenset({"bundle"})),
     "realm": (frozenset({"url", "name"}), frozenset()),
 }
 LISTS = frozenset({"assets", "exclude", "references", "depends"})
@@ -59,7 +62,7 @@ LISTS = frozenset({"assets", "exclude", "references", "depends"})
 #: Keys, at any level, by which a repository would configure its own judge (`-` and `_` alike, case ignored).
 JUDGE_KEYS = frozenset(
     """
-    policy policies trust trusted gate gates rule rulesets rules waiver waivers waive severity
+    policies trust trusted gate gates rule rulesets rules waiver waivers waive severity
     severities threshold thresholds check checks scan scans scanner scanners root roots root_digest
     key keys pin pins log witness witnesses grant grants quorum approval approvals approver
     approvers identity identities admin admins plugin plugins ignore ignores skip disable disabled
@@ -112,7 +115,7 @@ class RealmHint:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What `lockflight.toml` says."""
+    """What `lockflight.toml` says; `policy` is the place of the release's own policy, empty for none."""
 
     name: str
     version: str
@@ -123,6 +126,7 @@ class Manifest:
     references: tuple[Reference, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     realm: RealmHint = field(default_factory=RealmHint)
+    policy: str = ""
     notices: tuple[Notice, ...] = ()
 
 
@@ -141,7 +145,7 @@ def parse_manifest(data: bytes | str, *, where: str = MANIFEST_NAME) -> Manifest
     Raises:
         InvalidInput: LF0151 not TOML, LF0152 over budget, LF0153 unknown key, LF0154 wrong type, LF0155
             missing or empty, LF0156 role, LF0157 kind, LF0158 tier, LF0159 name or version, LF0160 pattern,
-            LF0161 reference, LF0162 dependency, LF0163 realm, LF0164 a name twice.
+            LF0161 reference, LF0162 dependency, LF0163 realm, LF0164 a name twice, LF0166 the own policy's place.
     """
     return _Reader(read_toml(data, where=where), where).manifest()
 
@@ -172,6 +176,7 @@ class _Reader:
         kind = self._word(head, "kind", [k.value for k in Kind], "LF0157")
         tier = self._word(head, "tier", [t.value for t in Tier], "LF0158")
         assets = tuple(self._asset(t) for t in self._tables("assets", top))
+        own = self._own(top)
         excludes = tuple(self._exclude(t) for t in self._tables("exclude", top))
         references = tuple(self._reference(t) for t in self._tables("references", top))
         dependencies = tuple(self._dependency(t) for t in self._tables("depends", top))
@@ -180,11 +185,12 @@ class _Reader:
             version=version,
             kind=Kind(kind),
             tier=Tier(tier),
-            assets=assets,
+            assets=assets if own is None else (*assets, own[1]),
             excludes=excludes,
             references=references,
             dependencies=dependencies,
             realm=self._realm(top),
+            policy="" if own is None else own[0],
             notices=tuple(sorted(self.notices, key=lambda n: (n.line, n.message))),
         )
 
@@ -250,6 +256,22 @@ class _Reader:
             )
             return Dependency(name=name, digest=digest)
         return Dependency(name=name, environment=self._word(table, "environment", ENVIRONMENTS, "LF0162"))
+
+    def _own(self, top: dict[str, object]) -> tuple[str, AssetRule] | None:
+        """The place of the own policy, and the rule that makes its files assets."""
+        if "policy" not in top:
+            return None
+        table = self._table(("policy",), top["policy"])
+        place = self._string(table, "bundle")
+        if not is_place(place):
+            raise self._error(
+                "LF0166",
+                ("policy", "bundle"),
+                f"bundle = {place[:120]!a} is not usable",
+                f'Name a folder or {ARCHIVE} of the workspace: bundle = "policy".',
+            )
+        pattern = parse_glob(place if place.endswith(ARCHIVE) else f"{place}/**")
+        return place, AssetRule(Role.RELEASE_POLICY, (pattern,), self.toml.line(table.path))
 
     def _realm(self, top: dict[str, object]) -> RealmHint:
         if "realm" not in top:
@@ -361,8 +383,8 @@ class _Reader:
         return value
 
     def _role(self, table: _Table) -> Role:
-        # The manifest's own role belongs to the manifest alone.
-        words = [r.value for r in Role if r is not Role.RELEASE_MANIFEST]
+        # Files get these roles by what they are, never by a rule.
+        words = [r.value for r in Role if r not in OWN_ROLES]
         return Role(self._word(table, "role", words, "LF0156"))
 
     def _globs(self, table: _Table) -> tuple[Glob, ...]:

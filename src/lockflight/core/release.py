@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
 from lockflight.core.merkle import leaf_hash, root
 from lockflight.core.names import check_names
+from lockflight.core.ownpolicy import inside, own_digest, own_from_json, own_json
 from lockflight.core.shape import array, hex64, natural, obj, text
 from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InvalidInput, VerificationFailed
@@ -105,7 +106,10 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything that one signature covers. `assets[0]` is `lockflight.toml`; the rest is in code point order."""
+    """Everything that one signature covers. `assets[0]` is `lockflight.toml`; the rest is in code point order.
+
+    `policy` is the place of the release's own policy among its assets, a folder or an archive; empty for none.
+    """
 
     name: str
     version: str
@@ -114,6 +118,7 @@ class Release:
     assets: tuple[Asset, ...]
     references: tuple[Reference, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
+    policy: str = ""
     _cache: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -146,6 +151,16 @@ class Release:
         """The asset of that name, or None."""
         return next((a for a in self.assets if a.name == name), None)
 
+    @property
+    def policy_assets(self) -> tuple[Asset, ...]:
+        """The files of its own policy."""
+        return tuple(a for a in self.assets if a.role is Role.RELEASE_POLICY)
+
+    @property
+    def policy_digest(self) -> str:
+        """Digest of its own policy, 64 hex digits; empty where it has none."""
+        return own_digest(self.policy, ((a.name, a.sha256) for a in self.assets)) if self.policy else ""
+
     def view(self, name: str) -> str:
         """Domain-separated Merkle root (64 hex) of one fixed view; names are those of `VIEWS`."""
         roles = VIEWS[name]
@@ -176,7 +191,7 @@ class Release:
             "blake3": asset.blake3,
         }
         if asset.name == MANIFEST_NAME:
-            annotations["release"] = {
+            said: JsonObject = {
                 "name": self.name,
                 "version": self.version,
                 "kind": self.kind.value,
@@ -184,6 +199,9 @@ class Release:
                 "references": [r.to_json() for r in self.references],
                 "dependencies": [d.to_json() for d in self.dependencies],
             }
+            if self.policy:
+                said["policy"] = own_json(self.policy, self.policy_digest)
+            annotations["release"] = said
         return {
             "name": asset.name,
             "algorithm": "sha256",
@@ -222,12 +240,13 @@ def make_release(
     assets: Iterable[Asset],
     references: Iterable[Reference] = (),
     dependencies: Iterable[Dependency] = (),
+    policy: str = "",
 ) -> Release:
     """Order the assets, check their names and build the release.
 
     Raises:
         InvalidInput: LF1010 to LF1019 for names (see `core.names`), LF1020 without assets beside the manifest,
-            LF1021 without the manifest.
+            LF1021 without the manifest, LF1022 its own policy has no files, or others have their role.
     """
     ordered = sorted(assets, key=lambda a: (a.name != MANIFEST_NAME, a.name))
     outside = tuple(sorted(references, key=lambda r: (r.role.value, r.name)))
@@ -250,6 +269,7 @@ def make_release(
             f"The release {name!r} is empty: no file and no reference beside {MANIFEST_NAME}.",
             hint=f"Name files under [[assets]] in {MANIFEST_NAME}, or run lockflight init DIR.",
         )
+    _check_policy(name, policy, ordered)
     return Release(
         name=name,
         version=version,
@@ -258,6 +278,25 @@ def make_release(
         assets=tuple(ordered),
         references=outside,
         dependencies=tuple(sorted(dependencies, key=lambda d: d.name)),
+        policy=policy,
+    )
+
+
+def _check_policy(name: str, place: str, assets: Iterable[Asset]) -> None:
+    """The files of the own policy are those at its place, all of them and no others."""
+    there = {a.name for a in assets if place and inside(place, a.name)}
+    marked = {a.name for a in assets if a.role is Role.RELEASE_POLICY}
+    if there == marked and bool(there) == bool(place):
+        return
+    what = (
+        f"has no file in {place!r}, where its own policy should be"
+        if not there
+        else f"holds {min(there ^ marked)!r}, of which it is not clear whether it belongs to its own policy"
+    )
+    raise InvalidInput(
+        "LF1022",
+        f"The release {name!r} {what}.",
+        hint=f"lockflight policy new our-rules --out {place or 'policy'} makes a policy to start from.",
     )
 
 
@@ -325,6 +364,7 @@ def _parse(body: JsonObject) -> Release:
         dependencies=[
             Dependency(**{k: text(v) for k, v in obj(d).items()}) for d in array(header["dependencies"])
         ],
+        policy=own_from_json(header["policy"])[0] if "policy" in header else "",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.acts import FULL_EXPOSURE
 from lockflight.core.canonical import dumps
+from lockflight.core.ownpolicy import own_digest, own_from_json
 from lockflight.core.shape import array, hex64, obj, text
 from lockflight.core.times import unix
 from lockflight.core.trust import Duty, Environment, RealmKey, RealmKind, Trust
@@ -97,11 +98,13 @@ class Signed:
         contents: SHA-256 of every file and reference descriptor in it, and what references and dependencies are
             pinned to.
         header: name, version, kind and tier, as they were signed; empty where another tool signed.
+        policy: digest of the release's own policy; empty where it has none.
     """
 
     release: str
     contents: frozenset[str]
     header: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @dataclass(slots=True)
@@ -318,6 +321,11 @@ class State:
         signed = next((r.fact for r in self.signatures.get(release, [])), None)
         return signed.contents if isinstance(signed, Signed) else frozenset()
 
+    def own_policy(self, release: str) -> str | None:
+        """Digest of the policy that a release brings along: empty for none, None where it was never signed here."""
+        signed = next((r.fact for r in self.signatures.get(release, [])), None)
+        return signed.policy if isinstance(signed, Signed) else None
+
     def revocation_of(self, release: str) -> tuple[Revocation, Record] | None:
         """The revocation that hits a release: its own, or that of anything in it."""
         if not self.revoked:
@@ -369,6 +377,22 @@ def header(statement: st.Statement) -> tuple[str, ...]:
         if said is not None:
             return tuple(text(obj(said)[key]) for key in ("name", "version", "kind", "tier"))
     return ()
+
+
+def own_policy(statement: st.Statement) -> str:
+    """Digest of the own policy in the statement that signs a release; empty where it has none.
+
+    Raises:
+        KeyError, TypeError, ValueError: another shape, or a digest that is not that of its assets.
+    """
+    resources = [obj(item) for item in array(statement.predicate["resources"])]
+    said = next((n["release"] for r in resources if "release" in (n := obj(r.get("annotations", {})))), None)
+    if said is None or "policy" not in obj(said):
+        return ""
+    place, digest = own_from_json(obj(said)["policy"])
+    if own_digest(place, ((text(r["name"]), hex64(r["digest"])) for r in resources)) != digest:
+        raise ValueError("its own policy has another digest than its files")
+    return digest
 
 
 def scan_of(record: Record) -> ScanFact:

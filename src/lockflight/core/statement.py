@@ -31,6 +31,7 @@ GRANT = BASE + "grant/v1"
 REGISTRATION = BASE + "registration/v1"
 ENVIRONMENT = BASE + "environment/v1"
 POLICY = BASE + "policy/v1"
+POLICY_BUNDLE = BASE + "policy-bundle/v1"
 WAIVER = BASE + "waiver/v1"
 FREEZE = BASE + "freeze/v1"
 REVIEW = BASE + "review/v1"
@@ -53,6 +54,7 @@ SHORT_NAMES = {
     REGISTRATION: "registration",
     ENVIRONMENT: "environment",
     POLICY: "policy",
+    POLICY_BUNDLE: "policy-bundle",
     WAIVER: "waiver",
     FREEZE: "freeze",
     REVIEW: "review",

@@ -9,6 +9,7 @@ class Role(StrEnum):
     """What an asset is for."""
 
     RELEASE_MANIFEST = "release-manifest"
+    RELEASE_POLICY = "release-policy"
     MODEL_WEIGHTS = "model-weights"
     ADAPTER = "adapter"
     ARCHITECTURE_CONFIG = "architecture-config"
@@ -100,12 +101,16 @@ REFERENCE_ROLES = frozenset(
     }
 )
 
+#: Roles that the manifest gives by itself: to its own file, and to those of its `[policy]`.
+OWN_ROLES = frozenset({Role.RELEASE_MANIFEST, Role.RELEASE_POLICY})
+
 #: Roles of files that a loader turns into a running model.
 MODEL_ROLES = frozenset(
     {Role.MODEL_WEIGHTS, Role.ADAPTER, Role.EMBEDDING_MODEL, Role.TOKENIZER, Role.ARCHITECTURE_CONFIG}
 )
 
-#: The fixed views: which roles decide behaviour, make up the software, are data. Documentation is in none.
+#: The fixed views: which roles decide behaviour, make up the software, are data.
+#: Documentation and the release's own policy are in none.
 VIEWS: dict[str, frozenset[Role]] = {
     "behaviour": frozenset(
         {

@@ -49,6 +49,17 @@ def archive_files(path: Path) -> dict[str, bytes]:
         InvalidInput: it is a link or no regular file.
         NotFound: LF1009 there is no such folder.
     """
+    return unpacked(archive_bytes(path))
+
+
+def archive_bytes(path: Path) -> bytes:
+    """The bytes of an archive that may hold a bundle.
+
+    Raises:
+        EnvironmentProblem: LF4005 it is larger than any; LF5xxx it cannot be read.
+        InvalidInput: it is a link or no regular file.
+        NotFound: LF1009 there is no such folder.
+    """
     with Folder(path.parent) as folder:
         source = folder.open(path.name)
         try:
@@ -58,7 +69,7 @@ def archive_files(path: Path) -> dict[str, bytes]:
             source.check()
         finally:
             source.close()
-    return unpacked(body)
+    return body
 
 
 def unpacked(body: bytes) -> dict[str, bytes]:

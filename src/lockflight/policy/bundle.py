@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lockflight.core.canonical import dumps, loads_strict
 from lockflight.core.gate import PolicyRef
 from lockflight.core.names import check_names
+from lockflight.core.ownpolicy import files_digest
 from lockflight.core.shape import array, obj, text, texts
 from lockflight.errors import EnvironmentProblem, LockflightError
 from lockflight.infra.files import FileKind, Folder
@@ -107,7 +108,8 @@ class Bundle:
     def ref(self) -> PolicyRef:
         """What `core.gate` knows of it."""
         waivable = frozenset(code for code, meta in self.rules.items() if obj(meta)["waivable"] is True)
-        return PolicyRef(self.name, self.version, self.digest, self.required_rules, waivable)
+        named = tuple((code, text(obj(meta)["rule"])) for code, meta in sorted(self.rules.items()))
+        return PolicyRef(self.name, self.version, self.digest, self.required_rules, waivable, named)
 
     @property
     def rules(self) -> JsonObject:
@@ -176,7 +178,7 @@ def folder_files(path: Path) -> dict[str, bytes]:
 
 def bundle_digest(files: Mapping[str, str]) -> str:
     """SHA-256 (hex) of a bundle from the SHA-256 (hex) of each file by path."""
-    return hashlib.sha256(dumps([[path, files[path]] for path in sorted(files)])).hexdigest()
+    return files_digest(files)
 
 
 def read_bundle(files: Mapping[str, bytes]) -> Bundle:

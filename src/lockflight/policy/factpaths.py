@@ -12,10 +12,10 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from lockflight.policy.lint import TEST_SUFFIX, Issue
-from lockflight.policy.tokens import Kind, tokens
+from lockflight.policy.tokens import Kind, Token, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 INPUT = "input"
 
@@ -34,8 +34,58 @@ def lint_facts(sources: Mapping[str, str]) -> tuple[Issue, ...]:
     )
 
 
+def facts_read(sources: Mapping[str, str], code: str) -> tuple[frozenset[tuple[str, ...]], ...]:
+    """The facts that a rule can read, as paths below `input`.
+
+    Args:
+        sources: path to text of the judging modules.
+        code: of the rule; the modules that name it are taken to hold it.
+
+    Returns:
+        What its own modules read, then what else the modules read that they reach. A path ends where a variable
+        begins, and what lies below it is read with it.
+    """
+    words = {path: list(tokens(source)) for path, source in sources.items()}
+    named_in = (f'"{code}"', f"`{code}`")
+    own = {path for path, found in words.items() if any(t.text in named_in for t in found)} or set(words)
+    reached, fresh = set(own), set(own)
+    while fresh:
+        named = {name for path in fresh for name in _packages_named(words[path])}
+        fresh = {
+            path
+            for path, found in words.items()
+            if path not in reached and any(_meets(_package(found), name) for name in named)
+        }
+        reached |= fresh
+    direct = frozenset(p for path in own for _, p in _references(words[path]))
+    return direct, frozenset(p for path in reached for _, p in _references(words[path])) - direct
+
+
+def _package(found: Sequence[Token]) -> tuple[str, ...]:
+    named = (found[i + 1].parts for i, token in enumerate(found[:-1]) if token.text == "package")
+    return ("data", *next(named, ()))
+
+
+def _packages_named(found: Iterable[Token]) -> set[tuple[str, ...]]:
+    return {tuple(t.parts) for t in found if t.kind is Kind.PATH and t.parts[0] == "data"}
+
+
+def _meets(package: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    """Whether a path can lead into a package: it may go on below it, or end above it in a variable."""
+    shared = min(len(package), len(name))
+    return len(name) > 1 and package[:shared] == name[:shared]
+
+
 def _module(path: str, source: str) -> Iterator[Issue]:
-    found = list(tokens(source))
+    for line, parts in _references(list(tokens(source))):
+        stranger = unknown(list(parts))
+        if stranger:
+            words = ".".join((INPUT, *parts))
+            yield Issue(path, line, f"{words} is no path of facts v1: there is no {stranger}")
+
+
+def _references(found: Sequence[Token]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Line and path below `input` of each reference to facts."""
     aliases = {INPUT: [INPUT]}
     for i, token in enumerate(found):
         before = found[i - 1].text if i else ""
@@ -50,9 +100,7 @@ def _module(path: str, source: str) -> Iterator[Issue]:
         if start is None or before in {"as", "package"}:
             continue
         parts = token.parts if before == "import" else [*start, *token.parts[1:]]
-        stranger = unknown(parts[1:])
-        if stranger:
-            yield Issue(path, token.line, f"{'.'.join(parts)} is no path of facts v1: there is no {stranger}")
+        yield token.line, tuple(parts[1:])
 
 
 def unknown(parts: list[str]) -> str:
@@ -71,6 +119,24 @@ def unknown(parts: list[str]) -> str:
             # An object of any shape: whatever lies below it may be there.
             return ""
     return ""
+
+
+def allowed_values(parts: Sequence[str]) -> tuple[str, ...]:
+    """The words that may stand at a path of facts v1, indices left out; empty where any may."""
+    place = _rows(_schema())
+    for part in parts:
+        below = place.get("properties", {}).get(part, place.get("additionalProperties"))
+        if not isinstance(below, dict):
+            return ()
+        place = _rows(below)
+    return tuple(word for word in place.get("enum", ()) if isinstance(word, str))
+
+
+def _rows(place: dict[str, Any]) -> dict[str, Any]:
+    place = _resolved(place)
+    while "items" in place:
+        place = _resolved(place["items"])
+    return place
 
 
 def _resolved(place: dict[str, Any]) -> dict[str, Any]:

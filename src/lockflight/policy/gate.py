@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.ruling import Ruling, parse_ruling
+from lockflight.core.unsettled import Unsettled
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.policy.patch import patched
 
@@ -66,7 +67,11 @@ class PolicyGate:
         """
         if self._proven:
             return
-        failures = [f"{name}: {why}" for name, why in self.bites(every=False).items() if why]
+        try:
+            failures = [f"{name}: {why}" for name, why in self.bites(every=False).items() if why]
+        except Unsettled as error:
+            # About the fixtures of the bundle, not about anything that anybody asked: no decision comes of it.
+            raise PolicyDenied(error.code, error.message, hint=error.hint, details=error.details) from error
         if failures:
             raise EnvironmentProblem(
                 "LF4008",

@@ -36,7 +36,9 @@ def foreign(hash_type="sha256"):
         hash_type
     ]
     files = tuple(ForeignFile(n, digest(b)) for n, b in sorted(FILES.items()))
-    return ForeignManifest("m", "", hash_type, files, ("evil.py",), False, "", Maker("key", signer().public_key))
+    return ForeignManifest(
+        "m", "", hash_type, files, ("evil.py",), False, "", Maker("key", signer().public_key)
+    )
 
 
 def codes(problems):

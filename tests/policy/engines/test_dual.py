@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from lockflight.core.canonical import dumps
 from lockflight.core.gate import decide
 from lockflight.core.ports import PolicyEngine
+from lockflight.core.unsettled import canonical
 from lockflight.errors import EnvironmentProblem, LockflightError, PolicyDenied
 from lockflight.policy.bundle import baseline
-from lockflight.policy.engines.dual import KEPT, DualEngine, canonical, difference, same
+from lockflight.policy.engines.dual import KEPT, DualEngine, difference, same
 from lockflight.policy.gate import PolicyGate
 from tests.policy import factories as f
 

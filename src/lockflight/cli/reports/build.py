@@ -9,6 +9,7 @@ from lockflight.app.explain import entries
 from lockflight.app.gate import exit_code
 from lockflight.cli.common import left_to_people, with_names
 from lockflight.cli.findings import behind_rules
+from lockflight.cli.reports.changes import changes, tried
 from lockflight.cli.reports.record import (
     Failure,
     Passed,
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
 
     from lockflight.app.check import CheckOutcome
     from lockflight.app.decision import Recorded
+    from lockflight.app.remedies import Remedies
     from lockflight.app.view import RealmView
+    from lockflight.app.waivers import Known
+    from lockflight.cli.reports.record import Change
     from lockflight.core.admit import Admission
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import Decision, StoredDecision
+    from lockflight.core.gate import Decision, PolicyRef
     from lockflight.core.ruling import Violation
+    from lockflight.core.vsa import OwnPolicy, StoredDecision
 
 _VERDICTS = {0: Verdict.ALLOWED, 10: Verdict.DENIED, 11: Verdict.INCOMPLETE}
 
@@ -61,6 +66,7 @@ def report_of_check(outcome: CheckOutcome, environment: str, folder: str) -> Rep
         folder=folder,
         people=_people(judgement.admission, (), now, outcome.names),
         waivers=[obj(w) for w in array(facts["waivers"])],
+        known=outcome.waivers.get(environment),
         rejected=_rejected(map(obj, array(facts["rejected"]))),
         proof=Proof(
             realm=outcome.realm,
@@ -75,17 +81,19 @@ def report_of_check(outcome: CheckOutcome, environment: str, folder: str) -> Rep
             basis=decision.basis,
             facts=decision.input_digest,
             output=decision.output_digest,
+            own=_own(decision.own),
         ),
     )
 
 
-def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
+def report_of_record(view: RealmView, recorded: Recorded, now: int, found: Remedies | None = None) -> Report:
     """The report of a decision in the log.
 
     Args:
         view: the realm.
         recorded: the decision.
         now: Unix seconds, for what people still have to do.
+        found: what would have changed it; None where nobody looked.
     """
     stored, admission = recorded.stored, recorded.admission
     counted = {*admission.counted, *admission.approvals}
@@ -119,6 +127,9 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
         people=_held(view, stored, _people(admission, tuple(said), rfc3339(now), view.names())),
         rejected=_rejected(recorded.rejected),
         waivers=recorded.waivers,
+        known=recorded.known,
+        changed=changes(found, recorded.facts),
+        tried=tuple(tried(found)) if found is not None and found.rows else (),
         unread=recorded.unread,
         proof=Proof(
             realm=view.name,
@@ -133,6 +144,7 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int) -> Report:
             basis=stored.basis,
             facts=stored.input_digest,
             output=stored.output_digest,
+            own=_own(stored.own),
         ),
     )
 
@@ -151,6 +163,9 @@ def _report(  # noqa: PLR0913 - what the two sources of a report do not share
     rejected: tuple[Rejected, ...],
     proof: Proof,
     waivers: Sequence[JsonObject] = (),
+    known: Known | None = None,
+    changed: Mapping[tuple[str, str], Change] | None = None,
+    tried: tuple[str, ...] = (),
     unread: tuple[str, ...] = (),
 ) -> Report:
     titles = {code: entry.title for code, entry in entries("4").items()}
@@ -159,7 +174,8 @@ def _report(  # noqa: PLR0913 - what the two sources of a report do not share
     def failure(said: Violation) -> Failure:
         command = command_for(said, environment, folder or "DIR")
         findings = tuple(found.get((said.code, said.term), ()))
-        return Failure(titles.get(said.code, said.rule), said, findings, command)
+        change = (changed or {}).get((said.code, said.term))
+        return Failure(titles.get(said.code, said.rule), said, findings, command, change)
 
     return Report(
         name=decision.name,
@@ -172,8 +188,14 @@ def _report(  # noqa: PLR0913 - what the two sources of a report do not share
         decided_at=decided_at,
         failures=tuple(map(failure, decision.violations)),
         warnings=tuple(map(failure, decision.warnings)),
-        waived=tuple(waived_row(w, titles, waivers, names) for w in decision.waived),
-        idle=tuple(idle_waivers(decision.waived, waivers)),
+        waived=tuple(waived_row(w, titles, waivers, names, known) for w in decision.waived),
+        idle=tuple(
+            idle_waivers(
+                decision.waived, waivers, {(r.code, r.term) for r in decision.rules if r.passed}, names
+            )
+        ),
+        elsewhere=len(known.elsewhere) if known is not None else 0,
+        tried=tried,
         passed=tuple(Passed(titles.get(r.code, r.rule), r) for r in decision.rules if r.passed),
         skipped=decision.skipped,
         people=people,
@@ -221,3 +243,7 @@ def _people(admission: Admission, said: tuple[Said, ...], as_of: str, names: Map
 
 def _engines(engines: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str, str], ...]:
     return tuple((e["name"], e["version"], e.get("sha256", "")) for e in engines)
+
+
+def _own(own: PolicyRef | OwnPolicy | None) -> tuple[str, str, str] | None:
+    return None if own is None else (own.name, own.version, own.digest)

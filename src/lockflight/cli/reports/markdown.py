@@ -61,6 +61,12 @@ def _lines(report: Report) -> Iterable[str]:
         f" {code(short(proof.policy_digest))}, basis {code(short(proof.basis))}, decided"
         f" {text(when(report.decided_at))}, {recorded}."
     )
+    if proof.own is not None:
+        name, version, digest = proof.own
+        yield (
+            f"The release brings its own policy {code(f'{name} {version}')} {code(short(digest))} along;"
+            " both must allow."
+        )
     if report.folder:
         yield ""
         yield f"Again: {code(f'lockflight check {quoted(report.folder)} --env {report.environment}')}"

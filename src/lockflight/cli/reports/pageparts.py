@@ -1,4 +1,4 @@
-"""What a decision's page says first: why not, what was waived, what people still have to do."""
+"""What a decision's page says first: why not, what would change it, what people still have to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockflight.cli.style import count, short
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lockflight.cli.reports.record import Failure, Report, WaivedRow
+    from lockflight.cli.reports.record import Failure, Report
     from lockflight.core.findings import Finding
 
 #: Rows of a table, and findings behind one rule; what is left out is counted.
@@ -45,6 +45,8 @@ def failures(report: Report) -> Iterable[Markup]:
     if report.failures:
         lead = "Each of these must hold before the release may move. What was measured stands beside what is demanded."
         yield section("Why not", lead, *_cards(report, report.failures, "bad"))
+        if report.tried:
+            yield el("p", " ".join(report.tried), class_="soft")
 
 
 def others(report: Report) -> Iterable[Markup]:
@@ -79,6 +81,7 @@ def _card(report: Report, row: Failure, new: list[Finding], look: str) -> Markup
         way.append(el("div", prose(said.solution)))
     if row.command:
         way.append(el("pre", row.command))
+    way += _change(row)
     shown = new[:MOST_FINDINGS]
     parts = [
         el(
@@ -105,6 +108,22 @@ def _card(report: Report, row: Failure, new: list[Finding], look: str) -> Markup
     return el("section", *parts, class_=f"card {look}")
 
 
+def _change(row: Failure) -> Iterable[Markup]:
+    """The smallest change that was tried and found to do, or why there is none."""
+    change = row.change
+    if change is None:
+        return
+    if change.lines:
+        yield el(
+            "div", "The smallest difference in what was judged with which this rule passes:", class_="soft"
+        )
+        shown = (line.replace(" -> ", " → ") for line in change.lines[:MOST_FINDINGS])
+        yield el("ul", *(el("li", line) for line in shown), class_="findings")
+        yield left_out(len(change.lines) - MOST_FINDINGS, "`lockflight policy explain --json`")
+    if change.note:
+        yield el("div", change.note, class_="soft")
+
+
 def _finding(finding: Finding) -> Markup:
     place = finding.asset + (f":{finding.location.line}" if finding.location.line else "")
     inside = finding.location.member
@@ -119,42 +138,6 @@ def _finding(finding: Finding) -> Markup:
         el("div", prose(finding.message)),
         *((el("div", prose(finding.fix), class_="soft"),) if finding.fix else ()),
     )
-
-
-def waived(report: Report) -> Iterable[Markup]:
-    """What failed and was waived, by whom, until when."""
-    if report.waived:
-        rows = [
-            (
-                None,
-                (
-                    join((f"{w.title} ", name(w.term), el("div", w.code, class_="code"))),
-                    join((name(w.by or "not known here"), *_asked(w))),
-                    when(w.until) if w.until else "not known here",
-                    digest(w.waiver),
-                ),
-            )
-            for w in report.waived
-        ]
-        lead = (
-            "A person took responsibility for each of these failed rules, for a time. When it is over, the rule"
-            " denies again."
-        )
-        yield section("Waived", lead, table(("Rule", "By", "Until", "Waiver"), rows))
-    if report.idle:
-        idle = [
-            (None, (join((f"{w.code} ", name(w.term))), w.state, when(w.until), digest(w.waiver)))
-            for w in report.idle
-        ]
-        lead = "These are for this release too, but took nothing away."
-        yield section("Waivers without effect", lead, table(("Rule", "State", "Until", "Waiver"), idle))
-
-
-def _asked(waived: WaivedRow) -> Iterable[Markup]:
-    if waived.requester:
-        yield el("div", "asked for by ", name(waived.requester), class_="soft")
-    if waived.emergency:
-        yield el("div", "an emergency, to be reviewed", class_="bad")
 
 
 def people(report: Report) -> Iterable[Markup]:

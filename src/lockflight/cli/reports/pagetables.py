@@ -129,6 +129,13 @@ def fingerprints(report: Report) -> Iterable[Markup]:
         ("Policy", f"{proof.policy} {proof.version}".strip()),
         ("Policy digest", f"sha256:{proof.policy_digest}"),
         *(
+            (
+                "The release's own policy",
+                join((f"{name} {version}: both must allow", el("span", f"sha256:{digest}"))),
+            )
+            for name, version, digest in filter(None, [proof.own])
+        ),
+        *(
             ("Engine", join((f"{engine} {version}", *((el("span", f"sha256:{sha256}"),) if sha256 else ()))))
             for engine, version, sha256 in proof.engines
         ),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
     from lockflight.core.admit import Obstacle
     from lockflight.core.findings import Finding
     from lockflight.core.ruling import RuleResult, Violation
@@ -72,13 +73,22 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The smallest change of facts with which a rule passes: one line each; and what to say of it, or instead."""
+
+    lines: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule that failed: what it said, the findings behind it, the command that helps; both may be empty."""
+    """A rule that failed, the findings behind it, what helps, and what would change it if anybody looked."""
 
     title: str
     said: Violation
     findings: tuple[Finding, ...] = ()
     command: str = ""
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +97,6 @@ class Passed:
 
     title: str
     said: RuleResult
-
-
-@dataclass(frozen=True, slots=True)
-class WaivedRow:
-    """A rule that failed and was waived; what is not known of its waiver is empty."""
-
-    code: str
-    title: str
-    term: str
-    waiver: str
-    by: str = ""
-    requester: str = ""
-    until: str = ""
-    emergency: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IdleWaiver:
-    """A waiver that took nothing away: what it is for, and whether it is pending, expired, or was not needed."""
-
-    code: str
-    term: str
-    waiver: str
-    state: str
-    until: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +146,7 @@ class Proof:
         envelope: digest of the decision in the log; empty for a rehearsal.
         index: its place in the log; -1 for a rehearsal.
         policy, version, policy_digest: of the policy; name and version may be empty.
+        own: name, version and digest of the policy that the release brings along; None where it brings none.
         engines: name, version and digest of what evaluated.
         basis: what approvals are bound to.
         facts, output: digests of what went in and what came out.
@@ -178,6 +164,7 @@ class Proof:
     basis: str
     facts: str
     output: str
+    own: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +178,8 @@ class Report:
         decided_at: RFC 3339 Z.
         folder: the workspace, as it was typed; empty for a decision out of the log.
         unread: digests of evidence that the decision names and the log does not hold any more.
+        elsewhere: how many waivers of the project are about other releases or environments.
+        tried: how the changes of the failures were found; empty where nobody looked.
     """
 
     name: str
@@ -214,6 +203,8 @@ class Report:
     unread: tuple[str, ...]
     proof: Proof
     folder: str = ""
+    elsewhere: int = 0
+    tried: tuple[str, ...] = ()
 
     @property
     def release(self) -> str:

@@ -16,13 +16,13 @@ from lockflight.core.dsse import Envelope, decode
 from lockflight.core.fold import people, slots
 from lockflight.core.fold.item import Ineffective, Item
 from lockflight.core.fold.vouch import vouched
-from lockflight.core.gate import StoredDecision, parse_vsa
 from lockflight.core.provenance import Provenance, parse_provenance
 from lockflight.core.scanfact import ScanFact, parse_scan
-from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header
+from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header, own_policy
 from lockflight.core.times import unix
 from lockflight.core.trust import DUTY_OF, READER, Duty, RealmKey, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
+from lockflight.core.vsa import StoredDecision, parse_vsa
 from lockflight.errors import LockflightError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _apply(state: State, item: Item) -> object:
     if statement.predicate_type == st.VSA:
         return parse_vsa(statement)
     if statement.predicate_type == st.OMS:
-        return Signed(item.payload, contents(statement), header(statement))
+        return Signed(item.payload, contents(statement), header(statement), own_policy(statement))
     if statement.predicate_type.startswith(st.BASE):
         raise Ineffective(
             "LF7258", f"this version does not know statements of the type {statement.predicate_type}"

@@ -24,9 +24,9 @@ from lockflight.core.authors import authors
 from lockflight.core.changes import NEVER_WAIVED, Waiver, WaiverKind
 from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.fold.people import fresh_nonce
-from lockflight.core.gate import StoredDecision
 from lockflight.core.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
 from lockflight.core.times import unix
+from lockflight.core.vsa import StoredDecision
 from lockflight.core.waivers import standing
 
 if TYPE_CHECKING:
@@ -188,6 +188,16 @@ def _decision(state: State, fact: Promotion, logged_at: int) -> StoredDecision:
     if adopted is not None and adopted.bundle != said.policy:
         raise Ineffective(
             "LF7253", "the decision that it names was made by another policy than the adopted one"
+        )
+    own = state.own_policy(fact.release)
+    if own is None:
+        raise Ineffective("LF7253", "the release was never signed in this realm")
+    if own != said.own_digest:
+        raise Ineffective(
+            "LF7269",
+            "the release brings a policy of its own along, and the decision that it names was made without it"
+            if not said.own_digest
+            else "the decision that it names was made by a policy that is not the release's own",
         )
     for digest in fact.approvals:
         _check_approval(state, fact, said, digest)

@@ -39,7 +39,9 @@ MAX_PAYLOAD_BYTES = 48 * 1024 * 1024
 _COLON: Final = "\uf03a"
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _HEX = frozenset("0123456789abcdef")
-ASK_COMPAT: Final = "--compat reads it all the same, and says so; a new signature with a current tool is better."
+ASK_COMPAT: Final = (
+    "--compat reads it all the same, and says so; a new signature with a current tool is better."
+)
 
 
 class Mode(StrEnum):
@@ -309,7 +311,11 @@ def _hash_type(serialization: JsonObject, reading: Reading) -> str:
     hash_type, method = text(serialization["hash_type"]), text(serialization["method"])
     # Before 1.0 the hash of the pieces went by that name here, too.
     plain, marked, _ = hash_type.partition("-sharded-")
-    if method == "shards" and marked and hash_type == f"{plain}-sharded-{_number(serialization['shard_size'])}":
+    if (
+        method == "shards"
+        and marked
+        and hash_type == f"{plain}-sharded-{_number(serialization['shard_size'])}"
+    ):
         reading.relax("piece-names", "LF7155", "The pieces name their hash as model_signing 0.3 does.")
         hash_type = plain
     if method not in {"files", "shards"} or hash_type not in HASH_DIGITS:
@@ -382,9 +388,7 @@ def _whole(names: list[str], digests: list[str], reading: Reading) -> tuple[Fore
     return tuple(ForeignFile(name, digest) for name, digest in zip(names, digests, strict=True))
 
 
-def _in_pieces(
-    names: list[str], digests: list[str], piece: int, reading: Reading
-) -> tuple[ForeignFile, ...]:
+def _in_pieces(names: list[str], digests: list[str], piece: int, reading: Reading) -> tuple[ForeignFile, ...]:
     pieces = [read_piece(name, digest) for name, digest in zip(names, digests, strict=True)]
     by_path = sorted(pieces, key=lambda p: (p.name.split("/"), p.start, p.end))
     _in_order(names, [f"{p.name}:{p.start}:{p.end}" for p in by_path])

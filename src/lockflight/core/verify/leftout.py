@@ -34,7 +34,11 @@ ALWAYS_OUT: Final = (".git", ".gitattributes", ".github", ".gitignore")
 
 
 def judge_files(
-    manifest: ForeignManifest, found: Mapping[str, FoundFile], *, signature: str = SIGNATURE_NAME, obey: bool = True
+    manifest: ForeignManifest,
+    found: Mapping[str, FoundFile],
+    *,
+    signature: str = SIGNATURE_NAME,
+    obey: bool = True,
 ) -> tuple[list[Problem], tuple[Relaxation, ...]]:
     """Compare a folder with what was signed, in the profile in which the signature was read.
 
@@ -58,7 +62,9 @@ def judge_files(
         compat = manifest.mode is Mode.COMPAT
         if rule in {GIT_FILE, LEFT_OUT} and compat and obey:
             left.append(problem.name)
-        elif unlisted and problem.code == EXTRA and manifest.piece and compat and not found[problem.name].size:
+        elif (
+            unlisted and problem.code == EXTRA and manifest.piece and compat and not found[problem.name].size
+        ):
             empty.append(problem.name)
         elif rule and problem.code == EXTRA:
             problems.append(replace(problem, code=rule, message=_MESSAGES[rule].format(problem.name)))

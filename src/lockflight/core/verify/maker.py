@@ -153,7 +153,12 @@ def _by_certificate(data: bytes, by: ByCertificate, reading: Reading, what: str)
             hint="Get the model and its signature again from their producer.",
         )
     maker = Maker(
-        "certificate", key, certificate=leaf.digest, subject=leaf.subject, times_ms=tuple(sorted(times)), logged=logged
+        "certificate",
+        key,
+        certificate=leaf.digest,
+        subject=leaf.subject,
+        times_ms=tuple(sorted(times)),
+        logged=logged,
     )
     return maker, envelope, old
 
@@ -208,7 +213,11 @@ def _same_method(asked: str, bundle: SigstoreBundle, what: str) -> None:
         "certificate": "--certificate-chain ROOTS",
         "identity": "--identity NAME --issuer URL --trust-root FILE",
     }
-    words = {"key": "with a key", "certificate": "under a chain of certificates", "identity": "by an identity"}
+    words = {
+        "key": "with a key",
+        "certificate": "under a chain of certificates",
+        "identity": "by an identity",
+    }
     raise VerificationFailed(
         "LF7142",
         f"The {what} was signed {words[found]}, not {words[asked]}.",

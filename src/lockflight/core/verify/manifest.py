@@ -28,8 +28,8 @@ def require_said(release: Release, manifest: bytes) -> None:
         manifest: bytes of the package's `lockflight.toml`, which are those that were signed.
 
     Raises:
-        VerificationFailed: LF7114 a field, a role, a reference or a dependency differs, a file is named by no rule or
-            excluded, or the manifest does not read.
+        VerificationFailed: LF7114 a field, a role, a reference, a dependency or the own policy differs, a file is
+            named by no rule or excluded, or the manifest does not read.
     """
     try:
         problem = _difference(release, manifest)
@@ -60,6 +60,7 @@ def _difference(release: Release, data: bytes) -> str:
         assets=[replace(asset, role=roles[asset.name]) for asset in release.assets],
         references=manifest.references,
         dependencies=manifest.dependencies,
+        policy=manifest.policy,
     )
     for field in ("name", "version", "kind", "tier"):
         signed, own = str(getattr(release, field)), str(getattr(said, field))
@@ -70,6 +71,8 @@ def _difference(release: Release, data: bytes) -> str:
             return f"{asset.name!r} was signed as {asset.role.value}, and {MANIFEST_NAME} says {other.role.value}"
     if release.references != said.references:
         return f"the references that were signed are not those of {MANIFEST_NAME}"
+    if release.policy != said.policy:
+        return f"the own policy {release.policy!r} was signed, and {MANIFEST_NAME} says {said.policy!r}"
     if release.dependencies != said.dependencies:
         return f"the dependencies that were signed are not those of {MANIFEST_NAME}"
     return ""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 MAX_PIECES = 200_000
 _BUFFER = 1024 * 1024
 #: Names may hold colons themselves, so only the last two count.
-_PIECE = re.compile(r"(?P<name>.+):(?P<start>0|[1-9][0-9]{0,15}):(?P<end>[1-9][0-9]{0,15})", re.ASCII | re.DOTALL)
+_PIECE = re.compile(
+    r"(?P<name>.+):(?P<start>0|[1-9][0-9]{0,15}):(?P<end>[1-9][0-9]{0,15})", re.ASCII | re.DOTALL
+)
 
 HASHERS: Final[dict[str, Callable[[], _Hash]]] = {
     "sha256": hashlib.sha256,

@@ -6,12 +6,12 @@ instead of a release that passes by accident.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from lockflight.core.ruling import parse_ruling
+from lockflight.core.unsettled import Said, Unsettled, canonical, said
 from lockflight.errors import EnvironmentProblem, LockflightError, PolicyDenied
 from lockflight.policy.engines.library import TEST
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.ports import PolicyEngine
 
-#: How much of each output an error keeps, in characters; its digest is of the whole.
+#: How much of each output an error shows, in characters; its digest is of the whole.
 KEPT = 4_000
 
 #: The machine's faults, not the engines' words about the policy: nothing was judged, so there is nothing to compare.
@@ -53,7 +53,8 @@ class DualEngine:
         """See `core.ports.PolicyEngine`.
 
         Raises:
-            PolicyDenied: LF4020 the engines disagree, and what both say alike.
+            Unsettled: LF4020 the engines disagree, or both refuse alike.
+            EnvironmentProblem: LF4001 to LF4004.
         """
         return self.evaluate_all(modules, data, entrypoint, [document])[0]
 
@@ -63,7 +64,8 @@ class DualEngine:
         """See `core.ports.PolicyEngine`.
 
         Raises:
-            PolicyDenied: LF4020 the engines disagree about any document, and what both say alike.
+            Unsettled: LF4020 the engines disagree about any document, or both refuse alike.
+            EnvironmentProblem: LF4001 to LF4004.
         """
         one, two = self._both(lambda engine: engine.evaluate_all(modules, data, entrypoint, documents))
         for a, b in zip(one, two, strict=True):
@@ -77,7 +79,8 @@ class DualEngine:
         """See `core.ports.PolicyEngine`; the order in arrays counts.
 
         Raises:
-            PolicyDenied: LF4020 the engines disagree, and what both say alike.
+            Unsettled: LF4020 the engines disagree, or both refuse alike.
+            EnvironmentProblem: LF4001 to LF4004.
         """
         one, two = self._both(lambda engine: engine.rules(modules, data, rules, document))
         for rule in rules:
@@ -105,35 +108,48 @@ class DualEngine:
         for error in errors:
             if isinstance(error, EnvironmentProblem) and error.code in _MACHINE:
                 raise error
+        told = self._told(first, second)
         if len(errors) == len(self._engines) and len({error.code for error in errors}) == 1:
+            if isinstance(errors[0], PolicyDenied):
+                raise Unsettled(
+                    errors[0].code,
+                    errors[0].message,
+                    hint=errors[0].hint,
+                    details=errors[0].details,
+                    answers=told,
+                ) from errors[0]
             raise errors[0]
-        names = self._names()
         words = " and ".join(
-            f"{name} says {said.code} {said.message}"
-            if isinstance(said, LockflightError)
-            else f"{name} has an answer"
-            for name, said in zip(names, (first, second), strict=True)
+            f"{one.engine} says {one.error}" if one.error else f"{one.engine} has an answer" for one in told
         )
-        self._deny(
-            words.rstrip("."), [_told(name, said) for name, said in zip(names, (first, second), strict=True)]
-        )
+        _deny(words.rstrip("."), told)
 
     def _disagree(self, first: JsonValue, second: JsonValue, entrypoint: str) -> NoReturn:
-        names = self._names()
-        told = [_told(name, said) for name, said in zip(names, (first, second), strict=True)]
-        self._deny(f"{entrypoint}{difference(first, second, names)}", told)
+        _deny(f"{entrypoint}{difference(first, second, self._names())}", self._told(first, second))
 
-    def _deny(self, words: str, told: list[dict[str, str]]) -> NoReturn:
-        raise PolicyDenied(
-            "LF4020",
-            f"Two policy engines do not agree, which is a no: {words}.",
-            hint=TEST,
-            details={"reason": "engine_disagreement", "engines": told},
-        )
+    def _told(self, *answers: object) -> tuple[Said, ...]:
+        return tuple(said(name, answer) for name, answer in zip(self._names(), answers, strict=True))
 
     def _names(self) -> tuple[str, str]:
         one, two = (" and ".join(i["name"] for i in engine.identities) for engine in self._engines)
         return one, two
+
+
+def _deny(words: str, told: tuple[Said, ...]) -> NoReturn:
+    raise Unsettled(
+        "LF4020",
+        f"Two policy engines do not agree, which is a no: {words}.",
+        hint=TEST,
+        details={"reason": "engine_disagreement", "engines": [_shown(one) for one in told]},
+        answers=told,
+    )
+
+
+def _shown(one: Said) -> dict[str, str]:
+    if one.error:
+        return {"name": one.engine, "error": one.error}
+    output = one.output.decode("utf-8", errors="surrogatepass")
+    return {"name": one.engine, "output": output[:KEPT], "sha256": one.sha256}
 
 
 def _attempt(ask: Callable[[], T]) -> T | LockflightError:
@@ -150,14 +166,6 @@ def agree(one: JsonObject, two: JsonObject) -> bool:
         return parse_ruling(one) == parse_ruling(two)
     except (KeyError, TypeError, ValueError):
         return same(canonical(one), canonical(two))
-
-
-def canonical(output: JsonObject) -> JsonValue:
-    """An output without what engines may choose: the order of sets. What is not a ruling stays as it is."""
-    try:
-        return parse_ruling(output).to_json()
-    except (KeyError, TypeError, ValueError):
-        return output
 
 
 def same(first: object, second: object) -> bool:
@@ -193,11 +201,3 @@ def difference(first: object, second: object, names: tuple[str, str]) -> str:
 def _short(value: object) -> str:
     words = json.dumps(value, ensure_ascii=False)
     return words if len(words) <= 80 else words[:77] + "..."
-
-
-def _told(name: str, said: object) -> dict[str, str]:
-    if isinstance(said, LockflightError):
-        return {"name": name, "error": str(said)[:KEPT]}
-    output = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(output.encode("utf-8", errors="surrogatepass")).hexdigest()
-    return {"name": name, "output": output[:KEPT], "sha256": digest}

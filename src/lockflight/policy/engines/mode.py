@@ -27,6 +27,11 @@ class Mode(StrEnum):
 _STRICTNESS = (Mode.ANY, Mode.DUAL_WHERE_PRESENT, Mode.DUAL)
 
 
+def strictest(*modes: Mode) -> Mode:
+    """The one of several that demands most."""
+    return max(modes, key=_STRICTNESS.index, default=Mode.ANY)
+
+
 def parse_modes(raw: JsonValue) -> dict[str, Mode]:
     """Environment to mode, as a manifest says it.
 
@@ -46,4 +51,4 @@ def mode_for(modes: Mapping[str, Mode], environment: str) -> Mode:
         return modes[environment]
     if OTHERS in modes:
         return modes[OTHERS]
-    return max(modes.values(), key=_STRICTNESS.index, default=Mode.ANY)
+    return strictest(*modes.values())
