@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,22 @@ def sealed(raw: dict | bytes, *, material: dict | None = None, key=None, signatu
             },
         }
     ).encode()
+
+
+def chained(key, chain: list[bytes], stamper=None, at: int = 0, raw: dict | None = None) -> bytes:
+    """A bundle of the method `certificate` over `FILES`, leaf first, with a time stamp where there is a stamper."""
+    material = {"x509CertificateChain": {"certificates": [{"rawBytes": _b64(der)} for der in chain]}}
+    document = json.loads(sealed(raw or statement(listed(FILES)), material=material, key=key))
+    if stamper is not None:
+        signature = base64.b64decode(document["dsseEnvelope"]["signatures"][0]["sig"])
+        stamp = stamper.stamp(signature, at or int(time.time()))
+        stamps = {"rfc3161Timestamps": [{"signedTimestamp": _b64(stamp)}]}
+        document["verificationMaterial"]["timestampVerificationData"] = stamps
+    return json.dumps(document).encode()
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:

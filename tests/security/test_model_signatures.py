@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from lockflight.app.foreign import Asked, verify_model
 from lockflight.errors import VerificationFailed
-from lockflight.signing.keys import P256, generate
-from tests.abuse import CASES, FILES, listed, sealed, statement, write
+from lockflight.signing.certificates import CertificateAuthority, make_intermediate, make_root
+from lockflight.signing.keys import P256, P384, generate
+from tests.abuse import CASES, FILES, chained, listed, sealed, statement, write
 from tests.cli.runner import run
 from tests.signed import signer
-from tests.sovereign import sovereign
+from tests.sovereign import ALICE, sovereign
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,39 +96,19 @@ def test_who_is_named_by_the_root_digest_alone_is_not_named(tmp_path: Path) -> N
 
 def expired(place: Path, *, stamped: bool) -> Asked:
     """Case k: a model signed today under a certificate that ended 400 days ago, with a time stamp of today or none."""
-    realm, key = sovereign(), generate(P256)
-    leaf = realm.authority.issue(key.public_der, _somebody(), realm.now - 400 * DAY)
+    realm, key, root_key, issuing_key = sovereign(), generate(P256), generate(P384), generate(P256)
+    begins = realm.now - 401 * DAY
+    root = make_root(root_key, "old root", begins)
+    issuing = make_intermediate(root_key, root, issuing_key.public_der, "old issuing", begins)
+    authority = CertificateAuthority(issuing, issuing_key, generate(P256))
+    leaf = authority.issue(key.public_der, ALICE, realm.now - 400 * DAY)
     write(place / "model", FILES)
-    material = {
-        "x509CertificateChain": {"certificates": [_raw(leaf.der), _raw(realm.authority.certificate.der)]}
-    }
-    raw = json.loads(sealed(statement(listed(FILES)), material=material, key=key))
-    if stamped:
-        import base64
-
-        signature = base64.b64decode(raw["dsseEnvelope"]["signatures"][0]["sig"])
-        stamp = base64.b64encode(realm.stamper.stamp(signature, realm.now)).decode()
-        raw["verificationMaterial"]["timestampVerificationData"] = {
-            "rfc3161Timestamps": [{"signedTimestamp": stamp}]
-        }
-    (place / "their.sig").write_text(json.dumps(raw))
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    (place / "roots.pem").write_bytes(realm.root.x509.public_bytes(Encoding.PEM))
+    (place / "their.sig").write_bytes(
+        chained(key, [leaf.der, issuing.der], realm.stamper if stamped else None)
+    )
+    (place / "roots.pem").write_bytes(root.x509.public_bytes(Encoding.PEM))
     (place / "trust.json").write_bytes(realm.config())
     return Asked(roots=place / "roots.pem", trust_root=place / "trust.json")
-
-
-def _raw(der: bytes) -> dict[str, str]:
-    import base64
-
-    return {"rawBytes": base64.b64encode(der).decode()}
-
-
-def _somebody():
-    from tests.sovereign import ALICE
-
-    return ALICE
 
 
 @pytest.mark.parametrize(
@@ -139,8 +121,6 @@ def _somebody():
     ],
 )
 def test_a_certificate_that_had_ended(tmp_path: Path, *, stamped: bool, compat: bool, code: str) -> None:
-    from dataclasses import replace
-
     asked = replace(expired(tmp_path, stamped=stamped), compat=compat)
     with pytest.raises(VerificationFailed) as caught:
         verify_model(
