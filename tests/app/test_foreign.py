@@ -261,7 +261,7 @@ def test_the_command_says_how_strict_it_was(place: Path, home: Path) -> None:
     assert done.code == 0, done.err
     assert "in compat mode" in done.out
     assert "! no-trusted-time: nobody has proven when it was signed" in done.out
-    maker = run(f"{words} --compat --json", cwd=place).json["result"]["maker"]
+    maker = run(f"{words} --compat --json", cwd=place).json()["result"]["maker"]
     assert (maker["mode"], maker["method"], maker["time_trusted"], maker["signed_at"]) == (
         "compat",
         "certificate",
@@ -277,7 +277,7 @@ def test_the_command_verifies_an_identity(place: Path, home: Path) -> None:
     done = run(words, cwd=place)
     assert done.code == 0, done.err
     assert f"as signed by {ALICE.name}" in done.out
-    maker = run(f"{words} --json", cwd=place).json["result"]["maker"]
+    maker = run(f"{words} --json", cwd=place).json()["result"]["maker"]
     assert (maker["mode"], maker["identity"], maker["issuer"], maker["time_trusted"]) == (
         "strict",
         ALICE.name,
