@@ -245,7 +245,7 @@ def _features(asset: Asset, ctx: CheckContext) -> Iterator[Finding]:
             severity=Severity.HIGH,
             asset=asset.name,
             message=f"The file does not say which features the model reads: {error}.",
-            fix="Name each feature with its type, and the source with its digest; see docs/reference/manifest.md.",
+            fix="Name each feature with its type, and the source with its digest: lockflight explain LF2546",
             salt=asset.role.value,
         )
 
