@@ -255,7 +255,9 @@ def need_node() -> None:
     if ok:
         stamp.write_text(wanted, encoding="utf-8")
     else:
-        say(f"note: npm could not install the stock verifiers for Node.js; their tests will be skipped\n{tail(output, 3)}")
+        say(
+            f"note: npm could not install {source.name}; tests that need it will be skipped\n{tail(output, 3)}"
+        )
 
 
 def need_postgres() -> None:

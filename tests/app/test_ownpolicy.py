@@ -644,3 +644,18 @@ def test_the_whole_way(realm: Realm, workspace: Path, tmp_path: Path) -> None:
     moved = promoted(realm, package)
     assert moved.judgement.decision.own.digest == read_bundle(small_bundle()).digest
     assert not recheck(realm.home, realm.name, now=clock.now())[0].at_risk
+
+
+def test_a_denial_by_its_rule_is_explained(realm: Realm, workspace: Path) -> None:
+    from lockflight.app.decision import recorded
+    from lockflight.app.remedies import remedies
+
+    bring(workspace, small_bundle())
+    rename(workspace)
+    judged(realm, workspace)
+    view, index = newest(realm)
+    found = recorded(view, index, clock.now())
+    assert [v.code for v in found.stored.violations] == ["XX0001"]
+    told = remedies(view, found)
+    assert told is not None
+    assert not told.together

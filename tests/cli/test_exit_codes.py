@@ -78,7 +78,6 @@ ARGUMENTS = {
     "identity grant": "eve --role author,releaser --as bob",
     "identity renew": "eve --as bob",
     "identity withdraw": "eve --as bob",
-    "identity revoke": "eve --reason compromised --as bob",
     "identity totp": "enrol --as bob",
     "identity list": "",
     "evidence add": "statement.json",
@@ -89,6 +88,11 @@ ARGUMENTS = {
     "log show": "",
     "log verify": "",
     "log rebuild": "",
+    "log export": "--out web",
+    "log proof": "0 --out zero.tlog-proof",
+    "log cosign": "--request request",
+    "log stamp": "",
+    "log witness": "init witness --name witness.example/w1",
     "policy explain": "15",
     "waiver request": (
         "--rule LF4110 --project berth-classifier --env staging --days 9 --ticket T-1"
@@ -173,11 +177,13 @@ for name in ARGUMENTS:
 
 # 12, for all that read the realm: its root is not the pinned one.
 for name in ARGUMENTS:
-    if 12 in COMMANDS[name][2]:
+    if 12 in COMMANDS[name][2] and name != "log witness":
         CASES[name, 12] = make(name, lambda world: world.forget_root())
 
 # 3, for all that read the realm: there is none of that name.
-NO_REALM = [n for n in ARGUMENTS if 3 in COMMANDS[n][2] and n not in {"tools install", "realm join"}]
+NO_REALM = [
+    n for n in ARGUMENTS if 3 in COMMANDS[n][2] and n not in {"tools install", "realm join", "log witness"}
+]
 
 
 def without_realm(name):
@@ -237,9 +243,17 @@ plain("policy diff", 3, "policy diff pack:baseline nowhere")
 plain("policy diff", 4, "policy diff pack:baseline work")
 plain("policy test", 3, "policy test nowhere")
 plain("policy test", 4, "policy test work")
+plain("log witness", 3, "log witness show nowhere")
 plain("realm join", 3, f"realm join nowhere --root sha256:{'0' * 64}")
 plain("tools install", 3, "tools install bandid")
 plain("demo", 0, "demo")
+
+
+@case(("log witness", 12))
+def another_log(world):
+    world.ok("log witness init witness --name witness.example/w1")
+    world.ok("log cosign --request request")
+    return "log witness sign witness --request request --out reply", {}
 
 
 @case(("check", 10))
@@ -417,7 +431,7 @@ def not_judged_to_the_end(world):
 for name in ("add dana --role approver", "grant eve --role author", "renew eve", "withdraw eve"):
     plain(f"identity {name.split()[0]}", 10, f"identity {name} --as alice")
 plain("realm environments", 10, "realm environments --quorum staging=approver:2 --as alice")
-plain("identity revoke", 10, "identity revoke eve --reason other --as alice")
+plain("revoke", 10, "revoke --identity eve --reason other --as alice")
 plain("sign", 10, "sign work --out out --as bob")
 plain("deny", 10, "deny package --env staging --as alice")
 

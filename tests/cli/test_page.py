@@ -134,7 +134,6 @@ def report(word="word", verdict=Verdict.DENIED, **changes):
                     "LF4107", word, word, D, word, word, word, emergency=True, since=word, covers=word, ticket=word,
                     renewals=2, reason=word, control=word, kept=True,
                 ),
-                WaivedRow("LF4107", word, word, D),
             ),
             idle=(IdleWaiver("LF4107", word, D, word, word, word, word, word),),
             passed=(

@@ -263,8 +263,8 @@ def test_an_unknown_realm_is_told_beside_those_that_there_are(first_world):
     assert "next: Did you mean acme? Realms here: acme" in first_world.run("status", realm="acm").err
 
 
-def test_hints_name_what_was_typed(first_world):
-    done = first_world.run("promote ./package --to staging --as alice")
+def test_hints_name_what_was_typed(world):
+    done = world.run("promote ./package --to staging --as alice")
     assert "next: lockflight approve ./package --env staging --as NAME\n" in done.err
 
 

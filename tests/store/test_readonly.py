@@ -116,7 +116,7 @@ def test_what_is_not_there_is_none(reader):
 
 
 def test_nodes_are_dropped_from_memory_when_they_are_too_many(reader, monkeypatch):
-    monkeypatch.setattr(common, "_CACHED_NODES", 8)
+    monkeypatch.setattr(common, "_CACHED_BLOCKS", 8)
     before = [reader.inclusion(index, 45) for index in range(0, 45, 4)]
     assert len(reader._cache) <= 8
     reader.forget()

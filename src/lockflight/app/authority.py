@@ -7,12 +7,14 @@ taken away. Whoever holds every key in one home separates no duties, which `ca s
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from lockflight.app import clock
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import must_be_effective
+from lockflight.core.issuance import Issuance
+from lockflight.core.records import dataclass
 from lockflight.core.trust import Authorities, Duty, root_digest
 from lockflight.core.verify.certificate import Identity, load_certificate
 from lockflight.core.verify.keys import P256, P384, load_der
@@ -245,7 +247,7 @@ def issue(realm: Realm, principal: str, public_der: bytes, *, holder: bytes, ask
         asker: signature of the principal's own key over the same.
 
     Raises:
-        EnvironmentProblem: LF7451.
+        EnvironmentProblem: LF7451; LF5043 the home does not hold the producer key that puts it on record.
         PolicyDenied: LF7452.
     """
     authority = authority_of(realm)
@@ -258,8 +260,14 @@ def issue(realm: Realm, principal: str, public_der: bytes, *, holder: bytes, ask
             "The request for a certificate is not signed by a key that holds a grant, or not by the new key.",
             hint="lockflight identity list",
         )
+    producer = realm.signer(Duty.PRODUCER)
     identity = Identity(identity_uri(realm.state.trust, principal), "uri", issuer_of(realm.state.trust))
-    return authority.issue(public_der, identity, now)
+    certificate = authority.issue(public_der, identity, now)
+    # On record before it is handed out: a certificate that the log has not shown counts for nothing.
+    fact = Issuance(certificate.der, principal, realm.state.root)
+    receipt = realm.append([(fact.statement(), producer)])[0]
+    must_be_effective(realm, receipt.envelope)
+    return certificate
 
 
 def _verifies(key: RealmKey, words: bytes, signature: bytes) -> bool:

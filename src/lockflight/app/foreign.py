@@ -6,11 +6,12 @@ Offline, and without a realm unless its own authorities are what is trusted.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.app.package import load_file, load_package
+from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME
 from lockflight.core.verify.foreign import Mode
 from lockflight.core.verify.keys import load_pem

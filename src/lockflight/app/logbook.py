@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from lockflight.app.demands import Demands, candidates, identity
 from lockflight.app.logs import open_reader, open_store
+from lockflight.app.realm import Realm
 from lockflight.app.view import no_realm, open_view, realm_folder
 from lockflight.core.trust import Duty
 from lockflight.core.verify.keys import load_der
@@ -16,13 +18,17 @@ from lockflight.store.pins import PinStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockflight.app.demands import Witnessed
     from lockflight.app.view import RealmView
-    from lockflight.core.verify.log import LogReport
+    from lockflight.core.verify.log import LogCheckpoint, LogReport
     from lockflight.store.rebuild import Derivable, Rebuilt
 
 
-def verify(home: Path, name: str) -> tuple[RealmView, LogReport]:
+def verify(home: Path, name: str, demands: Demands | None = None) -> tuple[RealmView, LogReport, Witnessed]:
     """Recompute every leaf, node, checkpoint, envelope and index, and compare with the pin of this home.
+
+    Returns:
+        The realm, what was recomputed, and the checkpoint that met the demands.
 
     Raises:
         NotFound, EnvironmentProblem: as `open_view`.
@@ -39,9 +45,30 @@ def verify(home: Path, name: str) -> tuple[RealmView, LogReport]:
             load_der(trust.key(Duty.CLOCK).der).raw,
             PinStore(home).read(trust.origin),
         )
+        wanted = (demands or Demands()).with_pin(PinStore(home).get(name))
+        seen = wanted.meet(identity(view), candidates(view), reader=reader)
     finally:
         reader.close()
-    return view, report
+    return view, report, seen
+
+
+def stamp(home: Path, name: str) -> tuple[str, LogCheckpoint]:
+    """Sign the log's entries again with the time of now, so that its checkpoint is young though it is quiet.
+
+    Returns:
+        Origin, and the newest checkpoint.
+
+    Raises:
+        NotFound, VerificationFailed: as `open_view`.
+        EnvironmentProblem: LF5043 the keys of log and clock are not here; LF5030 to LF5032 it cannot be written.
+    """
+    realm = Realm(home, name)
+    log = identity(realm.view)
+    writer = realm.log()
+    try:
+        return log.origin, log.open(writer.stamp())
+    finally:
+        writer.close()
 
 
 def rebuild(home: Path, name: str) -> tuple[RealmView, Rebuilt]:

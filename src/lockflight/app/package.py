@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from lockflight.core.records import dataclass
 from lockflight.core.source import ByteSource, Window
 from lockflight.core.verify.package import FileKind as FoundKind
 from lockflight.errors import VerificationFailed

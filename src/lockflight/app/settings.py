@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.suggest import did_you_mean
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.store.address import shown
@@ -61,6 +61,18 @@ SETTINGS = (
         "where `realm init` keeps the log of a new realm: postgresql://… (default: a file in the home)",
     ),
     Setting("offline", "LOCKFLIGHT_OFFLINE", "", "open no socket (1 or 0)"),
+    Setting(
+        "witness_policy",
+        "LOCKFLIGHT_WITNESS_POLICY",
+        "",
+        "file that says which witnesses must have cosigned what is verified (C2SP tlog-policy)",
+    ),
+    Setting(
+        "max_checkpoint_age",
+        "LOCKFLIGHT_MAX_CHECKPOINT_AGE",
+        "",
+        "the oldest checkpoint that verify, promote and log verify take, such as 24h (default: any age)",
+    ),
     Setting(
         "workers",
         "LOCKFLIGHT_WORKERS",

@@ -5,11 +5,12 @@ Offline, and without the database library: the log is read through the standard 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
+from lockflight.app.demands import Demands, candidates, identity
 from lockflight.app.package import load_package
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, parse_release
 from lockflight.core.state import Record
 from lockflight.core.toml_lines import MAX_BYTES
@@ -26,6 +27,7 @@ from lockflight.store.pins import PinStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockflight.app.demands import Witnessed
     from lockflight.app.view import RealmView
     from lockflight.core.release import Release
     from lockflight.core.verify.bundle import Bundle
@@ -49,6 +51,7 @@ class Verified:
         realm: name of the realm.
         environments: environments whose slots hold the release now.
         simulated: the realm is a simulator, so nothing that it says is real.
+        witnesses: names of those that have cosigned, where a policy demands witnesses.
     """
 
     release: Release
@@ -60,6 +63,7 @@ class Verified:
     realm: str
     environments: tuple[str, ...]
     simulated: bool = False
+    witnesses: tuple[str, ...] = ()
 
 
 def verify_package(
@@ -69,6 +73,7 @@ def verify_package(
     *,
     environment: str = "",
     as_of: int | None = None,
+    demands: Demands | None = None,
     progress: Progress = SILENT,
 ) -> Verified:
     """Check signature, trust, log inclusion, revocation and every file of a package.
@@ -79,6 +84,7 @@ def verify_package(
         package: folder with `model.sig`.
         environment: if given, its slot must hold the release.
         as_of: Unix seconds of an earlier time to answer for; None for now.
+        demands: witnesses and age of the checkpoint; None for what the realm is pinned with.
         progress: told about hashing.
 
     Raises:
@@ -93,6 +99,7 @@ def verify_package(
     verified = verify_bundle(bundle_bytes, key, what=SIGNATURE_NAME)
     record = _logged(view, verified.envelope.digest, bundle)
     _vouched(view, bundle_bytes, bundle, record)
+    seen = _demanded(home, view, bundle, record.index, demands or Demands())
     _registered(view, verified.release)
     _not_revoked(view, verified.release, key)
     require_equal(compare(verified.release, found), what=f"The package {package.name}")
@@ -116,6 +123,7 @@ def verify_package(
         realm=view.name,
         environments=environments,
         simulated=view.state.trust.kind is RealmKind.SIMULATOR,
+        witnesses=tuple(sorted(seen.witnesses)),
     )
 
 
@@ -225,6 +233,13 @@ def _vouched(view: RealmView, data: bytes, bundle: Bundle, record: Record) -> No
     trust = view.state.trust
     wanted = Wanted(identity_uri(trust, record.key.principal), issuer_of(trust))
     verify_identity(data, trust_root(trust), wanted, what=SIGNATURE_NAME)
+
+
+def _demanded(home: Path, view: RealmView, bundle: Bundle, index: int, demands: Demands) -> Witnessed:
+    """The checkpoint that meets the demands: the package brings one along, and the realm may know newer ones."""
+    brought = [bundle.tlog.checkpoint] if bundle.tlog is not None else []
+    wanted = demands.with_pin(PinStore(home).get(view.name))
+    return wanted.meet(identity(view), candidates(view, *brought), reader=view.reader, index=index)
 
 
 def _registered(view: RealmView, release: Release) -> None:

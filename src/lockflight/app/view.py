@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.app.logs import open_reader
 from lockflight.core.acts import Registration
 from lockflight.core.fold.run import fold
+from lockflight.core.records import dataclass
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty, Grant
@@ -26,7 +27,7 @@ from lockflight.store.pins import PinStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.core.ports import LogReader
+    from lockflight.core.ports import AuditReader
     from lockflight.core.trust import Trust
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
@@ -52,7 +53,7 @@ class RealmView:
     size: int
     root_hash: str
     timestamp: int
-    reader: LogReader
+    reader: AuditReader
     _names: dict[str, str] | None = field(default=None, repr=False)
 
     @property

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.style import clean, count, short
 from lockflight.core.times import rfc3339
-from lockflight.errors import NotFound
+from lockflight.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping
 
+    from lockflight.app.demands import Demands
     from lockflight.app.speak import Said
     from lockflight.cli.reply import Run
     from lockflight.cli.style import Style
@@ -34,6 +35,36 @@ def folder_of(word: str) -> Path:
         what = "is no folder" if path.exists() else "is not there"
         raise NotFound("LF0117", f"{word} {what}.", hint="Name the folder of the workspace or package.")
     return path
+
+
+def demand_options(parser: argparse.ArgumentParser, policy: str = "--policy") -> None:
+    """`--policy` (or another name) and `--max-age`: what is demanded of the log's checkpoint."""
+    parser.add_argument(
+        policy,
+        dest="witness_policy",
+        metavar="FILE",
+        help="which witnesses must have cosigned (C2SP tlog-policy)",
+    )
+    parser.add_argument("--max-age", metavar="AGE", help="the oldest checkpoint that will do, such as 24h")
+
+
+def demands_of(args: argparse.Namespace, run: Run) -> Demands:
+    """What `demand_options` and the settings ask for.
+
+    Raises:
+        UsageError: LF0118 an age is asked for together with --as-of; LF0168 not a duration.
+        NotFound, InvalidInput: LF5035, LF7227 the policy.
+    """
+    from lockflight.app.demands import demands
+
+    if run.as_of is not None and args.max_age:
+        raise UsageError(
+            "LF0118",
+            "--as-of asks about the past, and --max-age about now.",
+            hint="Leave one of them out.",
+        )
+    max_age = args.max_age or ("" if run.as_of is not None else run.settings["max_checkpoint_age"])
+    return demands(args.witness_policy or run.settings["witness_policy"], max_age)
 
 
 #: What CI systems set in a job that may prove its identity; what the job says then belongs to the team.

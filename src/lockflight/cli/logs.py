@@ -1,4 +1,4 @@
-"""`log show`, `log verify`, `log rebuild`."""
+"""`log show`, `log rebuild`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
 def show(args: argparse.Namespace, run: Run) -> Reply:
     """Entries and the newest checkpoint."""
     from lockflight.app.asof import view_at
+    from lockflight.app.demands import identity
 
     if args.last < 1:
         raise UsageError(
             "LF0108", f"--last is {args.last}; it must be at least 1.", hint="lockflight log show --last 10"
         )
     view = view_at(run.home, run.realm, run.as_of)
+    log_vkey, clock_vkey = identity(view).vkeys
     records = view.state.records if args.all else view.state.records[-args.last :]
     result = {
         "realm": view.name,
@@ -41,6 +43,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
         "root": view.root_hash,
         "time": time_json(view.timestamp),
         "checkpoint": view.reader.checkpoint() if run.as_of is None else None,
+        "keys": {"log": log_vkey, "clock": clock_vkey},
         "ineffective": len(view.state.ineffective),
         "entries": [record_json(view, record) for record in records],
     }
@@ -48,6 +51,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
     def human(style: Style) -> Iterable[str]:
         yield f"log {style.bold(view.state.trust.origin)}, {count(view.size, 'entry', 'entries')}"
         yield f"root {view.root_hash} at {time_json(view.timestamp)}"
+        yield style.dim(f"keys {log_vkey} {clock_vkey}")
         left = len(view.state.records) - len(records)
         if left:
             yield style.dim(f"{count(left, 'older entry', 'older entries')} not shown (--all)")
@@ -112,44 +116,6 @@ def record_lines(view: RealmView, records: list[Record], style: Style) -> Iterab
         for record in records
     ]
     return table(rows)
-
-
-def verify_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `log verify`: none of its own."""
-
-
-def verify(args: argparse.Namespace, run: Run) -> Reply:
-    """Recompute everything and compare."""
-    from lockflight.app.logbook import verify as check
-
-    view, report = check(run.home, run.realm)
-    result = {
-        "realm": view.name,
-        "origin": report.origin,
-        "size": report.size,
-        "root": report.root.hex(),
-        "time": time_json(report.timestamp),
-        "checkpoints": report.checkpoints,
-        "pending": report.pending,
-        "missing": report.missing,
-        "indexed": report.indexed,
-        "pinned": report.pinned,
-        "effective": len(view.state.records) - len(view.state.ineffective),
-        "ineffective": len(view.state.ineffective),
-    }
-
-    def human(style: Style) -> Iterable[str]:
-        yield f"{style.yes} the log {style.bold(report.origin)} is what its keys signed"
-        yield f"  {count(report.size, 'entry', 'entries')}, {count(report.checkpoints, 'checkpoint')} recomputed"
-        yield f"  root {report.root.hex()} at {time_json(report.timestamp)}"
-        yield f"  continues the {report.pinned} entries that this home had seen"
-        if report.missing:
-            yield f"  {style.look} {count(report.missing, 'envelope')} erased or not held; the entries are proven"
-        if view.state.ineffective:
-            number = count(len(view.state.ineffective), "entry has", "entries have")
-            yield f"  {style.look} {number} no effect: lockflight log show"
-
-    return Reply("log-verify/v1", result, human)
 
 
 def rebuild_arguments(parser: argparse.ArgumentParser) -> None:

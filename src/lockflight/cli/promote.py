@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import folder_of
+from lockflight.cli.common import demand_options, demands_of, folder_of
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 from lockflight.core.acts import FULL_EXPOSURE, Action
@@ -34,6 +34,7 @@ def promote_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--break-glass", default="", metavar="DIGEST", help="a break-glass that stands for the approvals"
     )
+    demand_options(parser, "--witness-policy")
 
 
 def promote(args: argparse.Namespace, run: Run) -> Reply:
@@ -55,6 +56,7 @@ def promote(args: argparse.Namespace, run: Run) -> Reply:
         now=run.now,
         exposure=exposure,
         break_glass=find(open_realm(run.home, run.realm).state, word) if word else "",
+        demands=demands_of(args, run),
     )
     return moved_reply(done, run)
 

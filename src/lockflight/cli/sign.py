@@ -20,6 +20,11 @@ def sign_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `sign`."""
     parser.add_argument("folder", metavar="DIR", help="the workspace, with lockflight.toml")
     parser.add_argument("--out", required=True, metavar="PACKAGE", help="the folder to make; outside of DIR")
+    parser.add_argument(
+        "--own-key",
+        action="store_true",
+        help="sign with the person's own key, also where the realm could lend one for ten minutes",
+    )
 
 
 def sign(args: argparse.Namespace, run: Run) -> Reply:
@@ -32,6 +37,7 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         folder_of(args.folder),
         Path(args.out),
         actor=run.actor,
+        own_key=args.own_key,
         progress=run.progress(),
     )
     result = {
@@ -43,11 +49,15 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         "person": signed.signer,
         "principal": signed.principal,
         "keyid": signed.keyid,
+        "identity": signed.identity or None,
     }
 
     def human(style: Style) -> Iterable[str]:
         yield f"{style.yes} signed {release_line(signed.release, style)}"
-        yield f"  by {clean(signed.signer)} with the key {short(signed.keyid)}"
+        if signed.identity:
+            yield f"  by {clean(signed.signer)}, under a certificate of ten minutes: {clean(signed.identity)}"
+        else:
+            yield f"  by {clean(signed.signer)} with the key {short(signed.keyid)}"
         yield f"  package {clean(str(signed.package))}, entry {signed.index} in the log of {run.realm}"
         yield f"  next: lockflight verify {clean(quoted(args.out))}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import folder_of, release_json, release_line, time_json
+from lockflight.cli.common import demand_options, demands_of, folder_of, release_json, release_line, time_json
 from lockflight.cli.maker import asked_of, maker_arguments, model_json, model_lines, named
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count
@@ -25,15 +25,17 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
     )
     maker_arguments(parser, key="check against this public key (PEM) alone, without a realm or log")
     parser.add_argument("--env", metavar="ENVIRONMENT", help="the environment must hold it now")
+    demand_options(parser, "--witness-policy")
 
 
 def verify(args: argparse.Namespace, run: Run) -> Reply:
     """Check a package: signature, trust, log, every file."""
     if options := named(args):
-        if args.env is not None or run.as_of is not None:
+        if run.as_of is not None or any((args.env, args.witness_policy, args.max_age)):
             raise UsageError(
                 "LF0118",
-                f"{options[0]} checks the signature alone, so --env and --as-of say nothing there.",
+                f"{options[0]} checks the signature alone, so --env, --as-of, --witness-policy and --max-age say "
+                "nothing there.",
                 hint=f"Leave {options[0]} out to check against the realm.",
             )
         path = Path(args.package)
@@ -42,7 +44,13 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.verify import verify_package
 
     done = verify_package(
-        run.home, run.realm, package, environment=args.env or "", as_of=run.as_of, progress=run.progress()
+        run.home,
+        run.realm,
+        package,
+        environment=args.env or "",
+        as_of=run.as_of,
+        demands=demands_of(args, run),
+        progress=run.progress(),
     )
     result = {
         "release": release_json(done.release),
@@ -57,6 +65,7 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
         "environments": list(done.environments),
         "simulated": done.simulated,
         "maker": None,
+        "witnesses": list(done.witnesses),
     }
 
     def human(style: Style) -> Iterable[str]:
@@ -65,6 +74,8 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
         yield f"{style.yes} verified {release_line(done.release, style)}"
         yield f"  signed by {clean(done.signer)}, entry {done.index} of {done.realm}, {time_json(done.logged_at)}"
         yield f"  {count(len(done.release.assets), 'file')}, each exactly as signed; nothing extra"
+        if done.witnesses:
+            yield f"  witnessed by {clean(', '.join(done.witnesses))}"
         yield f"  held by: {', '.join(done.environments) or 'no environment'}"
 
     return Reply("verify/v1", result, human)
@@ -96,6 +107,7 @@ def _of_others(package: Path, args: argparse.Namespace, run: Run) -> Reply:
         "environments": [],
         "simulated": False,
         "maker": model_json(model),
+        "witnesses": [],
     }
     name = model.manifest.name or package.name
     return Reply("verify/v1", result, lambda style: model_lines(model, name, style))

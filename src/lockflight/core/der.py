@@ -7,9 +7,10 @@ lengths in their shortest form and tags of one byte are read.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

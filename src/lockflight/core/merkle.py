@@ -55,24 +55,37 @@ def range_root(read: Callable[[int, int], bytes], start: int, end: int) -> bytes
     return node_hash(range_root(read, start, start + split), range_root(read, start + split, end))
 
 
-def inclusion_proof(read: Callable[[int, int], bytes], index: int, size: int) -> list[bytes]:
+def inclusion_proof(
+    read: Callable[[int, int], bytes],
+    index: int,
+    size: int,
+    *,
+    tail: Callable[[int, int], bytes] | None = None,
+) -> list[bytes]:
     """Audit path of leaf `index` in the tree of `size` leaves, nearest sibling first (RFC 9162 §2.1.3).
+
+    Args:
+        read: returns the 32-byte hash of the complete subtree (level, index).
+        index: the leaf.
+        size: of the tree.
+        tail: `range_root` with a memory, for whoever makes many proofs in one tree.
 
     Raises:
         ValueError: `index` is not below `size`.
     """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size} leaves")
-
-    def path(start: int, end: int) -> list[bytes]:
-        if end - start == 1:
-            return []
-        split = start + (1 << ((end - start - 1).bit_length() - 1))
-        if index < split:
-            return [*path(start, split), range_root(read, split, end)]
-        return [*path(split, end), range_root(read, start, split)]
-
-    return path(0, size)
+    proof: list[bytes] = []
+    level, last = 0, size - 1
+    while last:
+        if index & 1:
+            proof.append(read(level, index - 1))
+        elif index + 1 < last or (index < last and size & ((1 << level) - 1) == 0):
+            proof.append(read(level, index + 1))
+        elif index < last:
+            proof.append(tail(last << level, size) if tail else range_root(read, last << level, size))
+        index, last, level = index >> 1, last >> 1, level + 1
+    return proof
 
 
 def consistency_proof(read: Callable[[int, int], bytes], old: int, new: int) -> list[bytes]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,6 +134,10 @@ class AuditReader(LogReader, Protocol):
         """Every stored checkpoint, oldest first."""
         ...
 
+    def size(self) -> int:
+        """Number of entries, pending ones included."""
+        ...
+
     def pending(self) -> Iterator[LogEntry]:
         """Entries beyond the newest checkpoint, in order."""
         ...
@@ -244,6 +249,68 @@ class Pins(Protocol):
             VerificationFailed: LF7202 to LF7207 the checkpoint is not signed by these keys, LF7220 it is older than
                 what was seen, LF7221 it does not continue that, LF7222 the pin is damaged.
             EnvironmentProblem: LF5030 the pin cannot be written.
+        """
+        ...
+
+
+class WatchedLog(Protocol):
+    """What a witness knows of a log: its keys, and the tree that it has cosigned last."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Verifier keys (`name+id+key`) that may sign its checkpoints."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of entries; 0 if nothing was cosigned."""
+        ...
+
+    @property
+    def root(self) -> bytes:
+        """32 bytes."""
+        ...
+
+    @property
+    def time(self) -> int:
+        """Unix seconds of that cosignature; 0 for none."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """The checkpoint with the log's signature and the witness's; empty for none."""
+        ...
+
+
+class WitnessState(Protocol):
+    """The memory of a witness, kept outside of every log."""
+
+    @property
+    def name(self) -> str:
+        """Name of the witness in its signature lines."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keeps every other request out, in this process and in others.
+
+        Raises:
+            EnvironmentProblem: LF5031 another one does not let go, LF5054 the state cannot be used.
+        """
+        ...
+
+    def logs(self) -> Mapping[str, WatchedLog]:
+        """Every log that it watches, by origin.
+
+        Raises:
+            EnvironmentProblem: LF5054 the state cannot be used.
+        """
+        ...
+
+    def record(self, origin: str, *, size: int, root: bytes, time: int, note: str) -> None:
+        """Remember what is cosigned now, durably, before anybody is told.
+
+        Raises:
+            EnvironmentProblem: LF5054 it cannot be written.
         """
         ...
 

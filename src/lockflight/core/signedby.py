@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.shape import hex64, obj, text, texts
 from lockflight.core.times import unix
 

@@ -6,10 +6,10 @@ A statement names the digests that it is about, a predicate type, and a predicat
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps, loads_object
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, obj, text
 from lockflight.errors import VerificationFailed
 
@@ -35,6 +35,7 @@ POLICY_BUNDLE = BASE + "policy-bundle/v1"
 WAIVER = BASE + "waiver/v1"
 FREEZE = BASE + "freeze/v1"
 REVIEW = BASE + "review/v1"
+CERTIFICATE = BASE + "certificate/v1"
 
 #: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else;
 #: with its scheme it is never one of the short names below.
@@ -58,6 +59,7 @@ SHORT_NAMES = {
     WAIVER: "waiver",
     FREEZE: "freeze",
     REVIEW: "review",
+    CERTIFICATE: "certificate",
 }
 
 

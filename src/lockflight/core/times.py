@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
+_DURATION = re.compile(r"([0-9]{1,10})([smhd])", re.ASCII)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
 
 def rfc3339(unix: int) -> str:
     """Unix seconds as `2026-01-31T12:00:00Z`."""
@@ -22,6 +25,21 @@ def unix(value: str) -> int:
     if not _FORM.fullmatch(value):
         raise ValueError(f"{value!r} is not a time of the form 2026-01-31T12:00:00Z")
     return int(datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+def duration(value: str) -> int:
+    """Seconds of a duration such as `90m`, `24h` or `7d`.
+
+    Raises:
+        ValueError: any other form, or nothing at all, or more than a hundred years.
+    """
+    found = _DURATION.fullmatch(value)
+    if not found:
+        raise ValueError(f"{value!r} is not a duration of the form 90m, 24h or 7d")
+    seconds = int(found[1]) * _UNITS[found[2]]
+    if not 0 < seconds <= 100 * 366 * 86_400:
+        raise ValueError(f"{value!r} is not a duration between a second and a hundred years")
+    return seconds
 
 
 def age(seconds: int) -> str:

@@ -7,9 +7,9 @@ of what was read from it; `entities` are the keys by which rows are found. Furth
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
 from lockflight.formats.jsontext import BadJson, parse_json
 

@@ -10,13 +10,14 @@ import copy
 import hashlib
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.dsse import decode
 from lockflight.core.edge import Edge
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.ports import NewEntry, Receipt
+from lockflight.core.records import dataclass
 from lockflight.core.times import age, rfc3339
 from lockflight.core.verify.envelope import open_envelope
 from lockflight.core.verify.keys import ED25519, load_der
@@ -337,6 +338,28 @@ class LogWriter:
                 clock_key=self._clock_key.key,
             )
         self._pinned = state.note
+
+    def stamp(self) -> str:
+        """Sign the entries that are there once more, with the time of now: a quiet log that is still kept.
+
+        Returns:
+            The newest checkpoint; empty for a log without entries.
+
+        Raises:
+            VerificationFailed: LF7210 to LF7222 the log contradicts itself or its pin.
+            EnvironmentProblem: LF5030, LF5031 it cannot be written, LF5032 the clock is behind it.
+        """
+        try:
+            with self._store.exclusive():
+                state = self._current()
+                now = self._now(state)
+                if state.edge.size and now > state.timestamp:
+                    self._sign(state, now)
+                    self._pin(state)
+                return state.note
+        except LockflightError:
+            self._state = None
+            raise
 
     def checkpoint(self) -> str:
         """See `LogReader.checkpoint`."""

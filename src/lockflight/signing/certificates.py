@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from lockflight.core import der
+from lockflight.core.records import dataclass
 from lockflight.core.verify.certificate import (
     CODE_SIGNING,
     ISSUER_V1,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core import der
+from lockflight.core.records import dataclass
 from lockflight.core.verify.keys import P256, P384, P521
 from lockflight.core.verify.timestamp import (
     CONTENT_TYPE,

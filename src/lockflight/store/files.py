@@ -45,27 +45,37 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, mode: int = FILE_MODE, durable: bool = True) -> None:
     """Set the content of a file (0600) durably; a reader sees the old content or the new, never a part.
 
     The caller holds the lock under which this file is written: the file aside has one fixed name, so that
     crashes leave no litter behind.
+
+    Args:
+        path: the file.
+        data: its content.
+        mode: who may read it.
+        durable: False where the caller syncs many files at once.
 
     Raises:
         OSError: it cannot be written.
     """
     aside = path.with_name(path.name + ".new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(aside, flags, FILE_MODE)
+    handle = os.open(aside, flags, mode)
     try:
+        if mode != FILE_MODE:
+            os.fchmod(handle, mode)
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
     aside.replace(path)
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def read_file(path: Path, max_bytes: int) -> bytes | None:

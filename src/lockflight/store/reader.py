@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from lockflight.core.merkle import consistency_proof, inclusion_proof
+from lockflight.core.merkle import consistency_proof, inclusion_proof, range_root
 from lockflight.core.ports import LogEntry
 from lockflight.errors import EnvironmentProblem, InvalidInput, NotFound, VerificationFailed
 from lockflight.store.layout import SCHEMA, TABLES
@@ -25,7 +25,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HASH_BYTES = 32
 _PAGE = 512
 _NODE_PAGE = 4096
-_CACHED_NODES = 1 << 17
+#: Subtrees of one level are remembered in blocks of 256, as in a tile: 32 bytes for each, and one query for all.
+_BLOCK_BITS = 8
+_IN_BLOCK = (1 << _BLOCK_BITS) - 1
+_CACHED_BLOCKS = 4096
+_CACHED_TAILS = 1024
 
 # An entry has one type, so it stands once under a subject, but under its type once for each subject.
 _OF_SUBJECT = (
@@ -55,6 +59,8 @@ class RowReader(ABC):
         self._where = where
         self._turn = threading.RLock()
         self._cache: dict[tuple[int, int], bytes] = {}
+        self._tails: dict[tuple[int, int], bytes] = {}
+        self._longest = 0
         self._open_snapshots = 0
         self.origin = ""
 
@@ -81,6 +87,8 @@ class RowReader(ABC):
     def forget(self) -> None:
         """Drop what is remembered of the nodes, after they were rebuilt."""
         self._cache.clear()
+        self._tails.clear()
+        self._longest = 0
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -169,7 +177,7 @@ class RowReader(ABC):
         """
         self._check_size(size)
         try:
-            return inclusion_proof(self.node, index, size)
+            return inclusion_proof(self.node, index, size, tail=self._tail)
         except ValueError as error:
             raise NotFound("LF7216", f"The log has no entry {index} under size {size}.") from error
 
@@ -189,16 +197,40 @@ class RowReader(ABC):
 
     def node(self, level: int, index: int) -> bytes:
         """See `AuditReader.node`."""
-        found = self._cache.get((level, index))
+        start = (index & _IN_BLOCK) * _HASH_BYTES
+        held = self._cache.get((level, index >> _BLOCK_BITS), b"")
+        if len(held) <= start:
+            held = self._block(level, index, held)
+        return held[start : start + _HASH_BYTES]
+
+    def _tail(self, start: int, end: int) -> bytes:
+        """The root of the leaves that end the tree; every proof in a tree needs one of few."""
+        found = self._tails.get((start, end))
         if found is None:
-            rows = self._rows("SELECT hash FROM nodes WHERE level = ? AND idx = ?", level, index)
-            if not rows:
-                raise damaged(self._where, f"the hash of subtree {index} at level {level} is missing")
-            found = self._hash(rows[0][0])
-            if len(self._cache) >= _CACHED_NODES:
-                self._cache.clear()
-            self._cache[level, index] = found
+            found = range_root(self.node, start, end)
+            if len(self._tails) >= _CACHED_TAILS:
+                self._tails.clear()
+            self._tails[start, end] = found
         return found
+
+    def _block(self, level: int, index: int, held: bytes) -> bytes:
+        """The hashes of the block that holds a subtree: what is remembered of it, and what has come since."""
+        block = index >> _BLOCK_BITS
+        first = (block << _BLOCK_BITS) + len(held) // _HASH_BYTES
+        rows = self._rows(
+            "SELECT idx, hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx",
+            level,
+            first,
+            (block + 1) << _BLOCK_BITS,
+        )
+        found = [self._hash(value) for place, (idx, value) in enumerate(rows, first) if idx == place]
+        if first + len(found) <= index:
+            raise damaged(self._where, f"the hash of subtree {index} at level {level} is missing")
+        if len(self._cache) >= _CACHED_BLOCKS:
+            self._cache.clear()
+        held += b"".join(found)
+        self._cache[level, block] = held
+        return held
 
     def nodes(self, level: int) -> Iterator[bytes]:
         """See `AuditReader.nodes`."""
@@ -288,8 +320,11 @@ class RowReader(ABC):
         return self._natural(rows[0][0]) if rows else 0
 
     def _check_size(self, size: int) -> None:
-        if size > self.size():
-            raise NotFound("LF7216", f"The log has no size {size}; it has {self.size()} entries.")
+        # A log only grows, so what it was long enough for once needs no second look.
+        if size > self._longest:
+            self._longest = self.size()
+        if size > self._longest:
+            raise NotFound("LF7216", f"The log has no size {size}; it has {self._longest} entries.")
 
     def _check_tables(self, tables: Iterable[str], *, views: bool) -> None:
         """See that these are the tables of a log, and learn its name."""

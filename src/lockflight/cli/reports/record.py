@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
@@ -174,8 +175,7 @@ class Report:
     Attributes:
         name, version, kind, tier, digest: of the release; version, kind and tier may be empty.
         environment: where to.
-        verdict: what the gate said.
-        decided_at: RFC 3339 Z.
+        verdict, decided_at: what the gate said, and when (RFC 3339 Z).
         folder: the workspace, as it was typed; empty for a decision out of the log.
         unread: digests of evidence that the decision names and the log does not hold any more.
         elsewhere: how many waivers of the project are about other releases or environments.

@@ -14,8 +14,9 @@ from lockflight.core import statement as st
 from lockflight.core.acts import Approval, Registration, Revocation, Scope
 from lockflight.core.dsse import Envelope, decode
 from lockflight.core.fold import people, slots
-from lockflight.core.fold.item import Ineffective, Item
+from lockflight.core.fold.item import Ineffective, Item, own
 from lockflight.core.fold.vouch import vouched
+from lockflight.core.issuance import Issuance, parse_issuance
 from lockflight.core.provenance import Provenance, parse_provenance
 from lockflight.core.scanfact import ScanFact, parse_scan
 from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header, own_policy
@@ -227,7 +228,7 @@ def _check_duty(
         raise Ineffective("LF7267", f"its key {signer[:16]} expired at {key.expires}")
     wanted = DUTY_OF.get(statement.predicate_type, Duty.PRODUCER)
     if state.trust.expires and logged_at >= unix(state.trust.expires) and wanted is not Duty.ROOT:
-        raise Ineffective("LF7269", f"the realm's trust expired at {state.trust.expires}")
+        raise Ineffective("LF7270", f"the realm's trust expired at {state.trust.expires}")
     if statement.predicate_type == st.GRANT and key.duty is Duty.ROOT:
         return key
     if key.duty is not wanted:
@@ -247,6 +248,8 @@ def _apply(state: State, item: Item) -> object:
         return parse_scan(statement)
     if statement.predicate_type == st.PROVENANCE:
         return parse_provenance(statement)
+    if statement.predicate_type == st.CERTIFICATE:
+        return _issuance(state, item)
     if statement.predicate_type == st.VSA:
         return parse_vsa(statement)
     if statement.predicate_type == st.OMS:
@@ -256,6 +259,15 @@ def _apply(state: State, item: Item) -> object:
             "LF7258", f"this version does not know statements of the type {statement.predicate_type}"
         )
     return None
+
+
+def _issuance(state: State, item: Item) -> Issuance:
+    fact = parse_issuance(item.statement)
+    own(state, fact.realm)
+    if item.key.principal:
+        raise Ineffective("LF7245", "a certificate is put on record by the realm's own producer key")
+    state.issued.setdefault(fact.digest, fact.principal)
+    return fact
 
 
 def _trust(state: State, item: Item) -> Trust:

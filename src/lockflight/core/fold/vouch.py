@@ -1,11 +1,13 @@
 """Which key of the realm stands behind a signature: one that holds a grant, or one that its authority vouched for.
 
-A short-lived certificate lends a person's or machine's grant to a key for minutes. It counts at the time at which the
-log took the entry in, for whoever holds the grant then, and falls with the key of the grant.
+A short-lived certificate lends a person's or machine's grant to a key for minutes. It counts where the log has shown it
+before, at the time at which the log took the entry in, for whoever holds the grant then; it falls with the key of the
+grant.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,24 +30,24 @@ def vouched(state: State, leaf: Leaf, logged_at: int) -> RealmKey | None:
     """
     if not leaf.certificate:
         return state.keys.get(leaf.key.keyid)
-    if not state.trust.authorities.issuers:
+    principal = state.issued.get(hashlib.sha256(leaf.certificate).hexdigest(), "")
+    if not principal:
         return None
     # Certificates cost an import that realms without an authority do not need.
     from lockflight.core.verify.keyless import check_issued
-    from lockflight.core.verify.realmroot import issuer_of, principal_of, trust_root
+    from lockflight.core.verify.realmroot import identity_uri, issuer_of, trust_root
 
     try:
         identity = check_issued(leaf.certificate, trust_root(state.trust), logged_at)
     except VerificationFailed:
         return None
-    if identity.issuer != issuer_of(state.trust):
+    if (identity.name, identity.issuer) != (identity_uri(state.trust, principal), issuer_of(state.trust)):
         return None
-    principal = principal_of(state.trust, identity.name)
     holder = next(
         (
             key
             for key in state.keys.values()
-            if principal and key.principal == principal and key.duty in {Duty.PERSON, Duty.PRODUCER}
+            if key.principal == principal and key.duty in {Duty.PERSON, Duty.PRODUCER}
         ),
         None,
     )

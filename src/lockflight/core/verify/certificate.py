@@ -7,7 +7,6 @@ and not understood here refuses the certificate, so do name constraints and poli
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdentifier
 
 from lockflight.core.der import UTF8_STRING, read
+from lockflight.core.records import dataclass
 from lockflight.core.verify.keys import PublicKey, load_der
 from lockflight.errors import VerificationFailed
 
@@ -264,7 +264,7 @@ def check_path(
             (
                 one
                 for one in (*trusted.values(), *others[:MAX_PATH])
-                if one.digest not in {c.digest for c in path} and _issued(path[-1], one)
+                if one.digest not in {c.digest for c in path} and issued_by(path[-1], one)
             ),
             None,
         )
@@ -289,7 +289,8 @@ def check_path(
     return tuple(path)
 
 
-def _issued(certificate: Certificate, issuer: Certificate) -> bool:
+def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether a certificate carries the signature of another one's key, under its name, in a strong form."""
     child, parent = certificate.x509, issuer.x509
     digest = child.signature_hash_algorithm
     # Ed25519 hashes by itself and has no algorithm of its own.

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import JsonObject, JsonValue, loads_object
 from lockflight.core.names import check_names
+from lockflight.core.records import dataclass
 from lockflight.core.release import MAX_ASSETS, OMS_PREDICATE, STATEMENT_TYPE
 from lockflight.core.shape import array, hex64, obj, text, texts
 from lockflight.core.verify.pieces import MAX_PIECES, Piece, joined, read_piece

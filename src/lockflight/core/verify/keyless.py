@@ -7,9 +7,9 @@ promise. A certificate without such a time proves nothing, however valid it look
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.verify.rekor import Signed, verify_entry
 from lockflight.core.verify.sigstore import read_sigstore
 from lockflight.errors import VerificationFailed

@@ -7,10 +7,10 @@ that somebody trusted has proven; compat takes none and judges it by the clock o
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.dsse import PAYLOAD_TYPE
+from lockflight.core.records import dataclass
 from lockflight.core.verify.bundle import check_bundle, pem_hint, read_bundle
 from lockflight.core.verify.foreign import Maker, Mode, Reading, read_manifest
 from lockflight.core.verify.keys import PublicKey

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from lockflight.core.dsse import b64
+from lockflight.core.records import dataclass
 from lockflight.core.verify import ed25519
 from lockflight.errors import VerificationFailed
 
@@ -180,6 +180,11 @@ def note_signature_line(key: NoteKey, signature: bytes) -> str:
         signature: 64 bytes for `KIND_ED25519`; the result of `timestamped` for `KIND_COSIGNATURE`.
     """
     return f"{_DASH}{key.name} {_b64(key.keyid + signature)}\n"
+
+
+def signature_line(signature: NoteSignature) -> str:
+    """A signature as it stands in a note, with its newline."""
+    return f"{_DASH}{signature.name} {_b64(signature.keyid + signature.signature)}\n"
 
 
 def timestamped(timestamp: int, signature: bytes) -> bytes:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from blake3 import blake3
 
+from lockflight.core.records import dataclass
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:

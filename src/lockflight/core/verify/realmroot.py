@@ -31,12 +31,6 @@ def identity_uri(trust: Trust, principal: str) -> str:
     return f"{issuer_of(trust)}{PEOPLE}{principal}"
 
 
-def principal_of(trust: Trust, uri: str) -> str:
-    """The pseudonym that a URI of `identity_uri` names; empty for any other URI."""
-    prefix = identity_uri(trust, "")
-    return uri.removeprefix(prefix) if uri.startswith(prefix) else ""
-
-
 @lru_cache(maxsize=8)
 def trust_root(trust: Trust) -> TrustRoot:
     """What a verifier of this realm's bundles trusts.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps, loads_object
 from lockflight.core.dsse import Envelope, b64
 from lockflight.core.merkle import leaf_hash
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
 from lockflight.core.verify.keys import load_pem
 from lockflight.core.verify.leaf import MAX_LEAF_BYTES

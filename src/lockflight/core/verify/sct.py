@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.der import OCTET_STRING, read
+from lockflight.core.records import dataclass
 from lockflight.core.verify.certificate import SCT_LIST
 from lockflight.errors import VerificationFailed
 

@@ -5,11 +5,11 @@ Nothing here is verified; `core.verify.keyless` does that. What a field cannot b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import loads_object
 from lockflight.core.dsse import MAX_ENVELOPE_BYTES, Envelope, b64, from_json
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
 from lockflight.core.verify.note import plain_number
 from lockflight.errors import VerificationFailed

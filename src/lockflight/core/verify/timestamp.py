@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -13,11 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from lockflight.core import der
+from lockflight.core.records import dataclass
 from lockflight.core.verify.certificate import (
     TIME_STAMPING,
     Certificate,
     check_leaf,
     check_path,
+    issued_by,
     load_certificate,
 )
 from lockflight.errors import VerificationFailed
@@ -278,8 +279,7 @@ def _leaf(stamp: Stamp, authority: Authority) -> Certificate | None:
             and parsed.serial_number == number
             and parsed.issuer.public_bytes() == name
         ):
-            issuers = {c.subject for c in authority.certificates}
-            known = one in authority.certificates or parsed.issuer.rfc4514_string() in issuers
+            known = one in authority.certificates or any(issued_by(one, c) for c in authority.certificates)
             return one if known else None
     return None
 

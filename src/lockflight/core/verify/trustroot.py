@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import loads_object
 from lockflight.core.dsse import b64
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
 from lockflight.core.times import rfc3339
 from lockflight.core.verify.certificate import Certificate, load_certificate
