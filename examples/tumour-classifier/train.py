@@ -126,15 +126,17 @@ def measure(model: Pipeline, data: Data, threshold: float) -> dict[str, Any]:
     }
 
 
-def describe_features(data: Data) -> dict[str, Any]:
-    """What each feature looked like in training; `predict.py` warns about cases outside."""
+def describe_features(data: Data, train_digest: str) -> dict[str, Any]:
+    """What each feature looked like in training, and in which file; `predict.py` warns about cases outside."""
     low, high = data.train.features.min(axis=0), data.train.features.max(axis=0)
     return {
         "schema": 1,
         "target": TARGET,
         "labels": list(LABELS),
+        "source": {"uri": "file:artefacts/train.csv", "digest": f"sha256:{train_digest}"},
         "features": [
-            {"name": name, "min": float(low[i]), "max": float(high[i])} for i, name in enumerate(data.names)
+            {"name": name, "dtype": "float64", "min": float(low[i]), "max": float(high[i])}
+            for i, name in enumerate(data.names)
         ],
     }
 
@@ -169,7 +171,8 @@ def save(out: Path) -> dict[str, Any]:
     }
     joblib.dump(model, out / "model.joblib")
     (out / "model.skops").write_bytes(reproducible(skops.io.dumps(model)))
-    for name, document in (("metrics.json", metrics), ("features.json", describe_features(data))):
+    described = describe_features(data, metrics["data_sha256"]["train.csv"])
+    for name, document in (("metrics.json", metrics), ("features.json", described)):
         (out / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return metrics
 

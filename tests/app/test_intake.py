@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from lockflight.app.foreign import Asked
 from lockflight.app.intake import Offer, take_in
 from lockflight.app.lineage import lineage_of
 from lockflight.app.show import opened
@@ -178,12 +179,12 @@ def signed(third):
 
 def test_its_makers_signature_is_verified(realm, third, signed):
     key, pem = signed
-    done = go(realm, third, key=pem)
+    done = go(realm, third, maker=Asked(key=pem))
     assert done.intake.signer == key.keyid
     realm._view = None
     moved = third.parent / "beside.sig"
     (third / "model.sig").rename(moved)
-    assert go(realm, third, key=pem, signature=moved).intake.signer == key.keyid
+    assert go(realm, third, maker=Asked(key=pem), signature=moved).intake.signer == key.keyid
 
 
 @pytest.mark.parametrize("damage", ["changed", "added", "removed", "key", "no signature"])
@@ -199,8 +200,61 @@ def test_what_its_maker_did_not_sign_stays_out(realm, third, signed, damage):
         pem.write_text(generate(P256).public_key.pem)
     else:
         (third / "model.sig").unlink()
-    error = refused(realm, third, key=pem)
+    error = refused(realm, third, maker=Asked(key=pem))
     assert error.code == "LF0117" if damage == "no signature" else isinstance(error, VerificationFailed)
+
+
+def test_how_its_makers_signature_was_verified_is_recorded(realm, third, tmp_path):
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from lockflight.core.factprov import provenance_rows
+    from tests.abuse import chained, statement
+    from tests.sovereign import ALICE, sovereign
+
+    authority, key = sovereign(), generate(P256)
+    files = {path.name: path.read_bytes() for path in third.iterdir()}
+    rows = [(name, hashlib.sha256(files[name]).hexdigest()) for name in sorted(files)]
+    leaf = authority.authority.issue(key.public_der, ALICE, authority.now)
+    chain = [leaf.der, authority.authority.certificate.der]
+    (tmp_path / "roots.pem").write_bytes(authority.root.x509.public_bytes(Encoding.PEM))
+    (tmp_path / "trust.json").write_bytes(authority.config())
+    signature = tmp_path / "maker.sig"
+    signature.write_bytes(chained(key, chain, authority.stamper, authority.now, statement(rows)))
+    maker = Asked(roots=tmp_path / "roots.pem", trust_root=tmp_path / "trust.json")
+    done = go(realm, third, maker=maker, signature=signature)
+    taken = done.intake.signature
+    assert (taken.mode, taken.method, taken.certificate, taken.relaxations) == (
+        "strict",
+        "certificate",
+        leaf.digest,
+        (),
+    )
+    assert taken.signed_at
+    realm._view = None
+    [row] = provenance_rows(realm.state, done.release)
+    assert (row["origin"], row["signature"]) == ("intake", "strict")
+
+
+def test_compat_counts_only_where_it_was_asked_for_and_is_recorded(realm, third, tmp_path):
+    from lockflight.core.factprov import provenance_rows
+    from tests.abuse import sealed, statement
+
+    key = generate(P256)
+    files = {path.name: path.read_bytes() for path in third.iterdir()}
+    rows = [(name, hashlib.blake2b(files[name]).hexdigest()) for name in sorted(files)]
+    signature, pem = tmp_path / "maker.sig", tmp_path / "maker.pem"
+    pem.write_text(key.public_key.pem)
+    signature.write_bytes(sealed(statement(rows, hash_type="blake2b", ignore_paths=["extra.json"]), key=key))
+    assert refused(realm, third, maker=Asked(key=pem), signature=signature).code == "LF7154"
+    (third / "extra.json").write_text("{}")
+    asked = Asked(key=pem, compat=True)
+    assert refused(realm, third, maker=asked, signature=signature).code == "LF7309", "what comes in is signed"
+    (third / "extra.json").unlink()
+    done = go(realm, third, maker=asked, signature=signature)
+    assert (done.intake.signature.mode, done.intake.signature.relaxations) == ("compat", ("blake2b",))
+    realm._view = None
+    [row] = provenance_rows(realm.state, done.release)
+    assert row["signature"] == "compat"
 
 
 def test_the_personal_realm_takes_in_too(home, third):

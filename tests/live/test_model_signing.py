@@ -11,8 +11,8 @@ from blake3 import blake3
 
 from lockflight.core.source import BytesSource
 from lockflight.core.verify.bundle import verify_bundle
-from lockflight.core.verify.foreign import verify_foreign
 from lockflight.core.verify.keys import P256, P384, P521
+from lockflight.core.verify.maker import verify_foreign
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign
 from lockflight.errors import VerificationFailed
 from lockflight.formats.tensorindex import tap_for

@@ -53,7 +53,7 @@ def test_a_higher_tier_never_demands_less(kind):
 
 def test_an_application_demands_what_decides_its_answers():
     assert missing(judge(release(Kind.RAG_APP, Tier.MINIMAL, roles(Role.OTHER)))) == {
-        "model-weights or hosted-model or adapter",
+        "model-weights or hosted-model",
         "system-prompt or prompt-template",
         "serving-config",
         "code or container-image",
@@ -62,6 +62,43 @@ def test_an_application_demands_what_decides_its_answers():
         "embedding-model",
         "retrieval-index or knowledge-base",
     }
+
+
+def test_an_adapter_alone_is_no_model():
+    lora = roles(Role.ADAPTER)
+    assert missing(judge(release(Kind.MODEL, Tier.MINIMAL, lora))) == {"model-weights or hosted-model"}
+    based = release(Kind.MODEL, Tier.MINIMAL, lora, dependencies=[Dependency("base", PINNED)])
+    assert missing(judge(based)) == set()
+
+
+def test_gguf_brings_its_tokenizer():
+    gguf = [asset("m.gguf", b"GGUF", Role.MODEL_WEIGHTS, "application/vnd.gguf")]
+    assert "tokenizer or hosted-model" not in missing(judge(release(Kind.LLM_APP, Tier.MINIMAL, gguf)))
+    plain = [asset("m.bin", b"x", Role.MODEL_WEIGHTS)]
+    assert "tokenizer or hosted-model" in missing(judge(release(Kind.LLM_APP, Tier.MINIMAL, plain)))
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b'{"features": [{"name": "a", "dtype": "int64"}], "source": {"uri": "s3://x", "digest": "%s"}}', ""),
+        (b'{"features": [{"name": "a"}], "source": {"uri": "s3://x", "digest": "%s"}}', "'dtype' is missing"),
+        (b'{"features": [{"name": "a", "dtype": "int64"}]}', "'source' is missing"),
+        (b"{", "not JSON"),
+    ],
+)
+def test_a_feature_reference_says_its_schema_and_its_digest(body, problem):
+    body = body.replace(b"%s", PINNED.encode())
+    one = release(
+        Kind.MODEL,
+        Tier.MINIMAL,
+        [*whole(Kind.MODEL, Tier.MINIMAL), asset("f.json", body, Role.FEATURE_REFERENCE)],
+    )
+    (subject,) = subjects(CompletenessCheck.info, one)
+    result = CompletenessCheck().run(subject, Context({"f.json": body}))
+    found = [f for f in result.findings if f.code == "LF2546"]
+    assert len(found) == result.summary["missing"] == bool(problem)
+    assert all(problem in f.message for f in found)
 
 
 def test_an_empty_file_meets_no_demand():
@@ -82,7 +119,7 @@ def test_a_reference_or_a_dependency_meets_a_demand():
         release(Kind.LLM_APP, Tier.MINIMAL, roles(Role.OTHER), dependencies=[Dependency("base", PINNED)])
     )
     assert "system-prompt or prompt-template" in missing(app)
-    assert "model-weights or hosted-model or adapter" not in missing(app)
+    assert "model-weights or hosted-model" not in missing(app)
 
 
 @pytest.mark.parametrize(

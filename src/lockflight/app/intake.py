@@ -20,18 +20,20 @@ from urllib.parse import unquote, urlsplit
 import lockflight
 from lockflight.app.check import run_checks
 from lockflight.app.describe import describe_guess
+from lockflight.app.foreign import NOBODY, Asked, check_asked, read_signature, verify_signature, with_digests
 from lockflight.app.gate import Gate
 from lockflight.app.inputs import has_password
 from lockflight.app.realm import open_realm
-from lockflight.app.verify import MAX_SIGNATURE_BYTES, public_key
 from lockflight.core.facts import missing
 from lockflight.core.provenance import Authors, Intake, Run
 from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME
+from lockflight.core.signedby import MakerSignature
 from lockflight.core.statement import SubjectRef
 from lockflight.core.times import rfc3339
-from lockflight.core.verify.foreign import verify_foreign
-from lockflight.core.verify.package import MISSING, FoundFile, compare_foreign, require_equal
+from lockflight.core.verify.foreign import Mode
+from lockflight.core.verify.leftout import judge_files
+from lockflight.core.verify.package import MISSING, FoundFile, require_equal
 from lockflight.core.words import INTAKE
 from lockflight.errors import EvidenceMissing, NotFound, PolicyDenied, UsageError
 from lockflight.infra.progress import SILENT
@@ -76,7 +78,7 @@ class Offer:
         licence: SPDX expression, or empty.
         context: how the data was collected, or the model trained; may be empty.
         signature: an OpenSSF Model Signing bundle of its maker; None for the one in the folder.
-        key: the maker's public key (PEM); with it, the signature must verify.
+        maker: who must have signed, and how strictly that is read; nobody where nobody is asked for.
     """
 
     what: str
@@ -85,7 +87,7 @@ class Offer:
     licence: str = ""
     context: str = ""
     signature: Path | None = None
-    key: Path | None = None
+    maker: Asked = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def take_in(
             describe_guess(_folder(path, stack), kind=offer.kind, progress=progress)
         )
         release = described.release
-        signer = _verified(path, described, offer)
+        signer, signature = _verified(path, described, offer, home=home, realm=realm.name, now=started)
         required = gate.required(release, INTAKE)
         pairs = missing(release, gate.infos, required, realm.state, started)
         ran = run_checks(
@@ -182,6 +184,7 @@ def take_in(
                 authors=Authors((person,), complete=True),
             ),
             signer=signer,
+            signature=signature,
         )
         receipt = realm.append([(intake.statement(), producer)])[0]
     return TakenIn(release, intake, receipt, judgement, tuple(ran), realm.name)
@@ -216,8 +219,11 @@ def _path(word: str) -> Path:
 
 def _check(offer: Offer) -> None:
     problem = ""
-    if offer.signature is not None and offer.key is None:
-        problem = "--signature says nothing without the maker's public key (--key)"
+    check_asked(offer.maker)
+    if offer.signature is not None and not offer.maker:
+        problem = (
+            "--signature says nothing without who must have signed (--key, --certificate-chain or --identity)"
+        )
     elif offer.origin and (not _URI.fullmatch(offer.origin) or has_password(offer.origin)):
         problem = "--from takes a URI without spaces and passwords"
     elif offer.licence and not _LICENCE.fullmatch(offer.licence):
@@ -241,34 +247,45 @@ def _folder(path: Path, stack: ExitStack) -> Path:
     return folder
 
 
-def _verified(path: Path, described: Described, offer: Offer) -> str:
-    """Check the maker's signature against the very bytes that are judged; returns the key's id, or nothing."""
-    if offer.key is None:
-        return ""
-    file = offer.signature or path / SIGNATURE_NAME
-    try:
-        with file.open("rb") as stream:
-            body = stream.read(MAX_SIGNATURE_BYTES)
-    except OSError as error:
-        raise NotFound(
-            "LF0117",
-            f"The signature {str(file)!r} cannot be read: {error.strerror}.",
-            hint="--signature FILE names it.",
-        ) from error
-    key = public_key(offer.key)
-    manifest = verify_foreign(body, key)
+def _verified(
+    path: Path, described: Described, offer: Offer, *, home: Path, realm: str, now: int
+) -> tuple[str, MakerSignature | None]:
+    """Check the maker's signature against the very bytes that are judged.
+
+    Rules by which its signer left files out are obeyed in no profile: what comes in was signed, or it stays out.
+
+    Returns:
+        The id of the key that signed, or nothing; and how that was verified, unless it was strictly and by key.
+    """
+    if not offer.maker:
+        return "", None
+    data = read_signature(offer.signature or path / SIGNATURE_NAME)
+    manifest = verify_signature(data, offer.maker, home=home, realm_name=realm, now=now)
     found = {a.name: FoundFile(a.sha256, a.size, blake3=a.blake3) for a in described.release.assets}
     del found[MANIFEST_NAME]
+    found = with_digests(manifest, found, described.sources)
     # What is no asset does not come in, so it may be missing here; what comes in must be signed.
     left = {MANIFEST_NAME, *(e.name for e in described.excluded)}
+    problems, relaxations = judge_files(manifest, found, obey=False)
     problems = [
         problem
-        for problem in compare_foreign(manifest, found)
+        for problem in problems
         if problem.code != MISSING
         or not (problem.name in left or any(_below(problem.name, s) for s in described.skipped))
     ]
     require_equal(problems, what=f"What is in {path.name}")
-    return key.keyid
+    maker = manifest.maker
+    if maker.method == "key" and manifest.mode is Mode.STRICT:
+        return maker.key.keyid, None
+    return maker.key.keyid, MakerSignature(
+        mode=manifest.mode.value,
+        method=maker.method,
+        identity=maker.identity,
+        issuer=maker.issuer,
+        certificate=maker.certificate,
+        signed_at=rfc3339(maker.times_ms[0] // 1000) if maker.times_ms else "",
+        relaxations=tuple(one.name for one in relaxations),
+    )
 
 
 def _below(name: str, skipped: str) -> bool:

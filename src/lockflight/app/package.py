@@ -128,6 +128,24 @@ def load_package(folder: Path, *, progress: Progress = SILENT) -> Package:
     return Package(layout, ordered, sources, tuple(held), opened)
 
 
+def load_file(path: Path, *, progress: Progress = SILENT) -> Package:
+    """Take stock of one file as if it lay in a folder alone.
+
+    Raises:
+        NotFound: LF1009 no such folder.
+        InvalidInput: LF1001 to LF1003 a link, no regular file, or it changes meanwhile.
+        EnvironmentProblem: LF1008 it cannot be read.
+    """
+    opened = Folder(path.parent)
+    try:
+        (file,) = hash_files(opened, [path.name], lambda _: None, progress=progress)
+    except BaseException:
+        opened.close()
+        raise
+    entry = Found(path.name, "file", file.source.size, *file.digests)
+    return Package("folder", (entry,), {path.name: file.source}, (file.source,), opened)
+
+
 def _unfold(
     found: dict[str, Found], sources: dict[str, ByteSource]
 ) -> tuple[dict[str, Found], dict[str, ByteSource]]:

@@ -12,14 +12,13 @@ from lockflight.app.demands import Demands, candidates, identity
 from lockflight.app.package import load_package
 from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, parse_release
+from lockflight.core.standing import holds, stand
 from lockflight.core.toml_lines import MAX_BYTES
 from lockflight.core.trust import RealmKind
 from lockflight.core.verify.bundle import read_bundle
-from lockflight.core.verify.keys import PublicKey, load_pem
 from lockflight.core.verify.manifest import require_said
-from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
-from lockflight.core.verify.standing import holds, stand
-from lockflight.errors import UsageError, VerificationFailed
+from lockflight.core.verify.package import FoundFile, compare, require_equal
+from lockflight.errors import VerificationFailed
 from lockflight.infra.progress import SILENT
 from lockflight.store.pins import PinStore
 
@@ -29,12 +28,10 @@ if TYPE_CHECKING:
     from lockflight.app.demands import Witnessed
     from lockflight.app.view import RealmView
     from lockflight.core.release import Release
-    from lockflight.core.verify.foreign import ForeignManifest
-    from lockflight.core.verify.standing import Standing
+    from lockflight.core.standing import Standing
     from lockflight.infra.progress import Progress
 
 MAX_SIGNATURE_BYTES = 65 * 1024 * 1024
-MAX_KEY_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,47 +158,3 @@ def _demanded(home: Path, view: RealmView, standing: Standing, demands: Demands)
     wanted = demands.with_pin(PinStore(home).get(view.name))
     known = candidates(view, standing.checkpoint)
     return wanted.meet(identity(view), known, reader=view.reader, index=standing.index)
-
-
-def verify_with_key(
-    package: Path, key_path: Path, *, progress: Progress = SILENT
-) -> tuple[ForeignManifest, PublicKey]:
-    """Check a package that another tool signed with a key (OpenSSF Model Signing), against that public key alone.
-
-    What its signer chose to ignore counts as extra all the same.
-
-    Raises:
-        UsageError: LF0130 the key file is none.
-        NotFound: LF7330 no signature in the folder.
-        VerificationFailed: LF71xx signature, LF73xx files.
-    """
-    key = public_key(key_path)
-    from lockflight.core.verify.foreign import verify_foreign  # only for packages of other tools
-
-    signature, _, found = _take_stock(package, progress)
-    manifest = verify_foreign(signature, key)
-    require_equal(compare_foreign(manifest, found), what=f"The package {package.name}")
-    return manifest, key
-
-
-def public_key(key_path: Path) -> PublicKey:
-    """A public key out of a PEM file.
-
-    Raises:
-        UsageError: LF0130 the file is none.
-    """
-    try:
-        with key_path.open("rb") as stream:
-            return load_pem(stream.read(MAX_KEY_BYTES))
-    except OSError as error:
-        raise UsageError(
-            "LF0130",
-            f"The key {key_path} cannot be read: {error.strerror}.",
-            hint="--key takes a PEM public key.",
-        ) from error
-    except VerificationFailed as error:
-        raise UsageError(
-            "LF0130",
-            f"{key_path}: {error.message}",
-            hint=error.hint or "--key takes a PEM public key.",
-        ) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import choice
 from lockflight.cli.common import release_json
+from lockflight.cli.maker import asked_of, maker_arguments
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short
 from lockflight.core.words import Kind
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from lockflight.app.intake import TakenIn
     from lockflight.cli.style import Style
+    from lockflight.core.provenance import Intake
+    from lockflight.core.signedby import MakerSignature
 
 #: How many files are named for people.
 NAMED = 10
@@ -38,12 +41,7 @@ def intake_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context", default="", metavar="TEXT", help="how the data was collected or the model trained"
     )
-    parser.add_argument(
-        "--key", metavar="FILE", help="public key (PEM) of its maker: the signature must verify"
-    )
-    parser.add_argument(
-        "--signature", metavar="FILE", help="the maker's signature, where it is not model.sig in the folder"
-    )
+    maker_arguments(parser, key="public key (PEM) of its maker: the signature must verify")
 
 
 def intake(args: argparse.Namespace, run: Run) -> Reply:
@@ -58,7 +56,7 @@ def intake(args: argparse.Namespace, run: Run) -> Reply:
         licence=args.licence,
         context=args.context,
         signature=Path(args.signature) if args.signature else None,
-        key=Path(args.key) if args.key else None,
+        maker=asked_of(args),
     )
     done = take_in(run.home, run.realm, offer, actor=run.actor, clock=now, progress=run.progress())
     return Reply("intake/v1", _result(done), lambda style: _lines(done, style))
@@ -75,12 +73,27 @@ def _lines(done: TakenIn, style: Style) -> Iterable[str]:
         yield f"  {clean(product.name)}  {short(product.sha256)}"
     if len(taken.products) > NAMED:
         yield f"  and {len(taken.products) - NAMED} more"
-    if taken.signer:
-        yield f"{style.yes} its maker's signature verifies, key {short(taken.signer)}"
-    else:
-        yield f"{style.look} nobody's signature was checked; --key FILE checks that of its maker"
+    yield from _maker(taken, style)
     if not taken.licence:
         yield f"{style.look} no licence is recorded; --licence SPDX says which"
+
+
+def _maker(taken: Intake, style: Style) -> Iterable[str]:
+    signature = taken.signature
+    if not taken.signer:
+        yield f"{style.look} nobody's signature was checked; --key FILE checks that of its maker"
+        return
+    if signature is None:
+        yield f"{style.yes} its maker's signature verifies, key {short(taken.signer)}"
+        return
+    by = {
+        "key": f"key {short(taken.signer)}",
+        "certificate": f"certificate {short(signature.certificate)}",
+        "identity": f"signed by {clean(signature.identity)}, proven by {clean(signature.issuer)}",
+    }[signature.method]
+    yield f"{style.yes} its maker's signature verifies, {by}"
+    if signature.mode == "compat":
+        yield f"{style.look} in compat mode: {', '.join(signature.relaxations) or 'nothing had to be relaxed'}"
 
 
 def _result(done: TakenIn) -> dict[str, object]:
@@ -93,9 +106,24 @@ def _result(done: TakenIn) -> dict[str, object]:
         "licence": taken.licence,
         "context": taken.context,
         "signer": taken.signer,
+        "signature": _signature(taken.signature),
         "products": [{"name": p.name, "sha256": p.sha256} for p in taken.products],
         "decision": taken.decision,
         "envelope": done.receipt.envelope,
         "index": done.receipt.index,
         "ran": len(done.ran),
+    }
+
+
+def _signature(signature: MakerSignature | None) -> dict[str, object] | None:
+    if signature is None:
+        return None
+    return {
+        "mode": signature.mode,
+        "method": signature.method,
+        "identity": signature.identity or None,
+        "issuer": signature.issuer or None,
+        "certificate": signature.certificate or None,
+        "signed_at": signature.signed_at or None,
+        "relaxations": list(signature.relaxations),
     }

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import demand_options, demands_of, folder_of, release_json, release_line, time_json
+from lockflight.cli.maker import asked_of, maker_arguments, model_json, model_lines, named
 from lockflight.cli.reply import Reply, Run
-from lockflight.cli.style import clean, count, short
+from lockflight.cli.style import clean, count
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,26 +20,27 @@ if TYPE_CHECKING:
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `verify`."""
-    parser.add_argument("package", metavar="PACKAGE", help="the signed package (a folder)")
     parser.add_argument(
-        "--key", metavar="FILE", help="check against this public key (PEM) alone, without a realm or log"
+        "package", metavar="PACKAGE", help="the signed package or model (a folder; a file of others)"
     )
+    maker_arguments(parser, key="check against this public key (PEM) alone, without a realm or log")
     parser.add_argument("--env", metavar="ENVIRONMENT", help="the environment must hold it now")
     demand_options(parser, "--witness-policy")
 
 
 def verify(args: argparse.Namespace, run: Run) -> Reply:
     """Check a package: signature, trust, log, every file."""
-    package = folder_of(args.package)
-    if args.key is not None:
+    if options := named(args):
         if run.as_of is not None or any((args.env, args.witness_policy, args.max_age)):
             raise UsageError(
                 "LF0118",
-                "--key checks the signature alone, so --env, --as-of, --witness-policy and --max-age say nothing "
-                "there.",
-                hint="Leave --key out to check against the realm.",
+                f"{options[0]} checks the signature alone, so --env, --as-of, --witness-policy and --max-age say "
+                "nothing there.",
+                hint=f"Leave {options[0]} out to check against the realm.",
             )
-        return _with_key(package, Path(args.key), run)
+        path = Path(args.package)
+        return _of_others(path if path.is_file() else folder_of(args.package), args, run)
+    package = folder_of(args.package)
     from lockflight.app.verify import verify_package
 
     done = verify_package(
@@ -62,6 +64,7 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
         "keyid": None,
         "environments": list(done.environments),
         "simulated": done.simulated,
+        "maker": None,
         "witnesses": list(done.witnesses),
     }
 
@@ -78,28 +81,33 @@ def verify(args: argparse.Namespace, run: Run) -> Reply:
     return Reply("verify/v1", result, human)
 
 
-def _with_key(package: Path, key_path: Path, run: Run) -> Reply:
-    from lockflight.app.verify import verify_with_key
+def _of_others(package: Path, args: argparse.Namespace, run: Run) -> Reply:
+    from lockflight.app.foreign import verify_model
 
-    manifest, key = verify_with_key(package, key_path, progress=run.progress())
+    asked = asked_of(args)
+    model = verify_model(
+        package,
+        asked,
+        home=run.home,
+        realm_name=run.realm,
+        now=run.now,
+        signature=Path(args.signature) if args.signature is not None else None,
+        progress=run.progress(),
+    )
     result: dict[str, object] = {
         "release": None,
-        "files": len(manifest.resources),
+        "files": len(model.manifest.resources),
         "realm": None,
         "envelope": None,
         "index": None,
         "logged_at": None,
         "person": None,
         "principal": None,
-        "keyid": key.keyid,
+        "keyid": model.manifest.maker.key.keyid,
         "environments": [],
         "simulated": False,
+        "maker": model_json(model),
         "witnesses": [],
     }
-
-    def human(style: Style) -> Iterable[str]:
-        yield f"{style.yes} verified {clean(manifest.name or str(package))} with the key {short(key.keyid)}"
-        yield f"  {count(len(manifest.resources), 'file')}, each exactly as signed; nothing extra"
-        yield f"  {style.look} no realm was asked: who holds this key, and whether it was revoked, is not known here"
-
-    return Reply("verify/v1", result, human)
+    name = model.manifest.name or package.name
+    return Reply("verify/v1", result, lambda style: model_lines(model, name, style))

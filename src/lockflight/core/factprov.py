@@ -97,8 +97,17 @@ def _row(state: State, record: Record, wanted: set[str]) -> JsonObject:
             "complete": fact.authors.complete,
         },
         "licence": fact.intake.licence if fact.intake is not None else "",
+        "signature": _signature(fact),
         "let_in": any(_let_in(state, record, p.sha256) for p in fact.products if p.sha256 in wanted),
     }
+
+
+def _signature(fact: Provenance) -> str:
+    """How the maker's signature of something taken in was verified: `strict`, `compat`, or empty for not at all."""
+    intake = fact.intake
+    if intake is None or not intake.signer:
+        return ""
+    return intake.signature.mode if intake.signature is not None else "strict"
 
 
 def authors_of(state: State, release_contents: Iterable[str]) -> frozenset[str]:

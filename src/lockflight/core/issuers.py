@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core import statement as st
 from lockflight.core.canonical import dumps
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, natural, obj, text
 from lockflight.core.verify.jwks import Jwk, parse_keys
 from lockflight.core.verify.jwt import MAX_LIFE_S, MIN_LIFE_S

@@ -17,6 +17,7 @@ from lockflight.core import statement as st
 from lockflight.core.canonical import dumps
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, natural, obj, text, texts
+from lockflight.core.signedby import MakerSignature, read_signed_by
 from lockflight.core.times import unix
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 RECORD = "https://lockflight.dev/build/record/v1"
 INTAKE = "https://lockflight.dev/build/intake/v1"
+#: An intake that says more of its maker's signature than which key made it.
+INTAKE_V2 = "https://lockflight.dev/build/intake/v2"
 #: What SLSA has no field for stands under this name, as the specification wants extensions to be named.
 EXTENSION = "https://lockflight.dev/build/v1"
 
@@ -46,7 +49,7 @@ class Origin(StrEnum):
     FOREIGN = "foreign"
 
 
-_ORIGINS = {RECORD: Origin.RECORD, INTAKE: Origin.INTAKE}
+_ORIGINS = {RECORD: Origin.RECORD, INTAKE: Origin.INTAKE, INTAKE_V2: Origin.INTAKE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ class Intake:
         decision: envelope digest of the decision that let it in.
         signer: SHA-256 of the public key that its own signature was verified with; empty without one.
         run: who, where, when.
+        signature: how that was verified, where it was not simply with a key, strictly.
     """
 
     uri: str
@@ -215,12 +219,13 @@ class Intake:
     decision: str
     run: Run
     signer: str = ""
+    signature: MakerSignature | None = None
 
     def statement(self) -> st.Statement:
         """The statement to sign with a producer's key."""
         predicate: JsonObject = {
             "buildDefinition": {
-                "buildType": INTAKE,
+                "buildType": INTAKE if self.signature is None else INTAKE_V2,
                 "externalParameters": {
                     "uri": self.uri,
                     "kind": self.kind,
@@ -236,6 +241,7 @@ class Intake:
                 "ci": dict(self.run.ci),
                 "decision": self.decision,
                 "signer": self.signer,
+                **({"signature": self.signature.to_json()} if self.signature is not None else {}),
             },
         }
         return st.Statement(st.PROVENANCE, self.products, predicate)
@@ -370,6 +376,7 @@ def _intake(statement: st.Statement) -> Intake:
         decision=hex64(extension["decision"]),
         run=_run(statement.predicate, extension),
         signer=hex64(signer) if signer else "",
+        signature=read_signed_by(extension["signature"]) if definition["buildType"] == INTAKE_V2 else None,
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lockflight.core.release import Asset, Release
-    from lockflight.core.verify.standing import Hold
+    from lockflight.core.standing import Hold
     from lockflight.infra.files import Folder
 
 

@@ -1,6 +1,7 @@
 """The `completeness` check: does the release hold what its kind and tier demand, and is everything pinned?
 
-It reads no bytes: roles, names, sizes and descriptors are part of the signed release.
+Roles, names, sizes and descriptors are part of the signed release. Of its files it reads feature references alone: one
+that does not say its schema and digest refers to nothing in particular, and is as good as missing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from lockflight.core.records import dataclass
 from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InternalError
 from lockflight.formats import media
+from lockflight.formats.features import BadFeatures, read_features
 from lockflight.scan._text import capped, suffix
 from lockflight.scan.declared import COMPLETENESS
 
@@ -40,8 +42,9 @@ class Demand:
 
 
 _R = Role
+# An adapter alone is no model: what it adapts decides as much.
 _MODEL = Demand(
-    (_R.MODEL_WEIGHTS, _R.HOSTED_MODEL, _R.ADAPTER),
+    (_R.MODEL_WEIGHTS, _R.HOSTED_MODEL),
     "without it nobody knows which model answers",
     dependency=True,
 )
@@ -67,7 +70,7 @@ _LICENCE = Demand((_R.LICENCE,), "without it nobody may use the release")
 _EVAL = Demand((_R.EVAL_SET,), "quality and safety must be measured on a set that is kept", dependency=True)
 _DOCUMENT = Demand((_R.MODEL_CARD, _R.DOCUMENTATION), "users must be told what it is for")
 
-_LLM_APP = (_MODEL, _PROMPT, _SERVING, _CODE, _LOCK)
+_LLM_APP = (_MODEL, _TOKENIZER, _PROMPT, _SERVING, _CODE, _LOCK)
 DEMANDS: dict[Kind, tuple[Demand, ...]] = {
     Kind.DATASET: (_DATA,),
     Kind.BASE_MODEL: (_WEIGHTS, _LICENCE),
@@ -75,7 +78,7 @@ DEMANDS: dict[Kind, tuple[Demand, ...]] = {
     Kind.MODEL: (_MODEL,),
     Kind.EMBEDDING_SERVICE: (_EMBEDDING, _TOKENIZER, _SERVING, _CODE, _LOCK),
     Kind.LLM_APP: _LLM_APP,
-    Kind.RAG_APP: (*_LLM_APP, _TOKENIZER, _EMBEDDING, _KNOWLEDGE),
+    Kind.RAG_APP: (*_LLM_APP, _EMBEDDING, _KNOWLEDGE),
     Kind.AGENT: (*_LLM_APP, _TOOLS, _GUARD),
     Kind.KNOWLEDGE_BASE: (
         Demand((_R.KNOWLEDGE_BASE, _R.RETRIEVAL_INDEX), "a knowledge base holds passages"),
@@ -134,7 +137,7 @@ class CompletenessCheck:
 
     info = COMPLETENESS
 
-    def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:  # noqa: ARG002 - no bytes are read
+    def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
         """Judge the release's description.
 
         Raises:
@@ -147,8 +150,9 @@ class CompletenessCheck:
             *_missing(release),
             *(f for reference in release.references for f in _reference(reference, release.tier)),
             *(f for asset in release.assets for f in _misplaced(asset)),
+            *(f for asset in release.assets for f in _features(asset, ctx)),
         ]
-        missing = sum(f.code == "LF2540" for f in findings)
+        missing = sum(f.code in {"LF2540", "LF2546"} for f in findings)
         unpinned = sum(f.code == "LF2542" for f in findings)
         return CheckResult(
             status=Status.COMPLETE,
@@ -168,6 +172,8 @@ class CompletenessCheck:
 def _missing(release: Release) -> Iterator[Finding]:
     # An empty file meets no demand.
     held = {a.role for a in release.assets if a.size} | {r.role for r in release.references}
+    if any(a.role is _R.MODEL_WEIGHTS and a.media_type == media.GGUF for a in release.assets):
+        held.add(_R.TOKENIZER)  # it is part of the file
     for demand in demands(release.kind, release.tier):
         if held.intersection(demand.roles) or (demand.dependency and release.dependencies):
             continue
@@ -218,6 +224,23 @@ def _reference(reference: Reference, tier: Tier) -> Iterator[Finding]:
             message="The reference does not say where, when and for what the data were collected.",
             fix="Give it context = with one sentence on their origin.",
             salt=reference.role.value,
+        )
+
+
+def _features(asset: Asset, ctx: CheckContext) -> Iterator[Finding]:
+    if asset.role is not _R.FEATURE_REFERENCE:
+        return
+    try:
+        read_features(ctx.open(asset))
+    except BadFeatures as error:
+        yield Finding(
+            code="LF2546",
+            rule="completeness:feature-reference",
+            severity=Severity.HIGH,
+            asset=asset.name,
+            message=f"The file does not say which features the model reads: {error}.",
+            fix="Name each feature with its type, and the source with its digest: lockflight explain LF2546",
+            salt=asset.role.value,
         )
 
 

@@ -67,7 +67,7 @@ TEXT_INTEGRITY = CheckInfo(
 
 COMPLETENESS = CheckInfo(
     name="completeness",
-    version="1",
+    version="2",
     title="Roles that the kind and tier demand, and whether everything outside the folder is pinned",
     grain=Grain.RELEASE,
     reads=frozenset(Role),

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.verify.bundle import read_bundle
-from lockflight.core.verify.foreign import MAX_IGNORES, ForeignFile, verify_foreign
+from lockflight.core.verify.foreign import MAX_IGNORES, ForeignFile, Mode
+from lockflight.core.verify.maker import verify_foreign
 from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.signing.oms import make_bundle, sign_payload, sign_release
 from tests.signed import FILES, mutate, release, signer
@@ -96,7 +97,9 @@ def changed(change, names=BY_PATH):
 
 def test_what_the_signer_chose_is_reported():
     raw = changed(lambda _r, _p, s, _f: s.update(allow_symlinks=True, ignore_paths=["evil.py"]))
-    manifest = verify_foreign(bundle(raw), KEY)
+    assert code_of(raw) == "LF7156"
+    manifest = verify_foreign(bundle(raw), KEY, mode=Mode.COMPAT)
+    assert [one.name for one in manifest.relaxations] == ["followed-links"]
     assert manifest.allow_symlinks is True
     assert manifest.ignore_paths == ("evil.py",)
     raw = changed(lambda _r, _p, s, _f: s.pop("ignore_paths"))
@@ -107,7 +110,7 @@ CHANGES = {
     "another predicate": (lambda r, p, s, files: r.update(predicateType="x"), "LF7150"),
     "old predicate": (
         lambda r, p, s, files: r.update(predicateType="https://model_signing/Digests/v0.1"),
-        "LF7150",
+        "LF7166",
     ),
     "another type": (lambda r, p, s, files: r.update(_type="x"), "LF7150"),
     "extra field": (lambda r, p, s, files: r.update(extra=1), "LF7150"),
@@ -122,9 +125,9 @@ CHANGES = {
     "another subject": (lambda r, p, s, files: r["subject"][0]["digest"].update(sha256="0" * 64), "LF7153"),
     "extra field of the predicate": (lambda r, p, s, files: p.update(extra=1), "LF7150"),
     "no resources": (lambda r, p, s, files: p.pop("resources"), "LF7150"),
-    "empty": (lambda r, p, s, files: files.clear(), "LF7150"),
+    "empty": (lambda r, p, s, files: files.clear(), "LF7157"),
     "extra field of the serialization": (lambda r, p, s, files: s.update(shard_size=4), "LF7150"),
-    "shards": (lambda r, p, s, files: s.update(method="shards"), "LF7154"),
+    "shards": (lambda r, p, s, files: s.update(method="shards"), "LF7155"),
     "blake2b": (lambda r, p, s, files: s.update(hash_type="blake2b"), "LF7154"),
     "method no text": (lambda r, p, s, files: s.update(method=1), "LF7150"),
     "no allow_symlinks": (lambda r, p, s, files: s.pop("allow_symlinks"), "LF7150"),
@@ -137,9 +140,9 @@ CHANGES = {
     "another algorithm": (lambda r, p, s, files: files[0].update(algorithm="blake3"), "LF7150"),
     "digest in capitals": (
         lambda r, p, s, files: files[0].update(digest=files[0]["digest"].upper()),
-        "LF7150",
+        "LF7159",
     ),
-    "duplicate": (lambda r, p, s, files: files.append(files[-1]), "LF7151"),
+    "duplicate": (lambda r, p, s, files: files.append(files[-1]), "LF7158"),
     "leaves the folder": (lambda r, p, s, files: files[0].update(name="../x"), "LF7151"),
     "single file without a name": (lambda r, p, s, files: files[0].update(name="."), "LF7151"),
     "plain dot": (lambda r, p, s, files: files[0].update(name="./a"), "LF7151"),

@@ -10,7 +10,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.verify.foreign import ForeignFile, ForeignManifest
+from lockflight.core.verify.foreign import ForeignFile, ForeignManifest, Maker
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign, require_equal
 from lockflight.errors import VerificationFailed
 from tests.signed import FILES, release, signer
@@ -36,7 +36,9 @@ def foreign(hash_type="sha256"):
         hash_type
     ]
     files = tuple(ForeignFile(n, digest(b)) for n, b in sorted(FILES.items()))
-    return ForeignManifest("m", "", hash_type, files, ("evil.py",), False, "", signer().public_key)
+    return ForeignManifest(
+        "m", "", hash_type, files, ("evil.py",), False, "", Maker("key", signer().public_key)
+    )
 
 
 def codes(problems):

@@ -129,6 +129,19 @@ def load_certificate(der: bytes, *, what: str = "certificate") -> Certificate:
     return Certificate(der, int(begins.timestamp()), int(ends.timestamp()))
 
 
+def load_pem_certificates(data: bytes) -> tuple[Certificate, ...]:
+    """Read certificates in PEM, one after the other.
+
+    Raises:
+        VerificationFailed: LF7400 there is none, or one does not read.
+    """
+    try:
+        found = x509.load_pem_x509_certificates(data)
+    except ValueError as error:
+        raise VerificationFailed("LF7400", f"It holds no certificates in PEM: {error}.") from error
+    return tuple(load_certificate(one.public_bytes(Encoding.DER)) for one in found)
+
+
 @lru_cache(maxsize=256)
 def _parsed(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
@@ -196,12 +209,13 @@ def _utf8(der: bytes) -> str:
         ) from error
 
 
-def check_leaf(certificate: Certificate, usage: str) -> None:
+def check_leaf(certificate: Certificate, usage: str, *, authority: bool = False) -> None:
     """See that a certificate is for signing of one kind, and is no authority.
 
     Args:
         certificate: the leaf.
         usage: `CODE_SIGNING` or `TIME_STAMPING`; for the latter it must be the only one, and critical (RFC 3161 §2.3).
+        authority: let it say that it is one; its key must still be for signatures only.
 
     Raises:
         VerificationFailed: LF7403.
@@ -209,7 +223,7 @@ def check_leaf(certificate: Certificate, usage: str) -> None:
     extensions = certificate.x509.extensions
     problem = _strange(certificate)
     constraints = _find(certificate, x509.BasicConstraints)
-    if constraints is not None and constraints.ca:
+    if constraints is not None and constraints.ca and not authority:
         problem = problem or "it is an authority's, not a signer's"
     key_usage = _find(certificate, x509.KeyUsage)
     if key_usage is None or not key_usage.digital_signature or key_usage.key_cert_sign:

@@ -6,10 +6,10 @@ A key is kept in one form: what verifying needs, and nothing that would fetch or
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import loads_object
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text, texts
 from lockflight.core.verify.base64url import decode
 from lockflight.core.verify.keys import P256, P384, P521, PublicKey, from_ed25519, from_point

@@ -8,10 +8,10 @@ differently.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import dumps, loads_object
+from lockflight.core.records import dataclass
 from lockflight.core.shape import text
 from lockflight.core.verify import base64url
 from lockflight.core.verify.jwks import EC, RSA, select

@@ -131,6 +131,24 @@ class PublicKey:
             return False
         return True
 
+    def verify_sha256(self, message: bytes, signature: bytes) -> bool:
+        """Whether an ECDSA signature over the SHA-256 of a message is of this key, whatever its curve.
+
+        Only tools before OpenSSF Model Signing 1.0 sign so; `verify` takes the hash that belongs to the curve.
+        """
+        if self.algorithm == ED25519:
+            return False
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+
+        key, _ = _ecdsa(self.der)
+        try:
+            key.verify(signature, message, ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
     def lowest(self, signature: bytes) -> bool:
         """Whether a signature is the one of (r, s) and (r, n - s) with the lower s; Ed25519 has no second one."""
         if self.algorithm == ED25519:

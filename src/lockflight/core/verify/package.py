@@ -20,6 +20,9 @@ EXTRA: Final = "LF7303"
 RENAMED: Final = "LF7304"
 SYMLINK: Final = "LF7305"
 SPECIAL: Final = "LF7306"
+GIT_FILE: Final = "LF7307"
+IN_SIGNATURE: Final = "LF7308"
+LEFT_OUT: Final = "LF7309"
 
 #: How many problems an error names; all of them are counted.
 MAX_NAMED = 100
@@ -38,6 +41,7 @@ class FoundFile:
             where a file must be). Links and special files are listed, never followed or opened.
         blake3: hex digest, where it was computed too.
         tensors: digests of the parts of a safetensors file, where they were computed too.
+        other: digest of another form, where a foreign signature has one: see `pieces.digest_of`.
     """
 
     sha256: str
@@ -45,6 +49,7 @@ class FoundFile:
     kind: FileKind = "file"
     blake3: str = ""
     tensors: TensorIndex | None = None
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +94,12 @@ def compare_foreign(
 
     Args:
         manifest: what was signed.
-        found: everything in the folder but plain folders, by name; with BLAKE3 digests if `hash_type` says
-            so.
+        found: everything in the folder but plain folders, by name; with BLAKE3 digests, or digests of another
+            form, if the manifest has them.
         signature: name of the signature file, which may lie beside the files.
     """
-    expected = {f.name: _Expected(f.digest, None) for f in manifest.resources}
-    return _compare(expected, found, manifest.hash_type, signature)
+    expected = {f.name: _Expected(f.digest, f.size) for f in manifest.resources}
+    return _compare(expected, found, manifest.hash_type if manifest.plain else "other", signature)
 
 
 def require_equal(problems: list[Problem], *, what: str) -> None:
@@ -175,7 +180,8 @@ def _difference(expected: _Expected, file: FoundFile, algorithm: str) -> str | N
         return f"it has {file.size} bytes instead of {expected.size}"
     actual = _digest(file, algorithm)
     if actual != expected.digest:
-        return f"its {algorithm} is {actual[:16] or 'unknown'}… instead of {expected.digest[:16]}…"
+        kind = "digest" if algorithm == "other" else algorithm
+        return f"its {kind} is {actual[:16] or 'unknown'}… instead of {expected.digest[:16]}…"
     # A verified load believes these two, so a signer may not state others than the bytes have.
     if expected.blake3 and file.blake3 and file.blake3 != expected.blake3:
         return f"its blake3 is {file.blake3[:16]}… instead of {expected.blake3[:16]}…"
@@ -185,6 +191,8 @@ def _difference(expected: _Expected, file: FoundFile, algorithm: str) -> str | N
 
 
 def _digest(file: FoundFile, algorithm: str) -> str:
+    if algorithm == "other":
+        return file.other
     return file.blake3 if algorithm == "blake3" else file.sha256
 
 

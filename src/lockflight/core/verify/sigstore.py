@@ -90,6 +90,8 @@ class SigstoreBundle:
         envelope: the signed statement; None where a file was signed.
         digest: SHA-256 of the signed file, as the bundle says; empty for envelopes.
         signature: raw.
+        chained: the certificates stand in a chain, not alone.
+        raw_key: the key as older tools brought it along, PEM or DER; a hint and nothing else.
     """
 
     version: int
@@ -100,6 +102,8 @@ class SigstoreBundle:
     envelope: Envelope | None
     digest: bytes
     signature: bytes
+    chained: bool = False
+    raw_key: bytes = b""
 
 
 def read_sigstore(data: bytes, *, what: str = "bundle") -> SigstoreBundle:
@@ -125,7 +129,7 @@ def read_sigstore(data: bytes, *, what: str = "bundle") -> SigstoreBundle:
         _only(material, ways | {"tlogEntries", "timestampVerificationData"})
         if len(ways & set(material)) != 1 or ("dsseEnvelope" in raw) == ("messageSignature" in raw):
             raise ValueError("it does not say in one way who signed what")
-        certificates, hint = _signer(material)
+        certificates, hint, raw_key = _signer(material)
         stamps = obj(material.get("timestampVerificationData") or {})
         _only(stamps, {"rfc3161Timestamps"})
         found = array(stamps.get("rfc3161Timestamps", []))
@@ -142,17 +146,20 @@ def read_sigstore(data: bytes, *, what: str = "bundle") -> SigstoreBundle:
             envelope=envelope,
             digest=digest,
             signature=signature,
+            chained="x509CertificateChain" in material,
+            raw_key=raw_key,
         )
     except (KeyError, TypeError, ValueError) as error:
         why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise VerificationFailed("LF7440", f"The {what} is not a sigstore bundle: {why}.") from error
 
 
-def _signer(material: JsonObject) -> tuple[tuple[Certificate, ...], str]:
+def _signer(material: JsonObject) -> tuple[tuple[Certificate, ...], str, bytes]:
     if "publicKey" in material:
         public = obj(material["publicKey"])
-        _only(public, {"hint", "rawBytes"})
-        return (), text(public.get("hint", ""))
+        _only(public, {"hint", "rawBytes", "keyDetails"})
+        raw = b64(public["rawBytes"]) if public.get("rawBytes") is not None else b""
+        return (), text(public.get("hint") or ""), raw
     # Certificates cost an import that bundles signed with a key do not need.
     from lockflight.core.verify.certificate import MAX_PATH, load_certificate
 
@@ -162,7 +169,7 @@ def _signer(material: JsonObject) -> tuple[tuple[Certificate, ...], str]:
         chain = array(obj(material["x509CertificateChain"])["certificates"])
     if not 0 < len(chain) <= MAX_PATH:
         raise ValueError(f"it has {len(chain)} certificates")
-    return tuple(load_certificate(b64(obj(one)["rawBytes"])) for one in chain), ""
+    return tuple(load_certificate(b64(obj(one)["rawBytes"])) for one in chain), "", b""
 
 
 def _content(raw: JsonObject, what: str) -> tuple[Envelope | None, bytes, bytes]:
