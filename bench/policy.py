@@ -6,6 +6,9 @@ One fixed release, judged by the shipped pack for production:
   takes at most 2.0 of the processor time of OPA's bare evaluation of the same policy over the same JSON text.
 - regorus alone, in its child, takes at most 0.5 of it.
 - Over 5 MB of facts neither child takes more than 350 MB of memory.
+- A cold re-decision, `lockflight check DIR --env staging --record` in a fresh process over evidence that is there,
+  takes at most 1.5 of the processor time of what it cannot do without: each engine that judges there, bare, in a fresh
+  process, for one evaluation of the same facts, and `lockflight verify` of the package (`bench/_cold.py`).
 
 Bare means: OPA as a library in a process of its own with Go's own settings, policy and data loaded, JSON text in, JSON
 text out. (Our child of OPA collects garbage less often, so it is the faster one.) Processor
@@ -30,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench._cold import cold_claim
 from bench._common import Claim, arguments, at_most, finish
 from lockflight.app.logs import open_log
 from lockflight.core.canonical import JsonObject, dumps
@@ -219,6 +223,7 @@ def main() -> int:
             for engine in (regorus, second):
                 engine.close()
             bare.close()
+        claims.append(cold_claim(Path(home) / "cold", rounds=9 if quick else 25))
     return finish(*claims)
 
 

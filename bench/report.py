@@ -51,7 +51,10 @@ def main() -> int:
         for claim in found if isinstance(found, list) else [found]:
             print(f"{name}: {claim['claim']} {claim['value']} ({claim['goal']}) holds: {claim['holds']}")
             rows.append((f"`bench/{name}.py`", claim))
-    PAGE.write_text(HEAD + _table(rows, quick=quick), encoding="utf-8")
+    if broken:
+        print(f"{PAGE.name} stays as it is: it is written whole or not at all")
+    else:
+        PAGE.write_text(HEAD + _table(rows, quick=quick), encoding="utf-8")
     return broken
 
 

@@ -65,6 +65,8 @@ def main() -> int:
 
 def _package(command: Path, scratch: Path) -> Path:
     os.environ["LOCKFLIGHT_HOME"] = str(scratch / "home")
+    # As installed: nobody compiles the modules again for each command.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     folder = scratch / "work"
     folder.mkdir()
     for name in ("a.txt", "b.txt", "c.txt", "d.txt"):

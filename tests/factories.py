@@ -12,6 +12,7 @@ from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject
 from lockflight.core.findings import Severity
 from lockflight.core.fold.run import fold
 from lockflight.core.gate import basis
+from lockflight.core.precedents import Engines
 from lockflight.core.release import Asset, Release, make_release
 from lockflight.core.ruling import Violation
 from lockflight.core.scanfact import scan_fact
@@ -19,6 +20,7 @@ from lockflight.core.state import FoldEntry, State
 from lockflight.core.statement import Statement
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.unsettled import Said
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.leaf import leaf_for
 from lockflight.core.vsa import StoredDecision
@@ -184,7 +186,18 @@ class Ledger:
             scan_fact(info, subject, found or result(), rfc3339(NOW + 10_000)).statement(), signer
         )
 
-    def decide(self, what: Release, environment: str, *, allow: bool = True, policy: str = "cc" * 32) -> str:
+    def decide(
+        self,
+        what: Release,
+        environment: str,
+        *,
+        allow: bool = True,
+        policy: str = "cc" * 32,
+        engines: Engines = (),
+        version: str = "0",
+        signer: str = "gate",
+        unsettled: tuple[Said, ...] = (),
+    ) -> str:
         """A decision of the gate, recorded as a VSA; its basis is that of `basis_of`. Alice registers the release."""
         if "alice" in self.keys and what.digest not in self.state().registrations:
             self.register(what, "alice")
@@ -199,13 +212,14 @@ class Ledger:
             policy_uri="lockflight:policy/test@1",
             resource_uri=f"lockflight:{what.name}@sha256:{what.digest}",
             verifier="https://lockflight.dev/verifier/test",
-            versions=(("lockflight", "0"),),
+            versions=(("lockflight", version),),
             time_verified=rfc3339(NOW),
             attestations=(),
             separation="people",
             input_digest="dd" * 32,
             output_digest="ee" * 32,
-            engines=(),
+            engines=engines,
+            unsettled=unsettled,
             rules=(),
             violations=violations,
             warnings=(),
@@ -213,7 +227,7 @@ class Ledger:
             evaluated=(),
             skipped=(),
         )
-        return self.add(decision.statement(), "gate")
+        return self.add(decision.statement(), signer)
 
     def approve(
         self, what: Release, signer: str, *, basis: str, environment: str = "staging", **changes: str

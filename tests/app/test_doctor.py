@@ -41,7 +41,7 @@ def test_offline(tmp_path):
 
 def test_without_opa_one_engine_judges(home, monkeypatch):
     monkeypatch.setattr("lockflight.policy.engines.opa.installed", lambda: False)
-    monkeypatch.setattr("lockflight.policy.engines.pool.find_program", lambda: None)
+    monkeypatch.setattr("lockflight.policy.engines.opaprogram.find_program", lambda: None)
     part = parts(home)["policy on opa"]
     assert (part.health, part.code) == (Health.NOTE, "LF4021")
     assert "opa-golib-python-bindings" in part.fix

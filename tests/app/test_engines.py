@@ -28,7 +28,7 @@ def names(engines: tuple[Mapping[str, str], ...]) -> list[str]:
 @pytest.fixture
 def without_opa(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lockflight.policy.engines.opa.installed", lambda: False)
-    monkeypatch.setattr("lockflight.policy.engines.pool.find_program", lambda: None)
+    monkeypatch.setattr("lockflight.policy.engines.opaprogram.find_program", lambda: None)
 
 
 @pytest.mark.skipif(not opa.installed(), reason="OPA as a library is not installed here")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from lockflight.app import check as use_case
+from lockflight.engine import local
 from lockflight.engine.local import map_checks
 from lockflight.infra.proc import MIB, Limits
 from lockflight.policy import bundle
@@ -42,7 +41,7 @@ def hostile(monkeypatch):
             else:
                 yield from map_checks([job], **options)
 
-    monkeypatch.setattr(use_case, "map_checks", run_jobs)
+    monkeypatch.setattr(local, "map_checks", run_jobs)
 
 
 def test_a_check_that_is_stopped_is_missing_evidence(world, hostile):
@@ -59,14 +58,7 @@ def test_a_check_that_is_stopped_is_missing_evidence(world, hostile):
 
 
 def test_without_its_engine_the_gate_does_not_judge(world, monkeypatch):
-    version = metadata.version
-
-    def missing(name):
-        if name == regorus.DISTRIBUTION:
-            raise metadata.PackageNotFoundError(name)
-        return version(name)
-
-    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.setattr(regorus, "installed_version", lambda name: None)
     done = world.run("check work --env development --as alice --json")
     assert done.code == 4
     error = done.json()["error"]

@@ -79,7 +79,6 @@ ARGUMENTS = {
     "identity grant": "eve --role author,releaser --as bob",
     "identity renew": "eve --as bob",
     "identity withdraw": "eve --as bob",
-    "identity revoke": "eve --reason compromised --as bob",
     "identity totp": "enrol --as bob",
     "identity list": "",
     "evidence add": "statement.json",
@@ -418,7 +417,7 @@ def not_judged_to_the_end(world):
 for name in ("add dana --role approver", "grant eve --role author", "renew eve", "withdraw eve"):
     plain(f"identity {name.split()[0]}", 10, f"identity {name} --as alice")
 plain("realm environments", 10, "realm environments --quorum staging=approver:2 --as alice")
-plain("identity revoke", 10, "identity revoke eve --reason other --as alice")
+plain("revoke", 10, "revoke --identity eve --reason other --as alice")
 plain("sign", 10, "sign work --out out --as bob")
 plain("deny", 10, "deny package --env staging --as alice")
 

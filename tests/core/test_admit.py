@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from lockflight.core.acts import Approval
-from lockflight.core.admit import COOL_OFF_S, Admission, Prospect, admit, prospect
+from lockflight.core.admit import Admission, admit
+from lockflight.core.approvals import COOL_OFF_S, Prospect, prospect
 from lockflight.core.authors import authors
 from lockflight.core.changes import LadderChange
 from lockflight.core.times import rfc3339

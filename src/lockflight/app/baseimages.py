@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from lockflight.core.records import dataclass
 
 #: Lines and images that are looked at; recipes are short.
 MAX_LINES = 20_000

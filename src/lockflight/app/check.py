@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.app.describe import describe, describe_guess
@@ -17,14 +17,13 @@ from lockflight.app.view import need_environment
 from lockflight.app.waivers import known_waivers
 from lockflight.core.check import Status
 from lockflight.core.facts import missing
+from lockflight.core.records import dataclass
 from lockflight.core.scanfact import scan_fact
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339
 from lockflight.core.words import INTAKE
-from lockflight.engine.local import CheckJob, map_checks
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.infra.progress import SILENT
-from lockflight.infra.tools import tool_path
 from lockflight.scan.table import CHECKS
 
 if TYPE_CHECKING:
@@ -170,6 +169,7 @@ def check(
             described.recheck()
             planned = ()
         judgements: dict[str, Judgement] = {}
+        judged = asked.view  # a decision changes nobody's name, so the log need not be read again for it
         if not options.plan:
             judgements = _judge(work, release, environments, options, record=not rehearsal, now=clock())
     return CheckOutcome(
@@ -182,8 +182,8 @@ def check(
         judgements=judgements,
         notices=tuple(f"{n.message}" for n in described.notices),
         skipped=tuple(described.skipped),
-        names=asked.view.names(),
-        waivers={name: known_waivers(asked.view, release.name, release.digest, name) for name in judgements},
+        names=judged.names(),
+        waivers={name: known_waivers(judged, release.name, release.digest, name) for name in judgements},
     )
 
 
@@ -231,6 +231,12 @@ def run_checks(
         workers: number of check processes; 0 for one per processor.
         progress: told about finished checks.
     """
+    from lockflight.engine.local import (  # a decision over evidence that is there runs nothing
+        CheckJob,
+        map_checks,
+    )
+    from lockflight.infra.tools import tool_path
+
     jobs = []
     order = []
     for info, subject in pairs:

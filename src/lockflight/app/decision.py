@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.resolve import entry_of, signed_as
@@ -12,6 +11,7 @@ from lockflight.core.acts import Approval
 from lockflight.core.admit import Admission, admit, registration_of
 from lockflight.core.canonical import loads_object
 from lockflight.core.facts import evidence_row, release_fact
+from lockflight.core.records import dataclass
 from lockflight.core.scanfact import ScanFact
 from lockflight.core.shape import array, obj, text
 from lockflight.core.times import unix

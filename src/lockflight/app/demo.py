@@ -10,9 +10,10 @@ import shutil
 import struct
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

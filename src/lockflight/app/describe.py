@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from blake3 import blake3
 
-from lockflight.app.guess import Guess, guess_name
-from lockflight.app.init import propose
 from lockflight.app.tensors import tensor_index, tensor_tap
 from lockflight.core.manifest import Manifest, Notice, parse_manifest
 from lockflight.core.names import check_names
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, Asset, Release, make_release
 from lockflight.core.selection import Excluded, Selection, select
 from lockflight.core.source import ByteSource, BytesSource
@@ -26,6 +25,9 @@ from lockflight.formats.sniff import sniff
 from lockflight.infra.files import Entry, FileKind, FileSource, Folder, Listing, changed, linked, special
 from lockflight.infra.hashing import HashedFile, hash_files
 from lockflight.infra.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from lockflight.app.guess import Guess
 
 
 @dataclass(slots=True)
@@ -157,12 +159,20 @@ def describe_guess(folder: Path, *, kind: Kind | None = None, progress: Progress
     Raises:
         As `describe` and `app.init.propose`.
     """
+    from lockflight.app.init import propose  # what only a folder without a manifest needs
+
     proposal = propose(folder, kind=kind)
     if proposal.links:
         raise linked(proposal.links[0])
     described = describe(folder, progress=progress, manifest_text=proposal.text)
     described.guesses = proposal.guesses
     return described
+
+
+def _label(name: str) -> str:
+    from lockflight.app.guess import guess_name
+
+    return guess_name(name).label
 
 
 def choose(
@@ -181,7 +191,7 @@ def choose(
         manifest,
         kinds,
         skipped=listing.skipped,
-        suggest=lambda name: guess_name(name).label,
+        suggest=_label,
     )
     if package and selection.excluded:
         first = selection.excluded[0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lockflight.core.canonical import JsonObject
+from lockflight.core.records import dataclass
 from lockflight.core.release import Asset, Dependency, Reference, Release
 from lockflight.core.words import VIEWS, Role
 

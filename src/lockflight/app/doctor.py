@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import lockflight
+from lockflight.core.records import dataclass
 from lockflight.core.times import age, rfc3339
 from lockflight.errors import LockflightError
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.ownpolicy import judge_of, own_again
 from lockflight.core.canonical import loads_object
 from lockflight.core.capsule import MAX_BYTES, MAX_VALUES, decode_files
 from lockflight.core.gate import decide
+from lockflight.core.records import dataclass
 from lockflight.core.vsa import StoredDecision
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate

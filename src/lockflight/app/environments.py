@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.realm import open_realm
@@ -12,6 +12,7 @@ from lockflight.app.speak import Said, say
 from lockflight.app.view import need_environment
 from lockflight.core.changes import DAY, LadderChange
 from lockflight.core.quorum import Seat, parse_seats
+from lockflight.core.records import dataclass
 from lockflight.core.shape import text
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import FACTORS, Environment, Mode, parse_ladder

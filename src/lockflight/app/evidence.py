@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.proposals import second_person
@@ -20,6 +19,7 @@ from lockflight.core import statement as st
 from lockflight.core.canonical import loads_object
 from lockflight.core.dsse import MAX_ENVELOPE_BYTES, b64, decode, from_json
 from lockflight.core.provenance import own_build, parse_provenance
+from lockflight.core.records import dataclass
 from lockflight.core.scanfact import parse_scan
 from lockflight.core.shape import text
 from lockflight.core.trust import DUTY_OF, Duty, Grant, RealmKey

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from importlib.resources import files
 
+from lockflight.core.records import dataclass
 from lockflight.core.suggest import did_you_mean
 from lockflight.errors import NotFound
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from lockflight.app.promote import Moved, enter, find_slot, may_rescue, write
 from lockflight.app.realm import open_realm
 from lockflight.app.resolve import signed_as
-from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
+from lockflight.core.acts import FULL_EXPOSURE, Action
 from lockflight.errors import NotFound, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockflight.core.acts import Promotion
     from lockflight.core.state import Slot
 
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?%?", re.ASCII)
@@ -120,21 +121,7 @@ def hold(home: Path, realm_name: str, *, project: str, environment: str, exposur
             f"The candidate has {candidate.exposure} basis points; to hold it back never gives it more.",
             hint=f"lockflight expose --project {project} --env {environment} --exposure PERCENT",
         )
-    promotion = Promotion(
-        action=Action.HOLD,
-        release=candidate.release,
-        name=candidate.name,
-        version=candidate.version,
-        project=project,
-        environment=environment,
-        prev=slot.head,
-        decision="",
-        approvals=(),
-        requester=person.principal,
-        exposure=exposure,
-        realm=realm.state.root,
-    )
-    return write(realm, promotion)
+    return write(realm, person, slot, candidate, Action.HOLD, exposure)
 
 
 def _candidate(slot: Slot) -> Promotion:

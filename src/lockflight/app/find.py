@@ -6,7 +6,6 @@ The answer comes from the signed releases in the log, so it needs no package and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
@@ -17,6 +16,7 @@ from lockflight.app.speak import Said, must_be_effective
 from lockflight.core.acts import Promotion, Revocation, Scope
 from lockflight.core.check import base_name
 from lockflight.core.globs import parse_glob
+from lockflight.core.records import dataclass
 from lockflight.errors import NotFound, UsageError
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.proposals import second_person
@@ -10,6 +9,7 @@ from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said, need_role, say
 from lockflight.app.view import need_environment, need_project, read_blob
 from lockflight.core.changes import Freeze
+from lockflight.core.records import dataclass
 from lockflight.core.state import REVOKERS
 from lockflight.core.times import rfc3339
 from lockflight.errors import NotFound, UsageError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import lockflight
@@ -14,6 +14,8 @@ from lockflight.core.capsule import encode_files
 from lockflight.core.claims import attestations
 from lockflight.core.facts import build_facts
 from lockflight.core.gate import decide, required
+from lockflight.core.precedents import precedents
+from lockflight.core.records import dataclass
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import Duty
 from lockflight.core.vsa import to_vsa, waivers_told
@@ -24,7 +26,7 @@ from lockflight.scan.table import infos
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from lockflight.app.ownpolicy import OwnBundle
     from lockflight.app.realm import Realm
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from lockflight.core.check import CheckInfo
     from lockflight.core.gate import Decision
     from lockflight.core.ports import PolicyEngine
+    from lockflight.core.precedents import Engines as EnginesTold
     from lockflight.core.release import Release
     from lockflight.core.source import ByteSource
     from lockflight.core.state import State
     from lockflight.core.statement import Statement
     from lockflight.core.vsa import StoredDecision
     from lockflight.policy.bundle import Bundle
+    from lockflight.policy.engines.mode import Mode
 
 #: Rules whose failure means that evidence is missing, stale or incomplete: exit code 11 instead of 10.
 EVIDENCE_CODES = frozenset({"LF4102", "LF4103", "LF4104"})
@@ -112,6 +116,8 @@ class Gate:
         # What a release brings along is a stranger's: it runs in children in which the realm's policy never was.
         self._outer = Engines()
         self._policies: dict[tuple[str, PolicyEngine], PolicyGate] = {}
+        # Of the realm's policy only: what a release brings along is proven each time.
+        self._precedents = precedents(realm.state, lockflight.__version__)
         self._own: dict[tuple[str, str], OwnBundle | None] = {}
 
     def bundle(self, environment: str) -> Bundle:
@@ -120,7 +126,9 @@ class Gate:
         Raises:
             EnvironmentProblem: LF4026 the adopted one is not here.
         """
-        return self._tried or bundle_in_force(self._realm.folder, self._realm.state, environment)
+        return self._tried or bundle_in_force(
+            self._realm.folder, self._realm.state, environment, self._precedents.keys()
+        )
 
     def own(self, release: Release, sources: Mapping[str, ByteSource] | None = None) -> OwnBundle | None:
         """The policy that a release brings along; None where it brings none.
@@ -137,8 +145,24 @@ class Gate:
             self._own[key] = own_of(release, self._realm.folder, sources)
         return self._own[key]
 
-    def _policy(self, bundle: Bundle, engine: PolicyEngine) -> PolicyGate:
-        return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine))
+    def policy(self, environment: str, mode: Mode | None = None) -> PolicyGate:
+        """The realm's policy with what must judge in an environment: one engine, or two that agree.
+
+        Args:
+            environment: where.
+            mode: how many engines; what the policy says there by default.
+
+        Raises:
+            EnvironmentProblem: LF4021 two engines are demanded there, and OPA is not installed; LF4026.
+        """
+        bundle = self.bundle(environment)
+        engine = self._engines.for_mode(mode or bundle.mode(environment))
+        return self._policy(bundle, engine, self._precedents.get(bundle.digest, ()))
+
+    def _policy(
+        self, bundle: Bundle, engine: PolicyEngine, proven: Collection[EnginesTold] = ()
+    ) -> PolicyGate:
+        return self._policies.setdefault((bundle.digest, engine), PolicyGate(bundle, engine, proven))
 
     def required(
         self, release: Release, environment: str, sources: Mapping[str, ByteSource] | None = None
@@ -198,11 +222,11 @@ class Gate:
             now=now,
             break_glass=break_glass,
         )
-        bundle, own = self.bundle(environment), self.own(release, sources)
-        mode = bundle.mode(environment)
+        own = self.own(release, sources)
+        mode = self.bundle(environment).mode(environment)
         if own is not None:
             mode = strictest(mode, own.bundle.mode(environment))
-        policy = self._policy(bundle, self._engines.for_mode(mode))
+        policy = self.policy(environment, mode)
         second = None
         if own is not None:
             second = judge_of(own, self._policy(own.bundle, self._outer.for_mode(mode)), policy.ref)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra.command import run_command
 from lockflight.infra.proc import MIB, Limits

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lockflight.app.patterns import extension
 from lockflight.core.findings import Confidence
+from lockflight.core.records import dataclass
 from lockflight.core.words import Role
 from lockflight.formats import media
 from lockflight.formats.media import MODEL_TYPES

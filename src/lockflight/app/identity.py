@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.proposals import waiting
@@ -17,6 +17,7 @@ from lockflight.app.speak import Said, log, need_role, rehearse, say
 from lockflight.app.totp import enrolled
 from lockflight.app.view import Profile, read_profile
 from lockflight.core.acts import Revocation, Scope, identity_digest
+from lockflight.core.records import dataclass
 from lockflight.core.state import REVOKERS
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339

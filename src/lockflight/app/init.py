@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lockflight.app.baseimages import BaseImages, base_images
@@ -14,6 +13,7 @@ from lockflight.app.patterns import extension, patterns
 from lockflight.core.findings import Confidence
 from lockflight.core.manifest import parse_manifest
 from lockflight.core.names import check_name, check_names
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, NAME_PATTERN
 from lockflight.core.selection import select
 from lockflight.core.words import Kind, Role, Tier

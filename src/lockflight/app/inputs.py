@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.core.provenance import MAX_MATERIALS, Material
+from lockflight.core.records import dataclass
 from lockflight.errors import InvalidInput, NotFound, UsageError
 from lockflight.infra.files import FileKind, Folder, Identity, linked, special
 from lockflight.infra.hashing import hash_files

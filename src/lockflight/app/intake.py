@@ -13,7 +13,6 @@ import secrets
 import shutil
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -27,6 +26,7 @@ from lockflight.app.realm import open_realm
 from lockflight.app.verify import MAX_SIGNATURE_BYTES, public_key
 from lockflight.core.facts import missing
 from lockflight.core.provenance import Authors, Intake, Run
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME
 from lockflight.core.statement import SubjectRef
 from lockflight.core.times import rfc3339

@@ -51,7 +51,7 @@ def open_store(folder: Path, origin: str) -> SqliteStore | PostgresStore:
     Raises:
         EnvironmentProblem, VerificationFailed: as `open_log`.
     """
-    # SQLAlchemy is loaded only where a log is written, or lies in a database server.
+    # SQLAlchemy is loaded only where the tables of a log are made, or lie in a database server.
     url = read_address(folder)
     if url:
         from lockflight.store import log_postgres

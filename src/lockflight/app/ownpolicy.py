@@ -6,12 +6,13 @@ Whatever keeps it from judging is a refusal: a policy that cannot be asked is ne
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.package import load_package
 from lockflight.core.gate import OwnJudge, check_apart
 from lockflight.core.ownpolicy import ARCHIVE, inside, own_digest, own_in_facts
+from lockflight.core.records import dataclass
 from lockflight.core.shape import obj, text
 from lockflight.errors import LockflightError, PolicyDenied, VerificationFailed
 from lockflight.policy.archive import unpacked

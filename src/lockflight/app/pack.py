@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from lockflight.app.describe import Described
 from lockflight.app.ocilayout import layout_files
 from lockflight.app.package import Layout
+from lockflight.core.records import dataclass
 from lockflight.core.source import ByteSource
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.infra.files import changed

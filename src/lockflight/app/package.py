@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from lockflight.app.tensors import tensor_index, tensor_tap
+from lockflight.core.records import dataclass
 from lockflight.core.source import ByteSource, Window
 from lockflight.core.tensors import TensorIndex
 from lockflight.core.verify.package import FileKind as FoundKind

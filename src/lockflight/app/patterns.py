@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lockflight.core.globs import escape
+from lockflight.core.records import dataclass
 from lockflight.core.words import Role
 
 #: From how many files of one label a folder becomes `folder/**`, or an extension `*.ext`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
@@ -14,9 +14,10 @@ from lockflight.app.totp import use
 from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment
 from lockflight.core.acts import Approval, Revocation, Scope
-from lockflight.core.admit import DENIERS, prospect
+from lockflight.core.approvals import DENIERS, prospect
 from lockflight.core.authors import part_in_waivers
 from lockflight.core.changes import Waiver
+from lockflight.core.records import dataclass
 from lockflight.core.state import REVOKERS
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import FACTORS

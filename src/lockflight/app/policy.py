@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.manifest import parse_manifest
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.core.toml_lines import MAX_BYTES

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from lockflight.core.policysig import (
     require_same,
     verify_signed_bundle,
 )
+from lockflight.core.records import dataclass
 from lockflight.errors import NotFound, UsageError, VerificationFailed
 from lockflight.infra.net import SCHEME, Budget, fetch
 from lockflight.policy.archive import archive_bytes, unpacked

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,15 @@ from lockflight.app.policysource import is_address, policy_at
 from lockflight.app.realm import Realm
 from lockflight.core.policysig import SUFFIX as SIGNATURE_SUFFIX
 from lockflight.core.policysig import SignedBundle
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.policy.annotations import rule_metadata_file
 from lockflight.policy.archive import SUFFIX, archive_bytes, packed
 from lockflight.policy.bundle import RULE_META, Bundle, folder_files, read_bundle
 from lockflight.policy.difference import Change, changes
 from lockflight.policy.engines.pool import Engines
-from lockflight.policy.lint import TEST_SUFFIX
 from lockflight.policy.mutation import Trial, all_mutants, trials
+from lockflight.policy.names import TEST_SUFFIX
 from lockflight.policy.scaffold import new_bundle
 from lockflight.policy.shipped import pack, pack_files
 from lockflight.policy.sources import files_at, read_path

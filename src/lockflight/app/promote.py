@@ -6,7 +6,7 @@ whether its statement took effect; a slot that moved in between makes it fail, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
@@ -16,6 +16,7 @@ from lockflight.app.speak import need_role
 from lockflight.app.verify import verify_package
 from lockflight.app.view import need_environment, need_project
 from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
+from lockflight.core.records import dataclass
 from lockflight.core.state import RESCUERS
 from lockflight.core.trust import Duty
 from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied, UsageError
@@ -233,20 +234,7 @@ def rollback(
             f"{target.name} {target.version} is revoked and does not come back.",
             hint=f"lockflight rollback --project {project} --env {environment} --to VERSION",
         )
-    promotion = Promotion(
-        action=Action.ROLLBACK,
-        release=target.release,
-        name=target.name,
-        version=target.version,
-        project=project,
-        environment=environment,
-        prev=slot.head,
-        decision="",
-        approvals=(),
-        requester=person.principal,
-        realm=realm.state.root,
-    )
-    return write(realm, promotion)
+    return write(realm, person, slot, target, Action.ROLLBACK, FULL_EXPOSURE)
 
 
 def _earlier(slot: Slot, to: str, now: int, window_s: int) -> Promotion:
@@ -281,21 +269,7 @@ def retire(home: Path, realm_name: str, *, project: str, environment: str, actor
     may_rescue(realm, person, environment, "empty a slot")
     if slot.current is None:
         raise NotFound("LF4542", f"{project} holds nothing in {environment}.", hint="lockflight status")
-    promotion = Promotion(
-        action=Action.RETIRE,
-        release=slot.current.release,
-        name=slot.current.name,
-        version=slot.current.version,
-        project=project,
-        environment=environment,
-        prev=slot.head,
-        decision="",
-        approvals=(),
-        requester=person.principal,
-        exposure=0,
-        realm=realm.state.root,
-    )
-    return write(realm, promotion)
+    return write(realm, person, slot, slot.current, Action.RETIRE, 0)
 
 
 def find_slot(state: State, project: str, environment: str) -> Slot:
@@ -321,12 +295,34 @@ def may_rescue(realm: Realm, person: Actor, environment: str, what: str) -> None
     need_role(realm, person, RESCUERS | set(movers), f"{what} in {environment}")
 
 
-def write(realm: Realm, promotion: Promotion) -> Moved:
-    """Record a change that rests on no decision.
+def write(realm: Realm, person: Actor, slot: Slot, target: Promotion, action: Action, exposure: int) -> Moved:
+    """Record a change of a slot that rests on no decision: back, out, or less.
+
+    Args:
+        realm: whose gate signs it.
+        person: who asks.
+        slot: what changes.
+        target: how the release came in that it is about.
+        action: what is done.
+        exposure: basis points that the release has afterwards.
 
     Raises:
         ConflictError: LF4532 it had no effect: the slot moved in between, or the fold refuses it.
     """
+    promotion = Promotion(
+        action=action,
+        release=target.release,
+        name=target.name,
+        version=target.version,
+        project=slot.project,
+        environment=slot.environment,
+        prev=slot.head,
+        decision="",
+        approvals=(),
+        requester=person.principal,
+        exposure=exposure,
+        realm=realm.state.root,
+    )
     receipt = realm.append([(promotion.statement(), realm.signer(Duty.GATE))])[0]
     return _moved(realm, promotion, receipt, None)
 

@@ -10,7 +10,6 @@ import contextlib
 import json
 import secrets
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
@@ -19,6 +18,7 @@ from lockflight.app.logs import open_log
 from lockflight.app.settings import PERSONAL
 from lockflight.app.view import RealmView, realm_folder
 from lockflight.core.canonical import dumps
+from lockflight.core.records import dataclass
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.verify.keys import ED25519, P256

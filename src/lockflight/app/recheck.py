@@ -5,7 +5,7 @@ Nothing is moved or removed: a release that would be denied now is marked as at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.gate import Gate, Judgement
@@ -14,6 +14,7 @@ from lockflight.app.realm import Realm
 from lockflight.app.resolve import signed_as
 from lockflight.app.status import speaking
 from lockflight.app.view import need_environment, need_project
+from lockflight.core.records import dataclass
 from lockflight.core.trust import Duty
 from lockflight.errors import PolicyDenied
 

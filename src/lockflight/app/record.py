@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from lockflight.app.settings import PERSONAL
 from lockflight.core.factprov import provenance_of
 from lockflight.core.manifest import parse_manifest
 from lockflight.core.provenance import Authors, Build, Material, Origin, Run
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.statement import SubjectRef
 from lockflight.core.times import rfc3339

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.capsule import decode_files
+from lockflight.core.records import dataclass
 from lockflight.policy.bundle import read_bundle
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.remedy.evaluation import Budget, Evaluation

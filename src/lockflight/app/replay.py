@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.ownpolicy import judge_of, own_again
@@ -15,6 +14,7 @@ from lockflight.core.fold.run import fold
 from lockflight.core.gate import Decision, decide
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.merkle import root as merkle_root
+from lockflight.core.records import dataclass
 from lockflight.core.trust import Duty, Trust
 from lockflight.core.unsettled import canonical, said
 from lockflight.core.verify.bundle import TlogEntry

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from lockflight.app.guess import guess_name
 from lockflight.core.check import PPM, CheckResult, Grain, Status, Subject
 from lockflight.core.findings import Severity, Verdict, worst
 from lockflight.core.names import readable_name
+from lockflight.core.records import dataclass
 from lockflight.core.release import Asset
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.words import Role

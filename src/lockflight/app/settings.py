@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.suggest import did_you_mean
 from lockflight.errors import EnvironmentProblem, UsageError
 from lockflight.store.address import shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.describe import describe
@@ -11,6 +10,7 @@ from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import must_be_effective, need_role
 from lockflight.core.acts import Registration
+from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME
 from lockflight.core.state import MAKERS
 from lockflight.core.trust import Duty

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
 from lockflight.core.fold.run import advance
+from lockflight.core.records import dataclass
 from lockflight.core.state import FoldEntry
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.leaf import leaf_for

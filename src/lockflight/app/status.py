@@ -5,13 +5,13 @@ All of it is folded from the verified log; nothing else is asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
 from lockflight.app.freeze import Frozen, frozen
 from lockflight.app.proposals import waiting
 from lockflight.app.view import need_project
+from lockflight.core.records import dataclass
 from lockflight.core.vsa import StoredDecision
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.suggest import did_you_mean
 from lockflight.errors import NotFound
 from lockflight.infra.tools import TOOLS, installed, pinned_version

@@ -11,12 +11,12 @@ import os
 import re
 import secrets
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.logs import open_reader
 from lockflight.app.view import open_view, realm_folder
 from lockflight.core.fold.run import fold
+from lockflight.core.records import dataclass
 from lockflight.core.state import FoldEntry
 from lockflight.core.trust import Duty
 from lockflight.core.verify.keys import load_der

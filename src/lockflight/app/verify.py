@@ -5,11 +5,11 @@ Offline, and without the database library: the log is read through the standard 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
 from lockflight.app.package import load_package
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, parse_release
 from lockflight.core.toml_lines import MAX_BYTES
 from lockflight.core.trust import RealmKind

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.app.logs import open_reader
 from lockflight.core.acts import Registration
 from lockflight.core.fold.run import fold
+from lockflight.core.records import dataclass
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty, Grant

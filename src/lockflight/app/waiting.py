@@ -6,12 +6,12 @@ about the people.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.acts import Registration
 from lockflight.core.admit import Obstacle, admit
 from lockflight.core.authors import authors
+from lockflight.core.records import dataclass
 from lockflight.core.vsa import StoredDecision
 from lockflight.core.words import INTAKE
 

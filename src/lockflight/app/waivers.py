@@ -6,7 +6,7 @@ What the fold would refuse is refused before it is written, with the reason.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.asof import view_at
@@ -20,6 +20,7 @@ from lockflight.app.view import need_environment, read_blob
 from lockflight.core.acts import Registration
 from lockflight.core.changes import DAY, MAX_WAIVER_S, NEVER_WAIVED, Reach, Waiver, WaiverKind
 from lockflight.core.fold.people import ASKERS
+from lockflight.core.records import dataclass
 from lockflight.core.shape import obj
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.times import rfc3339

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
+from lockflight.core.records import dataclass
 from lockflight.errors import InternalError
 
 if TYPE_CHECKING:

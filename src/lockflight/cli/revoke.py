@@ -73,11 +73,20 @@ def revoke(args: argparse.Namespace, run: Run) -> Reply:
         note=args.note,
         actor=run.actor,
     )
-    return _revoked(args, run, said, scope=scope, digest=digest, name=name, shown=name)
+    after = ("next: lockflight status shows what still holds it",)
+    return _revoked(args, run, said, scope=scope, digest=digest, name=name, shown=name, after=after)
 
 
 def _revoked(
-    args: argparse.Namespace, run: Run, said: Said, *, scope: Scope, digest: str, name: str, shown: str
+    args: argparse.Namespace,
+    run: Run,
+    said: Said,
+    *,
+    scope: Scope,
+    digest: str,
+    name: str,
+    shown: str,
+    after: tuple[str, ...],
 ) -> Reply:
     result = {"scope": scope.value, "digest": digest, "name": name, "reason": args.reason, **said_json(said)}
 
@@ -85,7 +94,7 @@ def _revoked(
         what = f"the {scope.value} {style.bold(clean(shown))}"
         yield f"{style.no} revoked {what}  sha256:{short(digest)}  ({args.reason})"
         yield f"  by {clean(said.name)}, entry {said.index} in the log of {run.realm}; effective now"
-        yield "  next: lockflight status shows what still holds it"
+        yield from (f"  {line}" for line in after)
 
     return Reply("revocation/v1", result, human)
 
@@ -98,7 +107,20 @@ def _identity(args: argparse.Namespace, run: Run) -> Reply:
         run.home, run.realm, args.identity, reason=args.reason, note=args.note, actor=run.actor
     )
     digest = identity_digest(principal)
-    return _revoked(args, run, said, scope=Scope.IDENTITY, digest=digest, name=principal, shown=args.identity)
+    after = (
+        "their keys and machines sign nothing more; packages that they signed no longer verify",
+        "next: lockflight status shows what still holds their work",
+    )
+    return _revoked(
+        args,
+        run,
+        said,
+        scope=Scope.IDENTITY,
+        digest=digest,
+        name=principal,
+        shown=args.identity,
+        after=after,
+    )
 
 
 def _refuse_clashes(args: argparse.Namespace) -> None:

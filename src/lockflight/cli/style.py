@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
+
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

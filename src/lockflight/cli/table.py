@@ -119,11 +119,6 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "grant": ("identity:grant", "propose other roles for somebody", (0, 2, 3, 4, 10, 12)),
             "renew": ("identity:renew", "propose a new key for a machine or person", (0, 2, 3, 4, 10, 12)),
             "withdraw": ("identity:withdraw", "propose that somebody leaves", (0, 2, 3, 4, 10, 12)),
-            "revoke": (
-                "identityrevoke:revoke",
-                "take a person or machine back at once",
-                (0, 2, 3, 4, 10, 12),
-            ),
             "totp": ("totp:totp", "one-time codes as a second factor", (0, 2, 3, 4, 12)),
             "list": ("identitylist:list", "who there is, with roles, owners and expiry", (0, 2, 3, 4, 12)),
         },

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from lockflight.core import statement as st
+from lockflight.core.records import dataclass
 from lockflight.core.shape import hex64, natural, text, texts
 from lockflight.core.times import unix
 from lockflight.core.trust import FACTORS

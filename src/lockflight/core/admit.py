@@ -6,26 +6,19 @@ duties, expiry, order of environments, freezes, revocation. It counts humans, ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lockflight.core.acts import Approval, Registration
-from lockflight.core.authors import authors, biased
-from lockflight.core.changes import DAY, Waiver, WaiverKind
+from lockflight.core.acts import Registration
+from lockflight.core.approvals import Asked, Counted, count, standing_roles
+from lockflight.core.changes import Waiver, WaiverKind
 from lockflight.core.quorum import filled, needed, open_seats, spell
-from lockflight.core.state import Record
-from lockflight.core.times import rfc3339, unix
-from lockflight.core.trust import FACTORS, Duty, Environment, Mode, RealmKind
+from lockflight.core.records import dataclass
+from lockflight.core.times import unix
+from lockflight.core.trust import Environment, Mode, RealmKind
 from lockflight.core.words import PERSONAL_ENVIRONMENTS
 
 if TYPE_CHECKING:
     from lockflight.core.state import State
-    from lockflight.core.trust import RealmKey
-
-#: How long an author's own approval has to lie before it counts, where the realm allows it at all, in seconds.
-COOL_OFF_S = DAY
-#: Roles whose denial holds.
-DENIERS = frozenset({"approver", "risk-owner"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +51,6 @@ class Admission:
     separation: str
     counted: tuple[str, ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The question, as `admit` got it."""
-
-    state: State
-    release: str
-    name: str
-    environment: str
-    basis: str
-    requester: str
-    now: int
-    project: str
-    waivers: tuple[str, ...]
-    break_glass: str
-    named: frozenset[str] | None
-    exposing: bool
 
 
 def separation(state: State, environment: str) -> str:
@@ -123,7 +98,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
         named: the approvals that the promotion names; None for all that there are.
         exposing: a candidate gets more; the approvals that let it in count again.
     """
-    asked = _Asked(
+    asked = Asked(
         state,
         release,
         name,
@@ -180,8 +155,16 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
             separation=separation(state, environment),
         )
     _requester(asked, step, obstacles)
-    counted, ignored = _approvals(asked, step, obstacles)
-    used = _quorum(asked, step, counted, ignored, obstacles)
+    said = count(asked, step)
+    obstacles += [
+        Obstacle(
+            "LF4509",
+            f"{principal} denied this release for {environment}.",
+            "Make another release, or ask that person to approve after all.",
+        )
+        for principal in said.denied
+    ]
+    used = _quorum(asked, step, said, obstacles)
     _broken_glass(asked, obstacles)
     return Admission(
         admitted=not obstacles,
@@ -189,12 +172,12 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
         approvals=used,
         needed=needed(step.quorum),
         separation=separation(state, environment),
-        counted=tuple(record.digest for record in counted.values()),
-        ignored=tuple(sorted(ignored.items())),
+        counted=tuple(record.digest for record in said.counted.values()),
+        ignored=tuple(sorted(said.ignored.items())),
     )
 
 
-def _order(asked: _Asked, step: Environment | None, obstacles: list[Obstacle]) -> None:
+def _order(asked: Asked, step: Environment | None, obstacles: list[Obstacle]) -> None:
     state = asked.state
     if step is None:
         names = ", ".join(state.environments)
@@ -223,7 +206,7 @@ def _order(asked: _Asked, step: Environment | None, obstacles: list[Obstacle]) -
         )
 
 
-def _stops(asked: _Asked, obstacles: list[Obstacle]) -> None:
+def _stops(asked: Asked, obstacles: list[Obstacle]) -> None:
     """Freezes, and break-glasses that nobody has reviewed yet."""
     state = asked.state
     frozen = state.frozen(asked.project, asked.environment, asked.now)
@@ -247,7 +230,7 @@ def _stops(asked: _Asked, obstacles: list[Obstacle]) -> None:
             )
 
 
-def _requester(asked: _Asked, step: Environment, obstacles: list[Obstacle]) -> None:
+def _requester(asked: Asked, step: Environment, obstacles: list[Obstacle]) -> None:
     state = asked.state
     if not asked.requester or state.alone or not step.requesters:
         return
@@ -264,57 +247,7 @@ def _requester(asked: _Asked, step: Environment, obstacles: list[Obstacle]) -> N
         )
 
 
-def _approvals(
-    asked: _Asked, step: Environment, obstacles: list[Obstacle]
-) -> tuple[dict[str, Record], dict[str, str]]:
-    """Human to the approval that counts, and digest to why another one does not; denials become obstacles."""
-    state = asked.state
-    makers = authors(
-        state,
-        asked.release,
-        environment=asked.environment,
-        project=asked.project,
-        waivers=asked.waivers,
-    )
-    people = state.people()
-    requester = people.get(asked.requester)
-    if requester is not None:
-        makers |= state.selves(requester)
-    newest: dict[str, Record] = {}
-    for record in state.approvals.get((asked.release, asked.environment), []):
-        if record.key is not None:
-            newest[record.key.principal] = record
-    counted: dict[str, Record] = {}
-    ignored: dict[str, str] = {}
-    for principal, record in newest.items():
-        fact = record.fact
-        key = people.get(principal)
-        if not isinstance(fact, Approval) or record.key is None:
-            continue
-        if fact.verdict == "deny":
-            # It holds whatever is decided later, until who denied says otherwise or two people took their grant
-            # away: whoever revokes a colleague's key does not take back that colleague's no.
-            still = DENIERS.intersection(key.roles) if key is not None else principal not in state.withdrawn
-            if DENIERS.intersection(record.key.roles) and still:
-                obstacles.append(
-                    Obstacle(
-                        "LF4509",
-                        f"{principal} denied this release for {asked.environment}.",
-                        "Make another release, or ask that person to approve after all.",
-                    )
-                )
-            continue
-        if fact.basis != asked.basis or (asked.named is not None and record.digest not in asked.named):
-            continue
-        why = _why_not(asked, step, record, makers)
-        if why:
-            ignored[record.digest] = why
-        elif key is not None and key.human not in counted:
-            counted[key.human] = record
-    return counted, ignored
-
-
-def _broken_glass(asked: _Asked, obstacles: list[Obstacle]) -> None:
+def _broken_glass(asked: Asked, obstacles: list[Obstacle]) -> None:
     """A break-glass takes violations away only where it is named, since only there anybody reviews it."""
     for digest in asked.waivers:
         found = asked.state.proposals.get(digest)
@@ -329,118 +262,7 @@ def _broken_glass(asked: _Asked, obstacles: list[Obstacle]) -> None:
             )
 
 
-def _why_not(asked: _Asked, step: Environment, record: Record, makers: frozenset[str]) -> str:
-    """Why an approval for this basis does not count; empty when it does."""
-    state, fact, then = asked.state, record.fact, record.key
-    if not isinstance(fact, Approval) or then is None:
-        return "it does not read"
-    now_key = state.people().get(then.principal)
-    if now_key is None or now_key.expired(asked.now) or record.signer != now_key.keyid:
-        return "who gave it holds no grant any more, or another key by now"
-    if now_key.duty is not Duty.PERSON:
-        return "a machine gave it"
-    if unix(fact.expires) <= asked.now:
-        return f"it expired at {fact.expires}"
-    if record.digest in state.used_approvals and not (asked.exposing and _let_in(asked, record.digest)):
-        return "it was used before"
-    if FACTORS.index(fact.factor) < FACTORS.index(step.factor):
-        return f"{step.name} asks for the factor {step.factor}, and it was given with {fact.factor}"
-    if now_key.human in makers and step.mode is not Mode.SMALL_TEAM:
-        return "who gave it is an author of the release or of what judges it"
-    if not _roles(asked, record).intersection(seat.role for seat in step.quorum):
-        wanted = " or ".join(seat.role for seat in step.quorum) or "nobody"
-        return f"who gave it does not hold a role of the quorum ({wanted}), then and now"
-    if (state.selves(then) | state.selves(now_key)) & makers:
-        if asked.now < record.logged_at + COOL_OFF_S:
-            return f"an author gave it; it counts from {rfc3339(record.logged_at + COOL_OFF_S)} on"
-    elif biased(state, then.principal, makers, asked.now):
-        return "an author gave this person the role only lately"
-    return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """What would become of an approval.
-
-    Attributes:
-        why: why it would not count; empty when it would.
-        since: Unix seconds from which it counts; later than now where an author may approve after a while.
-    """
-
-    why: str
-    since: int
-
-
-def prospect(
-    *,
-    state: State,
-    approval: Approval,
-    key: RealmKey,
-    now: int,
-    project: str = "",
-    waivers: tuple[str, ...] = (),
-) -> Prospect:
-    """Whether an approval would count if it were logged now.
-
-    Args:
-        state: the fold.
-        approval: what would be signed.
-        key: the person's, as the realm knows it.
-        now: Unix seconds.
-        project: whose slots; the release's name by default.
-        waivers: envelope digests of the waivers that the decision uses.
-    """
-    step = state.environment(approval.environment)
-    if step is None:
-        return Prospect(f"the realm has no environment {approval.environment!r}", now)
-    asked = _Asked(
-        state=state,
-        release=approval.release,
-        name=approval.name,
-        environment=approval.environment,
-        basis=approval.basis,
-        requester="",
-        now=now,
-        project=project or approval.name,
-        waivers=waivers,
-        break_glass="",
-        named=None,
-        exposing=False,
-    )
-    makers = authors(
-        state,
-        asked.release,
-        environment=asked.environment,
-        project=asked.project,
-        waivers=waivers,
-    )
-    record = Record(-1, "", now, signer=key.keyid, key=key, fact=approval)
-    late = step.mode is Mode.SMALL_TEAM and key.human in makers
-    since = now + COOL_OFF_S if late else now
-    return Prospect(_why_not(replace(asked, now=since), step, record, makers), since)
-
-
-def _let_in(asked: _Asked, digest: str) -> bool:
-    candidate = asked.state.slot(asked.project, asked.environment).candidate
-    return candidate is not None and candidate.release == asked.release and digest in candidate.approvals
-
-
-def _roles(asked: _Asked, record: Record) -> frozenset[str]:
-    """Roles that count: held when the approval was given, and still."""
-    key = record.key
-    current = asked.state.people().get(key.principal) if key is not None else None
-    if key is None or current is None:
-        return frozenset()
-    return frozenset(key.roles) & frozenset(current.roles)
-
-
-def _quorum(
-    asked: _Asked,
-    step: Environment,
-    counted: dict[str, Record],
-    ignored: dict[str, str],
-    obstacles: list[Obstacle],
-) -> tuple[str, ...]:
+def _quorum(asked: Asked, step: Environment, said: Counted, obstacles: list[Obstacle]) -> tuple[str, ...]:
     """The approvals that fill the seats; an obstacle where seats stay empty."""
     if asked.break_glass:
         why = _broken(asked)
@@ -449,10 +271,12 @@ def _quorum(
                 Obstacle("LF4548", f"The break-glass does not stand: {why}.", "lockflight status")
             )
         return ()
-    matching = filled(step.quorum, {human: _roles(asked, record) for human, record in counted.items()})
+    matching = filled(
+        step.quorum, {human: standing_roles(asked, record) for human, record in said.counted.items()}
+    )
     missing = open_seats(step.quorum, matching)
     if missing and not (asked.state.alone and asked.environment not in PERSONAL_ENVIRONMENTS):
-        aside = f" Not counted: {'; '.join(sorted(set(ignored.values())))}." if ignored else ""
+        aside = f" Not counted: {'; '.join(sorted(set(said.ignored.values())))}." if said.ignored else ""
         obstacles.append(
             Obstacle(
                 "LF4506",
@@ -460,10 +284,10 @@ def _quorum(
                 f"lockflight approve PACKAGE --env {asked.environment} --as NAME",
             )
         )
-    return tuple(sorted(counted[human].digest for human in matching))
+    return tuple(sorted(said.counted[human].digest for human in matching))
 
 
-def _broken(asked: _Asked) -> str:
+def _broken(asked: Asked) -> str:
     """Why a break-glass does not stand for the quorum; empty when it does."""
     found = asked.state.proposals.get(asked.break_glass)
     fact = found.fact if found is not None else None
@@ -480,15 +304,6 @@ def _broken(asked: _Asked) -> str:
     if asked.break_glass in asked.state.emergencies:
         return "it was used before"
     return ""
-
-
-def describe_approval(record: Record, now: int) -> str:
-    """One line about an approval for people."""
-    fact = record.fact
-    if not isinstance(fact, Approval):
-        return record.reason
-    state = "expired" if unix(fact.expires) <= now else f"until {fact.expires}"
-    return f"{fact.verdict} for {fact.environment}, logged {rfc3339(record.logged_at)}, {state}"
 
 
 def registration_of(state: State, release: str) -> Registration | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.canonical import JsonObject, dumps, loads_object
 from lockflight.core.dsse import b64, decode
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj
 from lockflight.core.trust import Duty, Trust, follows, parse_trust, root_digest
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_logged

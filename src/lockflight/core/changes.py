@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from lockflight.core import statement as st
 from lockflight.core.canonical import dumps
+from lockflight.core.records import dataclass
 from lockflight.core.shape import hex64, obj, text, texts
 from lockflight.core.times import unix
 from lockflight.core.trust import Environment, parse_ladder

@@ -6,11 +6,12 @@ alone. It runs in a child process under budgets and never signs: the parent sign
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from lockflight.core.findings import Confidence, Finding, Location, Severity
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, integer, natural, obj, text
 from lockflight.core.words import VIEWS, Role
 from lockflight.errors import InternalError

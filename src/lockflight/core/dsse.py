@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 
 from lockflight.core.canonical import JsonValue, dumps, loads_object
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
 from lockflight.errors import VerificationFailed
 

@@ -6,10 +6,11 @@ A finding never holds a secret or personal datum: the message may hold a masked 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from lockflight.core.canonical import JsonObject, dumps
+from lockflight.core.records import dataclass
 
 
 class Severity(StrEnum):

@@ -9,13 +9,13 @@ allow. The decision is recorded as a SLSA Verification Summary Attestation v1 (`
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
 from lockflight.core.findings import Severity
 from lockflight.core.ownpolicy import own_in_facts
+from lockflight.core.records import dataclass
 from lockflight.core.ruling import (
     InBasis,
     RuleResult,

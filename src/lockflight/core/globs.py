@@ -14,8 +14,8 @@ Names that start with a dot are no exception, and case always matters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from lockflight.core.records import dataclass
 from lockflight.errors import InvalidInput
 
 MAX_PATTERN = 4096

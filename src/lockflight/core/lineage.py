@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.factprov import provenance_of, records_of
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

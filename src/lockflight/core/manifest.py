@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lockflight.core.globs import Glob, parse_glob
 from lockflight.core.ownpolicy import ARCHIVE, is_place
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, NAME_PATTERN, VERSION_PATTERN, Dependency, Reference
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.toml_lines import Path, Toml, over_budget, read_toml

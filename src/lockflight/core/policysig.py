@@ -6,10 +6,10 @@ bytes; whether the policy judges is said by people of a realm, when they adopt i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
+from lockflight.core.records import dataclass
 from lockflight.core.shape import text
 from lockflight.core.verify.bundle import check_bundle, read_bundle
 from lockflight.errors import VerificationFailed

@@ -9,12 +9,13 @@ environment says about itself is a claim that nothing has verified yet; it stand
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.canonical import dumps
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, natural, obj, text, texts
 from lockflight.core.times import unix
 

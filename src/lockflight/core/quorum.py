@@ -5,9 +5,9 @@ One person fills one seat, whatever roles they hold: seats are filled by a match
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.core.words import PERSON_ROLES
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
 from lockflight.core.merkle import leaf_hash, root
 from lockflight.core.names import check_names
 from lockflight.core.ownpolicy import inside, own_digest, own_from_json, own_json
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, natural, obj, text
 from lockflight.core.tensors import FILE_COST, MAX_TENSORS, TensorIndex, parse_index
 from lockflight.core.words import VIEWS, Kind, Role, Tier

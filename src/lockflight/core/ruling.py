@@ -7,12 +7,12 @@ anything else, and any number that is not an integer, is a malformed output, and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from lockflight.core.canonical import MAX_INT, dumps
 from lockflight.core.findings import Severity
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, obj, text, texts
 
 if TYPE_CHECKING:
@@ -270,7 +270,10 @@ def _rows(raw: JsonObject, field: str, read: Callable[[JsonObject], T]) -> tuple
 
 def in_order(rows: Iterable[T]) -> tuple[T, ...]:
     """Rows by code, term and content: sets have no order that two engines would share."""
-    return tuple(sorted(rows, key=lambda row: (row.code, row.term, dumps(row.to_json()))))
+    found = list(rows)
+    if len({(row.code, row.term) for row in found}) == len(found):
+        return tuple(sorted(found, key=lambda row: (row.code, row.term)))
+    return tuple(sorted(found, key=lambda row: (row.code, row.term, dumps(row.to_json()))))
 
 
 def _codes(raw: JsonObject, field: str) -> tuple[str, ...]:

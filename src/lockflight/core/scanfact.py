@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.check import CheckInfo, CheckResult, Grain, Subject, result_from_json
+from lockflight.core.records import dataclass
 from lockflight.core.shape import obj, text
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ an error. Exclusion is the one exception, because it is said openly and with a r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from lockflight.core.globs import Glob
 from lockflight.core.manifest import AssetRule, Manifest, Notice
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.words import Role
 from lockflight.errors import InvalidInput

@@ -6,8 +6,9 @@ so a parser never learns a path and never reads a whole file by accident.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from lockflight.core.records import dataclass
 
 
 @runtime_checkable

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.core.acts import FULL_EXPOSURE
 from lockflight.core.canonical import dumps
 from lockflight.core.ownpolicy import own_digest, own_from_json
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, obj, text
 from lockflight.core.times import unix
 from lockflight.core.trust import Duty, Environment, RealmKey, RealmKind, Trust

@@ -6,10 +6,10 @@ A statement names the digests that it is about, a predicate type, and a predicat
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps, loads_object
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, obj, text
 from lockflight.errors import VerificationFailed
 

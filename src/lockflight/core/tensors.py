@@ -6,9 +6,9 @@ digests in another order are another file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, obj
 
 if TYPE_CHECKING:

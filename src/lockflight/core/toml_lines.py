@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from lockflight.core.records import dataclass
 from lockflight.errors import InvalidInput
 
 MAX_BYTES = 256 * 1024

@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.dsse import b64
 from lockflight.core.quorum import Seat, parse_seats
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, natural, obj, text, texts
 from lockflight.core.times import unix
 from lockflight.core.words import INTAKE, PERSON_ROLES

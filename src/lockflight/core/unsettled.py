@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Severity
+from lockflight.core.records import dataclass
 from lockflight.core.ruling import MAX_TEXT, Ruling, Violation, parse_ruling
 from lockflight.core.shape import hex64, obj, text
 from lockflight.errors import LockflightError, PolicyDenied

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.gate import basis
+from lockflight.core.records import dataclass
 from lockflight.core.ruling import Ruling, parse_ruling
 from lockflight.core.shape import array, hex64, obj, text, texts
 from lockflight.core.times import unix

@@ -6,10 +6,10 @@ import io
 import os
 import threading
 import weakref
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from lockflight.core.records import dataclass
 from lockflight.deploy import libraries
 from lockflight.deploy.copies import PrivateCopies
 from lockflight.deploy.reading import SEALING, open_asset, read_whole, seal

@@ -6,10 +6,10 @@ import fcntl
 import os
 import secrets
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.snapshot import MAX_BYTES, decode, verify_snapshot
 from lockflight.core.verify.note import MAX_NOTE_BYTES
 from lockflight.deploy.admission import MAX_AGE_S, fresh_enough, load_package

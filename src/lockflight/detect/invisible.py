@@ -10,8 +10,9 @@ order mark at the start. Tables follow Unicode 15.1 (blocks, UAX #9, UTS #37, UT
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from lockflight.core.records import dataclass
 
 #: Hits beyond this many are counted, not listed.
 MAX_HITS = 200

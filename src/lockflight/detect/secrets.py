@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Confidence, Severity
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

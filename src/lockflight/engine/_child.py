@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps, loads_object
 from lockflight.core.check import CheckResult, Status, Tool
+from lockflight.core.records import dataclass
 from lockflight.core.shape import obj, text, texts
 from lockflight.engine.wire import subject_from_json
 from lockflight.errors import EnvironmentProblem, InternalError, InvalidInput, LockflightError

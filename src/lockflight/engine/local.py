@@ -12,12 +12,13 @@ import os
 import queue
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import loads_object
 from lockflight.core.check import CheckResult, Status, Tool, result_from_json
+from lockflight.core.records import dataclass
 from lockflight.engine import _child
 from lockflight.engine.wire import subject_to_json
 from lockflight.errors import LockflightError

@@ -7,10 +7,10 @@ costs nothing. Chat templates are handed out whole; other long values are passed
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from lockflight.core.findings import Verdict
+from lockflight.core.records import dataclass
 from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from lockflight.core.records import dataclass
 from lockflight.core.source import BytesSource
 
 if TYPE_CHECKING:

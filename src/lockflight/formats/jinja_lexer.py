@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from lockflight.core.records import dataclass
 
 MAX_TEMPLATE = 4 * 1024 * 1024
 MAX_TOKENS = 400_000

@@ -5,8 +5,7 @@ The grammar is that of `jinja2.parser`; statements that reach other templates, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from lockflight.core.records import dataclass
 from lockflight.formats.jinja_lexer import BadTemplate, Token, tokens
 
 #: Nesting of expressions and statements together; each level costs a dozen Python frames.

@@ -7,9 +7,9 @@ see two notebooks; NaN, which Jupyter writes into outputs, is read as null. Noth
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lockflight.core.records import dataclass
 from lockflight.errors import InvalidInput
 
 if TYPE_CHECKING:

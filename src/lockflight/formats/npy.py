@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from lockflight.core.findings import Verdict
+from lockflight.core.records import dataclass
 from lockflight.formats.report import Issue
 
 if TYPE_CHECKING:

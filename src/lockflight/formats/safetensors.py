@@ -6,10 +6,10 @@ follows from shape and type.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
+from lockflight.core.records import dataclass
 from lockflight.formats.jsontext import BadJson, parse_json
 from lockflight.formats.report import Issue, Issues, shown
 

@@ -7,14 +7,12 @@ a label, no verdict: it says what a file looks like to the loader that its first
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.formats import media, protobuf
-from lockflight.formats import zip as zips
+from lockflight.core.records import dataclass
+from lockflight.formats import media
 from lockflight.formats.inflate import compression_of, inflate_head
 from lockflight.formats.pickle.allow import AllowList
-from lockflight.formats.pickle.streams import TORCH_MAGIC
 from lockflight.formats.pickle.vm import Budget, Machine
 from lockflight.formats.plaintext import CONTROLS
 
@@ -80,7 +78,9 @@ def sniff(source: ByteSource) -> str:
     if head[:2] == b"MZ" and head.find(b"PE\0\0", 64, 4096) >= 0:
         return media.PE
     if head[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:
-        return zip_kind(zips.member_names(source))
+        from lockflight.formats.zip import member_names
+
+        return zip_kind(member_names(source))
     if is_safetensors(source, head):
         return media.SAFETENSORS
     return _compressed(head) or _pickle(head, source.size) or _protobuf(source, head) or _text(source, head)
@@ -151,6 +151,8 @@ def _compressed(head: bytes) -> str:
 def _pickle(head: bytes, size: int) -> str:
     if not is_pickle(head, size):
         return ""
+    from lockflight.formats.pickle.streams import TORCH_MAGIC
+
     # torch.save before 1.6 starts with a pickle of one number.
     if head[2:14] == b"\x8a\x0a" + TORCH_MAGIC.to_bytes(10, "little"):
         return media.TORCH_LEGACY
@@ -166,9 +168,11 @@ def _protobuf(source: ByteSource, head: bytes) -> str:
     # ir_version, then the producer's name: the order in which every exporter writes an ONNX model.
     if head[0] == 0x08 and head[1:2] <= b"\x20" and head[2:3] == b"\x12" and head[4:8].isalnum():
         return media.ONNX
-    if head[0] == 0x0A and protobuf.looks_like_sentencepiece(head):
-        return media.SENTENCEPIECE
-    return ""
+    if head[0] != 0x0A:
+        return ""
+    from lockflight.formats.protobuf import looks_like_sentencepiece
+
+    return media.SENTENCEPIECE if looks_like_sentencepiece(head) else ""
 
 
 def _text(source: ByteSource, head: bytes) -> str:

@@ -7,10 +7,10 @@ neither, is an issue. An issue never ends the walk: the members behind it are st
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
+from lockflight.core.records import dataclass
 from lockflight.core.source import Window
 from lockflight.formats.inflate import Inflated, inflate
 from lockflight.formats.report import Issue, Issues, shown

@@ -6,7 +6,6 @@ Started by `infra.proc` only. The parent trusts nothing that comes back from her
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import math
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from lockflight.errors import LockflightError
 
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Callable, Mapping
 
 #: Parent to child: length of the request, number of descriptors.
@@ -71,6 +71,8 @@ def confine(limits: Mapping[str, Any], *, network: bool) -> None:
     _lower(resource.RLIMIT_FSIZE, int(limits["file_bytes"]))
     _lower(resource.RLIMIT_AS, int(limits["memory_bytes"]))
     if sys.platform == "linux":
+        import ctypes  # the parent shares this module, and needs no more of it than the form of messages
+
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         # A tool that a check started has a group of its own, which the check's parent does not know.

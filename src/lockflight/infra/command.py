@@ -7,10 +7,11 @@ import os
 import selectors
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra.proc import FailureKind, Limits, classify, drain, kill_group, spawn
 

@@ -12,13 +12,13 @@ import errno
 import os
 import stat
 import threading
-from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from lockflight.core.records import dataclass
 from lockflight.core.release import MAX_ASSETS, SIGNATURE_NAME
 from lockflight.core.source import ByteSource
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, NotFound

@@ -11,11 +11,11 @@ import http.client
 import socket
 import ssl
 import threading
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem, LockflightError, UsageError
 
 if TYPE_CHECKING:

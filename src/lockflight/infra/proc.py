@@ -19,11 +19,12 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypeAlias
 
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra import _child
 

@@ -15,10 +15,10 @@ import re
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem, NotFound
 from lockflight.infra.command import CommandOutcome, run_command
 from lockflight.infra.proc import MIB, Limits

@@ -10,13 +10,14 @@ import copy
 import hashlib
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.dsse import decode
 from lockflight.core.edge import Edge
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.ports import NewEntry, Receipt
+from lockflight.core.records import dataclass
 from lockflight.core.times import age, rfc3339
 from lockflight.core.verify.envelope import open_envelope
 from lockflight.core.verify.keys import ED25519, load_der

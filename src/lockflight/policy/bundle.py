@@ -18,31 +18,31 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lockflight.core.canonical import dumps, loads_strict
 from lockflight.core.gate import PolicyRef
 from lockflight.core.names import check_names
 from lockflight.core.ownpolicy import files_digest
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text, texts
 from lockflight.errors import EnvironmentProblem, LockflightError
 from lockflight.infra.files import FileKind, Folder
-from lockflight.policy.annotations import rule_metadata
 from lockflight.policy.engines.mode import mode_for, parse_modes
-from lockflight.policy.factpaths import lint_facts
-from lockflight.policy.lint import TEST_SUFFIX, lint
+from lockflight.policy.names import TEST_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from importlib.resources.abc import Traversable
-    from pathlib import Path
+    from collections.abc import Collection, Iterator
 
     from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.policy.engines.mode import Mode
 
+#: The packs of this installation.
+SHIPPED = Path(__file__).with_name("packs")
 MANIFEST = ".manifest"
 RULE_META = "rule_meta"
 BITE = "bite/"
@@ -121,18 +121,24 @@ class Bundle:
         return mode_for(self.engines, environment)
 
 
-@cache
-def baseline() -> Bundle:
+def baseline(known: Collection[str] = ()) -> Bundle:
     """The pack that ships with Lockflight.
+
+    Args:
+        known: as in `read_bundle`.
 
     Raises:
         EnvironmentProblem: LF4005 to LF4007 the installation is damaged.
     """
-    top = resources.files("lockflight.policy").joinpath("packs", "baseline")
-    return read_bundle(dict(resource_files(top)))
+    return _baseline(frozenset(known))
 
 
-def resource_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+@cache
+def _baseline(known: frozenset[str]) -> Bundle:
+    return read_bundle(dict(resource_files(SHIPPED / "baseline")), known)
+
+
+def resource_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     """Path and content of every file of the installation below a folder."""
     for item in folder.iterdir():
         if item.is_dir():
@@ -181,8 +187,12 @@ def bundle_digest(files: Mapping[str, str]) -> str:
     return files_digest(files)
 
 
-def read_bundle(files: Mapping[str, bytes]) -> Bundle:
+def read_bundle(files: Mapping[str, bytes], known: Collection[str] = ()) -> Bundle:
     """A bundle from its files by path.
+
+    Args:
+        files: path to content.
+        known: digests of bundles that this version has read before, whose modules need no lint again.
 
     Raises:
         EnvironmentProblem: LF4005 layout, LF4006 lint, LF4007 rule metadata.
@@ -200,6 +210,34 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         _problem(f"its {MANIFEST} names no name, version or entrypoint such as data.lockflight.gate.decision")
     sources = {path: _utf8(path, body) for path, body in files.items() if path.endswith(".rego")}
     judging = {path: source for path, source in sources.items() if not path.endswith(TEST_SUFFIX)}
+    digests = {path: hashlib.sha256(body).hexdigest() for path, body in files.items()}
+    digest = bundle_digest(digests)
+    data = _data(files, roots)
+    if digest not in known:
+        _check_modules(name, sources, roots)
+        _check_rules(judging, data, required)
+    return Bundle(
+        name=name,
+        version=version,
+        digest=digest,
+        entrypoint=entrypoint,
+        required_rules=required,
+        engines=engines,
+        roots=roots,
+        modules=judging,
+        tests={path: source for path, source in sources.items() if path.endswith(TEST_SUFFIX)},
+        data=data,
+        base=_json_object(files, BASE),
+        bites=_Bites(files) if digest in known else _bites(files),
+        files=digests,
+        bodies=dict(files),
+    )
+
+
+def _check_modules(name: str, sources: Mapping[str, str], roots: tuple[str, ...]) -> None:
+    from lockflight.policy.factpaths import lint_facts  # and a reader of Rego, which a known bundle needs not
+    from lockflight.policy.lint import lint
+
     issues = (*lint(sources, roots), *lint_facts(sources))
     if issues:
         more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
@@ -209,25 +247,6 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
             hint="lockflight policy test BUNDLE",
             details={"issues": [str(issue) for issue in issues[:100]]},
         )
-    data = _data(files, roots)
-    _check_rules(judging, data, required)
-    digests = {path: hashlib.sha256(body).hexdigest() for path, body in files.items()}
-    return Bundle(
-        name=name,
-        version=version,
-        digest=bundle_digest(digests),
-        entrypoint=entrypoint,
-        required_rules=required,
-        engines=engines,
-        roots=roots,
-        modules=judging,
-        tests={path: source for path, source in sources.items() if path.endswith(TEST_SUFFIX)},
-        data=data,
-        base=_json_object(files, BASE),
-        bites=_bites(files),
-        files=digests,
-        bodies=dict(files),
-    )
 
 
 def _check_files(files: Mapping[str, bytes]) -> None:
@@ -289,6 +308,8 @@ def _data(files: Mapping[str, bytes], roots: tuple[str, ...]) -> JsonObject:
 
 
 def _check_rules(judging: Mapping[str, str], data: JsonObject, required: frozenset[str]) -> None:
+    from lockflight.policy.annotations import rule_metadata
+
     meta = rule_metadata(judging)
     if data.get(RULE_META) != meta:
         raise EnvironmentProblem(
@@ -321,6 +342,28 @@ def _bites(files: Mapping[str, bytes]) -> dict[str, Bite]:
             _problem(f"{path} is neither a list of JSON Patch operations nor {{facts, says}}")
         bites[path.removeprefix(BITE).removesuffix(".json")] = bite
     return bites
+
+
+class _Bites(Mapping[str, Bite]):
+    """Fixtures of a known bundle, read when they are first asked for: a proven one judges without them."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+        self._read: dict[str, Bite] | None = None
+
+    def _all(self) -> dict[str, Bite]:
+        if self._read is None:
+            self._read = _bites(self._files)
+        return self._read
+
+    def __getitem__(self, name: str) -> Bite:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def _json(files: Mapping[str, bytes], path: str) -> JsonValue:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra.proc import MIB, Limits, Worker
 from lockflight.policy.patch import patched

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.policy.bundle import RULE_META
 

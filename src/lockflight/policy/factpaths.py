@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockflight.policy.lint import TEST_SUFFIX, Issue
+import lockflight
+from lockflight.policy.lint import Issue
+from lockflight.policy.names import TEST_SUFFIX
 from lockflight.policy.tokens import Kind, Token, tokens
 
 if TYPE_CHECKING:
@@ -147,6 +149,6 @@ def _resolved(place: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _schema() -> dict[str, Any]:
-    file = resources.files("lockflight").joinpath("_data", "schemas", "facts.json")
+    file = Path(lockflight.__file__).parent / "_data" / "schemas" / "facts.json"
     schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return schema

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
+from lockflight.core.precedents import engines_told
 from lockflight.core.ruling import Ruling, parse_ruling
 from lockflight.core.unsettled import Unsettled
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.policy.patch import patched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from lockflight.core.canonical import JsonObject
     from lockflight.core.gate import PolicyRef
     from lockflight.core.ports import PolicyEngine
+    from lockflight.core.precedents import Engines
     from lockflight.core.ruling import RuleResult, Violation
     from lockflight.policy.bundle import Bundle
 
@@ -31,11 +33,19 @@ WAIVED = "waived"
 
 
 class PolicyGate:
-    """Holds a bundle and an engine; the bundle is proven once, before its first verdict."""
+    """Holds a bundle and an engine; the bundle is proven once, before its first verdict.
 
-    def __init__(self, bundle: Bundle, engine: PolicyEngine) -> None:
+    Args:
+        bundle: judges.
+        engine: evaluates it.
+        precedents: on which engines, as records of decisions name them, this version has proven this very bundle
+            before; the caller vouches for that.
+    """
+
+    def __init__(self, bundle: Bundle, engine: PolicyEngine, precedents: Collection[Engines] = ()) -> None:
         self.bundle = bundle
         self._engine = engine
+        self._precedents = precedents
         self._proven = False
 
     @property
@@ -65,7 +75,7 @@ class PolicyGate:
             EnvironmentProblem: LF4008 a rule has no fixture, or does not fail on it; LF4001 to LF4004.
             PolicyDenied: LF4010 to LF4020 the bundle cannot judge its own fixtures.
         """
-        if self._proven:
+        if self._proven or (self._precedents and engines_told(self.engines) in self._precedents):
             return
         try:
             failures = [f"{name}: {why}" for name, why in self.bites(every=False).items() if why]

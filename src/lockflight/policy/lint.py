@@ -7,15 +7,15 @@ known to be good is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
+from lockflight.policy.names import TEST_SUFFIX
 from lockflight.policy.tokens import KEYWORDS, Kind, Token, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-TEST_SUFFIX = "_test.rego"
 
 #: Built-in functions that are pure and equal on OPA and regorus for the integers and texts of facts.
 ALLOWED = frozenset(

@@ -6,10 +6,10 @@ are misspelled, and numbers, words and truth values are changed. Sentences for p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.policy.tokens import Kind, Token, tokens
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.errors import LockflightError
 from lockflight.policy.annotations import rule_metadata
 from lockflight.policy.factpaths import lint_facts

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 
 from lockflight.core.canonical import loads_strict
 from lockflight.core.shape import array, obj
 from lockflight.errors import UsageError
 from lockflight.policy.annotations import rule_metadata_file
-from lockflight.policy.bundle import BASE, RULE_META, resource_files
-from lockflight.policy.lint import TEST_SUFFIX
+from lockflight.policy.bundle import BASE, RULE_META, SHIPPED, resource_files
+from lockflight.policy.names import TEST_SUFFIX
 from lockflight.policy.patch import patched
 from lockflight.policy.shipped import as_json, pack, pack_files
 
@@ -45,7 +44,7 @@ def new_bundle(name: str) -> dict[str, bytes]:
             text = text.replace(mark, word)
         return text
 
-    template = resources.files("lockflight.policy").joinpath("packs", "new")
+    template = SHIPPED / "new"
     files = {
         filled(path): filled(body.decode("utf-8")).encode("utf-8") for path, body in resource_files(template)
     }

@@ -17,17 +17,16 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import loads_strict
 from lockflight.core.shape import array, obj, text, texts
 from lockflight.errors import NotFound
-from lockflight.policy.bundle import BASE, BITE, MANIFEST, Bundle, read_bundle, resource_files
+from lockflight.policy.bundle import BASE, BITE, MANIFEST, SHIPPED, Bundle, read_bundle, resource_files
 from lockflight.policy.patch import merged, patched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from lockflight.core.canonical import JsonObject, JsonValue
 
@@ -41,15 +40,23 @@ PACKS: Mapping[str, str] = {
 }
 
 
-@cache
-def pack(name: str) -> Bundle:
+def pack(name: str, known: Collection[str] = ()) -> Bundle:
     """A shipped pack.
+
+    Args:
+        name: of the pack.
+        known: as in `read_bundle`.
 
     Raises:
         NotFound: LF4024 there is none of that name.
         EnvironmentProblem: LF4005 to LF4007 the installation is damaged.
     """
-    return read_bundle(pack_files(name))
+    return _pack(name, frozenset(known))
+
+
+@cache
+def _pack(name: str, known: frozenset[str]) -> Bundle:
+    return read_bundle(pack_files(name), known)
 
 
 def pack_files(name: str) -> dict[str, bytes]:
@@ -140,4 +147,4 @@ def as_json(value: JsonValue) -> bytes:
 
 @cache
 def _folder(name: str) -> Mapping[str, bytes]:
-    return dict(resource_files(resources.files("lockflight.policy").joinpath("packs", *name.split("/"))))
+    return dict(resource_files(SHIPPED.joinpath(*name.split("/"))))

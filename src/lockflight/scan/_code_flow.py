@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Confidence, Severity
+from lockflight.core.records import dataclass
 from lockflight.scan._code_names import Module, Scope, dotted
 from lockflight.scan._code_when import Rule, is_true
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
+
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

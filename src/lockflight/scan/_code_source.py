@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from lockflight.core.records import dataclass
 
 MAX_BYTES = 2 * 1024 * 1024
 #: Separators and operators bound the number of nodes of a tree, and so the memory that it takes.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Confidence, Severity
+from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

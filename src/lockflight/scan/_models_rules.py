@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lockflight.core.findings import Finding, Location, Severity, Verdict
+from lockflight.core.records import dataclass
 from lockflight.formats.report import Issue
 
 _SUPPLY = "AML.T0010"

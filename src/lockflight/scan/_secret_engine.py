@@ -11,13 +11,13 @@ import json
 import os
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from lockflight.core.check import Tool
 from lockflight.core.findings import Confidence, Severity
+from lockflight.core.records import dataclass
 from lockflight.detect.secrets import find_secrets, is_placeholder
 from lockflight.errors import EnvironmentProblem
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Finding, Severity
+from lockflight.core.records import dataclass
 from lockflight.core.words import Role
 
 if TYPE_CHECKING:

@@ -10,21 +10,19 @@ import json
 import re
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockflight.core.check import (
     PPM,
-    CheckInfo,
     CheckResult,
-    Cost,
-    Grain,
     Status,
     Tool,
     severity_summary,
 )
 from lockflight.core.findings import Confidence, Finding, Location, Severity
+from lockflight.core.records import dataclass
 from lockflight.errors import InvalidInput
 from lockflight.formats import media
 from lockflight.formats.notebook import parse_notebook
@@ -33,6 +31,7 @@ from lockflight.infra.proc import MIB, Limits
 from lockflight.infra.tools import describe
 from lockflight.scan._code_source import MAX_BYTES, Unreadable, parse_cell
 from lockflight.scan._text import capped, suffix
+from lockflight.scan.declared import BANDIT
 
 if TYPE_CHECKING:
     from lockflight.core.check import CheckContext, Subject
@@ -99,15 +98,7 @@ class _Copies:
 class BanditCheck:
     """Bandit over the Python of a view (grain view, `software`)."""
 
-    info = CheckInfo(
-        name="bandit",
-        version="1",
-        title="Bandit's rules for Python, in a pinned environment",
-        grain=Grain.VIEW,
-        views=("software",),
-        tools=("bandit",),
-        cost=Cost.MINUTES,
-    )
+    info = BANDIT
 
     def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
         """Run bandit over every Python file and Python cell of the view.

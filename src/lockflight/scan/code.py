@@ -11,19 +11,18 @@ import ast
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.check import (
     PPM,
-    CheckInfo,
     CheckResult,
-    Grain,
     Status,
     Tool,
     severity_summary,
 )
 from lockflight.core.findings import Confidence, Finding, Location, Severity
+from lockflight.core.records import dataclass
 from lockflight.core.words import Role
 from lockflight.detect.invisible import Hidden, find_hidden
 from lockflight.errors import InvalidInput
@@ -37,6 +36,7 @@ from lockflight.scan._code_rules_run import RUN_RULES
 from lockflight.scan._code_source import MAX_BYTES, Unreadable, odd_encoding, parse_bytes, parse_cell
 from lockflight.scan._code_when import CallView, Rule, built_text
 from lockflight.scan._text import capped, suffix
+from lockflight.scan.declared import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,14 +95,7 @@ ALL_RULES: tuple[Rule, ...] = (*LOAD_RULES, *RUN_RULES, *FLOW_RULES, *NODE_RULES
 class CodeCheck:
     """Own rules for Python code (grain view, `software`)."""
 
-    info = CheckInfo(
-        name="code",
-        version="1",
-        title="Unsafe Python in ML and LLM code: deserialisation, remote code, model output that reaches a sink",
-        grain=Grain.VIEW,
-        views=("software",),
-        atlas=("AML.T0010.001", "AML.T0011.000", "AML.T0050", "AML.T0051", "AML.T0053"),
-    )
+    info = CODE
 
     def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
         """Judge every Python file and notebook of the view."""

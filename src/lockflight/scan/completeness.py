@@ -6,15 +6,16 @@ It reads no bytes: roles, names, sizes and descriptors are part of the signed re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Tool, severity_summary
+from lockflight.core.check import CheckResult, Status, Tool, severity_summary
 from lockflight.core.findings import Finding, Severity
+from lockflight.core.records import dataclass
 from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InternalError
 from lockflight.formats import media
 from lockflight.scan._text import capped, suffix
+from lockflight.scan.declared import COMPLETENESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,14 +132,7 @@ def demands(kind: Kind, tier: Tier) -> tuple[Demand, ...]:
 class CompletenessCheck:
     """Demanded roles and pinned references (grain release)."""
 
-    info = CheckInfo(
-        name="completeness",
-        version="1",
-        title="Roles that the kind and tier demand, and whether everything outside the folder is pinned",
-        grain=Grain.RELEASE,
-        reads=frozenset(Role),
-        atlas=("AML.T0010",),
-    )
+    info = COMPLETENESS
 
     def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:  # noqa: ARG002 - no bytes are read
         """Judge the release's description.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, severity_summary
-from lockflight.core.words import Role
+from lockflight.core.check import CheckResult, Status, severity_summary
 from lockflight.scan._hidden import hidden_findings
 from lockflight.scan._secret_engine import SecretEngine, secret_tool
 from lockflight.scan._text import capped, sniff_encoding
+from lockflight.scan.declared import DOCUMENTS
 from lockflight.scan.secrets import Coverage, look_for_secrets
 
 if TYPE_CHECKING:
@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 class DocumentsCheck:
     """Secrets and hidden characters in documentation (grain release: run again for each release)."""
 
-    info = CheckInfo(
-        name="documents",
-        version="1",
-        title="Secrets and hidden characters in documentation, model cards, licences and the manifest",
-        grain=Grain.RELEASE,
-        reads=frozenset({Role.RELEASE_MANIFEST, Role.DOCUMENTATION, Role.MODEL_CARD, Role.LICENCE}),
-        atlas=("AML.T0055", "AML.T0068"),
-    )
+    info = DOCUMENTS
 
     def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
         """Read every document of the release.

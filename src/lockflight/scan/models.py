@@ -6,34 +6,30 @@ the evidence as the digest of the tool. What cannot be judged is `unknown`, whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from lockflight.core.check import (
     PPM,
-    CheckInfo,
     CheckResult,
-    Grain,
     Status,
     Tool,
     severity_summary,
 )
 from lockflight.core.findings import Finding, Verdict
-from lockflight.core.words import MODEL_ROLES
+from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem
-from lockflight.formats.media import MODEL_TYPES
 from lockflight.formats.pickle.allow import AllowList, parse_allow_list
 from lockflight.formats.pickle.arguments import RULES as ARGUMENT_RULES
 from lockflight.scan._models_rules import finding_of
 from lockflight.scan._models_walk import Walker
+from lockflight.scan.declared import MODELS
 
 if TYPE_CHECKING:
     from lockflight.core.check import CheckContext, Subject
     from lockflight.core.source import ByteSource
 
-VERSION = "1"
 #: The documents of the shipped allow-list, one per library.
 LIBRARIES = ("joblib", "numpy", "pandas", "python", "scikit-learn", "scipy", "torch")
 
@@ -113,15 +109,7 @@ def scan_source(source: ByteSource, allow: AllowList) -> ModelScan:
 class ModelsCheck:
     """Judges every file that a loader turns into a model: weights, adapters, tokenizers, configurations."""
 
-    info = CheckInfo(
-        name="models",
-        version=VERSION,
-        title="Model files: code in pickles, archives, templates and configurations; damaged or ambiguous formats",
-        grain=Grain.ASSET,
-        reads=MODEL_ROLES,
-        media_types=MODEL_TYPES,
-        atlas=("AML.T0010", "AML.T0011.000", "AML.T0015"),
-    )
+    info = MODELS
 
     def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
         """Judge the one asset of the subject.
@@ -136,7 +124,7 @@ class ModelsCheck:
         summary = {verdict.value: int(verdict is found.verdict) for verdict in Verdict}
         return CheckResult(
             status=Status.INCOMPLETE if found.over_budget else Status.COMPLETE,
-            tool=Tool("lockflight-models", VERSION, f"sha256:{allow.digest}"),
+            tool=Tool("lockflight-models", MODELS.version, f"sha256:{allow.digest}"),
             reason=found.over_budget,
             findings=found.findings,
             summary={**summary, "opcodes": found.opcodes, **severity_summary(found.findings)},

@@ -7,11 +7,12 @@ from the secret, so a report cannot be used to try guesses.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import PPM, CheckInfo, CheckResult, Grain, Status, severity_summary
+from lockflight.core.check import PPM, CheckResult, Status, severity_summary
 from lockflight.core.findings import Finding, Location, Severity
+from lockflight.core.records import dataclass
 from lockflight.core.source import BytesSource
 from lockflight.core.words import Role
 from lockflight.detect.mask import mask
@@ -20,6 +21,7 @@ from lockflight.formats import media
 from lockflight.formats.notebook import Notebook, parse_notebook
 from lockflight.scan._secret_engine import Secret, SecretEngine, secret_tool
 from lockflight.scan._text import OVERLAP, capped, expects_text, sniff_encoding, suffix, windows
+from lockflight.scan.declared import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,14 +60,7 @@ class Coverage:
 class SecretsCheck:
     """Secrets in the texts of a view (grain view; every view)."""
 
-    info = CheckInfo(
-        name="secrets",
-        version="1",
-        title="Keys, tokens and passwords in code, prompts, configurations, notebooks and data",
-        grain=Grain.VIEW,
-        views=("behaviour", "software", "data"),
-        atlas=("AML.T0055",),
-    )
+    info = SECRETS
 
     def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
         """Look through every text of the view.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import PPM, CheckInfo, CheckResult, Grain, Status, Tool, severity_summary
+from lockflight.core.check import PPM, CheckResult, Status, Tool, severity_summary
 from lockflight.core.findings import Finding, Severity
 from lockflight.core.words import Role
 from lockflight.scan._hidden import hidden_findings
 from lockflight.scan._text import capped, sniff_encoding
+from lockflight.scan.declared import TEXT_INTEGRITY
 
 if TYPE_CHECKING:
     from lockflight.core.check import CheckContext, Subject
@@ -35,14 +36,7 @@ _TALK_ABOUT_ESCAPES = frozenset({Role.SAFETY_POLICY, Role.GUARD_POLICY})
 class TextIntegrityCheck:
     """Hidden characters in prompts, policies, tool manifests and knowledge bases (grain view, `behaviour`)."""
 
-    info = CheckInfo(
-        name="text-integrity",
-        version="1",
-        title="Bidirectional controls, tag characters and other hidden text in prompts, policies and knowledge",
-        grain=Grain.VIEW,
-        views=("behaviour",),
-        atlas=("AML.T0051", "AML.T0068", "AML.T0110"),
-    )
+    info = TEXT_INTEGRITY
 
     def run(self, subject: Subject, ctx: CheckContext) -> CheckResult:
         """Read every text of the view that a model will read."""

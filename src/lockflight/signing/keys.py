@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from lockflight.core.verify.keys import ED25519, P256, P384, P521, PublicKey, load_der
+from lockflight.core.verify.keys import ED25519, P256, P384, P521, PublicKey, ecdsa, load_der
 from lockflight.errors import ConflictError, EnvironmentProblem, InvalidInput, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class FileSigner:
         """Raw signature: DER for ECDSA with the curve's SHA-2 and the lower s, 64 bytes for Ed25519."""
         if isinstance(self._key, Ed25519PrivateKey):
             return self._key.sign(message)
-        return self.public_key.lower(self._key.sign(message, ec.ECDSA(_HASHES[self.public_key.algorithm]())))
+        return self.public_key.lower(self._key.sign(message, ecdsa(_HASHES[self.public_key.algorithm]())))
 
     def private_pem(self, passphrase: bytes | None = None) -> bytes:
         """PKCS#8 PEM, encrypted if a passphrase is given."""

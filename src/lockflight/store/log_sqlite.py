@@ -1,4 +1,8 @@
-"""Writing a log into SQLite: write-ahead log, each commit on disk when it returns, one writer at a time."""
+"""Writing a log into SQLite: write-ahead log, each commit on disk when it returns, one writer at a time.
+
+Rows go to the driver itself, in texts that a test compares with the tables. SQLAlchemy is loaded only where tables
+are made or rebuilt: it costs more than all else that an append does.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,10 @@ import sqlite3
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
-from sqlalchemy import bindparam, create_engine, delete, insert, select
-from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
-
 from lockflight.errors import EnvironmentProblem, LockflightError, NotFound
 from lockflight.store.blobs import BlobStore
 from lockflight.store.files import FILE_MODE, locked, make_folder, sync_folder
 from lockflight.store.layout import BLOBS, DATABASE, INLINE_BYTES, LOCK, SCHEMA
-from lockflight.store.log_tables import (
-    TRIGGERS,
-    checkpoints,
-    entries,
-    envelopes,
-    meta,
-    metadata,
-    nodes,
-    subjects,
-)
 from lockflight.store.readonly import BUSY_SECONDS, SqliteReader, translated
 
 if TYPE_CHECKING:
@@ -43,25 +32,17 @@ _LOOKUP = 64
 _GUARD = "nodes_no_delete"
 
 
-def _text(statement: ClauseElement) -> str:
-    # The hot path hands these texts to the driver itself: the layers above it cost more than the rows.
-    return str(statement.compile(dialect=dialect()))
-
-
-_ADD_ENTRY: Final = _text(insert(entries))
-_ADD_NODE: Final = _text(insert(nodes))
-_ADD_CHECKPOINT: Final = _text(insert(checkpoints))
-_ADD_ENVELOPE: Final = _text(insert(envelopes))
-_ADD_SUBJECT: Final = _text(insert(subjects))
-_FIND: Final = _text(
-    select(entries.c.envelope, entries.c.idx, entries.c.leaf)
-    .where(entries.c.envelope.in_([bindparam(f"e{i}") for i in range(_LOOKUP)]))
-    .order_by(entries.c.idx)
-)
-_LAST_SEQ: Final = _text(select(checkpoints.c.seq).order_by(checkpoints.c.seq.desc()).limit(1))
-_PLACES_OF: Final = _text(select(entries.c.idx).where(entries.c.envelope == bindparam("envelope")))
-_DROP_ENVELOPE: Final = _text(delete(envelopes).where(envelopes.c.idx == bindparam("index")))
-_DROP_SUBJECTS: Final = _text(delete(subjects).where(subjects.c.idx == bindparam("index")))
+_ADD_ENTRY: Final = "INSERT INTO entries (idx, leaf, envelope) VALUES (?, ?, ?)"
+_ADD_NODE: Final = "INSERT INTO nodes (level, idx, hash) VALUES (?, ?, ?)"
+_ADD_CHECKPOINT: Final = "INSERT INTO checkpoints (seq, size, timestamp, note) VALUES (?, ?, ?, ?)"
+_ADD_ENVELOPE: Final = "INSERT INTO envelopes (idx, body) VALUES (?, ?)"
+_ADD_SUBJECT: Final = "INSERT INTO subjects (subject, type, idx) VALUES (?, ?, ?)"
+_MARKS: Final = ", ".join("?" * _LOOKUP)
+_FIND: Final = f"SELECT envelope, idx, leaf FROM entries WHERE envelope IN ({_MARKS}) ORDER BY idx"  # noqa: S608 - marks
+_LAST_SEQ: Final = "SELECT seq FROM checkpoints ORDER BY seq DESC LIMIT 1"
+_PLACES_OF: Final = "SELECT idx FROM entries WHERE envelope = ?"
+_DROP_ENVELOPE: Final = "DELETE FROM envelopes WHERE idx = ?"
+_DROP_SUBJECTS: Final = "DELETE FROM subjects WHERE idx = ?"
 
 
 class SqliteStore:
@@ -118,6 +99,8 @@ class SqliteStore:
         self, driver: sqlite3.Connection, statement: ClauseElement, rows: Sequence[Mapping[str, object]] = ()
     ) -> list[tuple[object, ...]]:
         """Run a statement inside a transaction, once or for each of `rows`; what a query finds."""
+        from sqlalchemy.dialects.sqlite import dialect
+
         done = cast("SQLCompiler", statement.compile(dialect=dialect()))
         if not rows:
             return driver.execute(str(done)).fetchall()
@@ -128,6 +111,8 @@ class SqliteStore:
     @contextmanager
     def unguarded(self, driver: sqlite3.Connection) -> Iterator[None]:
         """Inside a transaction: let the derived tables be emptied."""
+        from lockflight.store.log_tables import TRIGGERS
+
         driver.execute(f"DROP TRIGGER {_GUARD}")
         yield
         driver.execute(TRIGGERS[_GUARD])
@@ -181,7 +166,7 @@ class SqliteStore:
     def add_checkpoint(self, size: int, timestamp: int, note: str) -> None:
         """See `LogStore.add_checkpoint`."""
         with self.transaction() as driver:
-            last = driver.execute(_LAST_SEQ, (1, 0)).fetchone()
+            last = driver.execute(_LAST_SEQ).fetchone()
             driver.execute(_ADD_CHECKPOINT, (last[0] + 1 if last else 0, size, timestamp, note))
 
     def erase(self, envelope: str) -> None:
@@ -263,6 +248,12 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _create(path: Path, origin: str) -> None:
     """Make an empty log aside and rename it into place: a half-made one is never seen."""
+    from sqlalchemy import create_engine, insert
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    from lockflight.store.log_tables import TRIGGERS, meta, metadata
+
     aside = path.with_name(path.name + ".new")
     for litter in ("", "-journal", "-wal", "-shm"):
         aside.with_name(aside.name + litter).unlink(missing_ok=True)

@@ -11,9 +11,9 @@ import json
 import re
 import stat
 import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.verify.log import older, open_checkpoint, rewritten
 from lockflight.core.verify.note import MAX_NOTE_BYTES
 from lockflight.core.verify.proofs import verify_consistency

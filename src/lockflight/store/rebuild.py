@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from sqlalchemy import delete, func, insert, select
@@ -11,6 +10,7 @@ from sqlalchemy import delete, func, insert, select
 from lockflight.core.dsse import decode
 from lockflight.core.edge import Edge
 from lockflight.core.merkle import leaf_hash
+from lockflight.core.records import dataclass
 from lockflight.core.statement import parse
 from lockflight.store.log_tables import nodes, subjects
 

@@ -169,10 +169,7 @@ def test_the_environment_of_the_caller_is_out_of_reach(opa, monkeypatch):
 
 
 def test_not_installed(monkeypatch):
-    def version(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(opa_module.metadata, "version", version)
+    monkeypatch.setattr(opa_module, "installed_version", lambda name: None)
     assert not opa_module.installed()
     with pytest.raises(EnvironmentProblem) as caught:
         ask(OpaEngine(), "x := {}")
@@ -188,7 +185,7 @@ def test_a_damaged_installation_is_refused(monkeypatch, tmp_path, content):
     class Spec:
         submodule_search_locations = (str(tmp_path),)
 
-    monkeypatch.setattr(opa_module.metadata, "version", lambda name: "0.4.4")
+    monkeypatch.setattr(opa_module, "installed_version", lambda name: "0.4.4")
     monkeypatch.setattr(opa_module.importlib.util, "find_spec", lambda name: Spec)
     with pytest.raises(EnvironmentProblem, match="is damaged") as caught:
         OpaEngine().identity["version"]

@@ -19,7 +19,7 @@ def engines():
 @pytest.fixture
 def without_opa(monkeypatch):
     monkeypatch.setattr("lockflight.policy.engines.opa.installed", lambda: False)
-    monkeypatch.setattr("lockflight.policy.engines.pool.find_program", lambda: None)
+    monkeypatch.setattr("lockflight.policy.engines.opaprogram.find_program", lambda: None)
 
 
 def names(engine):

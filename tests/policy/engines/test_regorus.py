@@ -142,10 +142,7 @@ def test_the_environment_of_the_caller_is_out_of_reach(engine, monkeypatch):
 
 
 def test_not_installed(monkeypatch):
-    def version(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(engine_module.metadata, "version", version)
+    monkeypatch.setattr(engine_module, "installed_version", lambda name: None)
     with pytest.raises(EnvironmentProblem) as caught:
         ask(RegorusEngine(), "x := {}")
     assert caught.value.code == "LF4001"
@@ -153,7 +150,7 @@ def test_not_installed(monkeypatch):
 
 
 def test_a_rival_that_overwrites_the_module_is_refused(monkeypatch):
-    monkeypatch.setattr(engine_module.metadata, "version", lambda name: "1")
+    monkeypatch.setattr(engine_module, "installed_version", lambda name: "1")
     with pytest.raises(EnvironmentProblem) as caught:
         RegorusEngine().identity["version"]
     assert caught.value.code == "LF4002"

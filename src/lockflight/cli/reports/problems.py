@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lockflight.cli.rules import human_ages
 from lockflight.core.findings import Finding, Location, Severity
+from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME
 
 if TYPE_CHECKING:

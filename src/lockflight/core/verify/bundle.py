@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import JsonObject, JsonValue, loads_object
 from lockflight.core.dsse import MAX_ENVELOPE_BYTES, Envelope, b64, from_json
 from lockflight.core.merkle import leaf_hash
+from lockflight.core.records import dataclass
 from lockflight.core.release import Release, parse_release
 from lockflight.core.shape import array, obj, text
 from lockflight.core.verify.keys import PublicKey

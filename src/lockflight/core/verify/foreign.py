@@ -7,11 +7,11 @@ as the caller allows. Names, order and digests are as strict as for our own rele
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import JsonObject, loads_object
 from lockflight.core.names import check_names
+from lockflight.core.records import dataclass
 from lockflight.core.release import MAX_ASSETS, OMS_PREDICATE, STATEMENT_TYPE
 from lockflight.core.shape import array, hex64, obj, text, texts
 from lockflight.core.verify.bundle import check_bundle, read_bundle

@@ -10,15 +10,16 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from lockflight.core.records import dataclass
 from lockflight.core.verify import ed25519
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
 MAX_PEM_BYTES = 4096
 
@@ -190,6 +191,25 @@ def _check_point(key: PublicKey) -> None:
         )
 
 
+def ecdsa(algorithm: HashAlgorithm) -> ECDSA:
+    """ECDSA with a hash; the same as the library's own, which would load RSA and all ciphers before it says so."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    class Scheme(ec.ECDSA):
+        def __init__(self) -> None:
+            """The library looks here whether it could sign without randomness, which nobody asks for."""
+
+        @property
+        def algorithm(self) -> HashAlgorithm:
+            return algorithm
+
+        @property
+        def deterministic_signing(self) -> bool:
+            return False
+
+    return Scheme()
+
+
 @lru_cache(maxsize=64)
 def _ecdsa(der: bytes) -> tuple[EllipticCurvePublicKey, ECDSA]:
     from cryptography.hazmat.primitives import hashes
@@ -204,7 +224,7 @@ def _ecdsa(der: bytes) -> tuple[EllipticCurvePublicKey, ECDSA]:
         head = _FORMS[algorithm].head
         if der.startswith(head):
             point = b"\x04" + der[len(head) :]
-            return ec.EllipticCurvePublicKey.from_encoded_point(curve, point), ec.ECDSA(digest)
+            return ec.EllipticCurvePublicKey.from_encoded_point(curve, point), ecdsa(digest)
     raise ValueError("not an ECDSA key")
 
 

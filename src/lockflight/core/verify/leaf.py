@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 
 from lockflight.core.canonical import JsonObject, dumps, loads_object
 from lockflight.core.dsse import Envelope, b64
+from lockflight.core.records import dataclass
 from lockflight.core.shape import obj, text
 from lockflight.core.verify.keys import PublicKey, load_der
 from lockflight.errors import VerificationFailed

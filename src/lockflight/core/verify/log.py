@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lockflight.core.dsse import decode
 from lockflight.core.edge import Edge
 from lockflight.core.merkle import leaf_hash
+from lockflight.core.records import dataclass
 from lockflight.core.statement import parse
 from lockflight.core.verify.leaf import check_leaf
 from lockflight.core.verify.note import (

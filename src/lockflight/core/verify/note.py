@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from lockflight.core.dsse import b64
+from lockflight.core.records import dataclass
 from lockflight.core.verify import ed25519
 from lockflight.errors import VerificationFailed
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME, Release
 from lockflight.errors import VerificationFailed
 

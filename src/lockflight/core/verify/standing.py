@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME, Release
 from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_bundle, verify_logged

@@ -11,10 +11,11 @@ Python 3, as `[module, name, module, name]`; an empty name stands for every name
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import JsonValue, dumps, loads_object
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text, texts
 from lockflight.errors import VerificationFailed
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
+from lockflight.core.records import dataclass
 from lockflight.formats.pickle.arguments import RULES
 from lockflight.formats.pickle.values import (
     ARRAY,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
+from lockflight.core.records import dataclass
 from lockflight.formats.pickle.state import Budget, Call, Pin, Use
 from lockflight.formats.pickle.vm import Machine, Outcome
 from lockflight.formats.report import Issue, Issues, shown

@@ -7,9 +7,9 @@ time here, so the loop trades beauty for speed, and only the loop does.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.effects import EFFECTS
 from lockflight.formats.pickle.state import MAX_MARKS, MAX_MEMO, MAX_STACK, PAD, Broken, Budget, State

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from lockflight.policy.engines._serve import Failure, Server
 from lockflight.policy.engines.opatext import failure_kind, plain, query
-from lockflight.policy.tokens import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +45,8 @@ def _load(modules: Mapping[str, str], data: str) -> _Policy:
     from opa_bindings import OpaEngine, OpaError
 
     if not isolated():
+        from lockflight.policy.tokens import tokens
+
         for path, source in sorted(modules.items()):
             for token in tokens(source):
                 if token.text in REACHING:

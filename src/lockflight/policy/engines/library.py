@@ -6,11 +6,12 @@ import hashlib
 import json
 import threading
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NoReturn
 
 from lockflight.core.canonical import loads_object
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.errors import EnvironmentProblem, LockflightError, PolicyDenied
 from lockflight.infra.proc import MIB, FailureKind, Limits, Outcome, Worker

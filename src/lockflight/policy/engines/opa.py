@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import mmap
 import re
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.errors import EnvironmentProblem
+from lockflight.infra.installed import installed_version
 from lockflight.infra.proc import MIB, Limits
 from lockflight.policy.engines.library import MAX_OUTPUT, Library, LibraryEngine
 
@@ -36,7 +35,10 @@ if sys.version_info >= (3, 14):
     INSTALL = f"python3 -m pip install {DISTRIBUTION}=={VERSION}"
 
 #: What Go writes into every library about the modules that it was built from.
-_BUILT_FROM = re.compile(rb"\tgithub\.com/open-policy-agent/opa\tv([0-9A-Za-z.+-]+)[\t\n]")
+_MODULE = b"\tgithub.com/open-policy-agent/opa\tv"
+_BUILT_FROM = re.compile(re.escape(_MODULE) + rb"([0-9A-Za-z.+-]{1,80})[\t\n]")
+#: Bytes that are read at once, and more than `_BUILT_FROM` can match.
+_PART, _LONGEST = 256 * 1024, 256
 
 
 class OpaEngine(LibraryEngine):
@@ -48,20 +50,15 @@ class OpaEngine(LibraryEngine):
 
 def installed() -> bool:
     """Whether the library is here; nothing is loaded to find out."""
-    try:
-        metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return installed_version(DISTRIBUTION) is not None
 
 
 def _identity() -> Mapping[str, str]:
-    try:
-        version = metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
+    version = installed_version(DISTRIBUTION)
+    if version is None:
         raise EnvironmentProblem(
             "LF4001", f"The policy engine OPA is not installed: there is no {DISTRIBUTION}.", hint=INSTALL
-        ) from None
+        )
     spec = importlib.util.find_spec("opa_bindings")
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     found = sorted(p for f in folders for p in Path(f).glob("libopabridge.*"))
@@ -77,12 +74,19 @@ def _identity() -> Mapping[str, str]:
 
 def _built(path: Path) -> tuple[str, str] | None:
     """Version of OPA in a library, and the library's SHA-256."""
+    digest = hashlib.sha256()
+    version, window = "", b""
     with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            match = _BUILT_FROM.search(content)
-            return (match[1].decode("ascii"), hashlib.sha256(content).hexdigest()) if match else None
+        while part := file.read(_PART):
+            digest.update(part)
+            if version:
+                continue
+            # A pattern is slow to search with, so it only reads where its first words stand.
+            window = window[-_LONGEST:] + part
+            start = window.find(_MODULE)
+            match = _BUILT_FROM.search(window, start) if start >= 0 else None
+            version = match[1].decode("ascii") if match else ""
+    return (version, digest.hexdigest()) if version else None
 
 
 LIBRARY = Library(

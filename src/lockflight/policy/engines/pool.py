@@ -8,7 +8,6 @@ from lockflight.errors import EnvironmentProblem
 from lockflight.policy.engines import opa
 from lockflight.policy.engines.dual import DualEngine
 from lockflight.policy.engines.mode import Mode
-from lockflight.policy.engines.opaprogram import OpaProgram, find_program
 from lockflight.policy.engines.regorus import RegorusEngine
 
 if TYPE_CHECKING:
@@ -38,8 +37,11 @@ class Engines:
             self._sought = True
             if opa.installed():
                 self._opa = opa.OpaEngine()
-            elif (program := find_program()) is not None:
-                self._opa = OpaProgram(program)
+            else:
+                from lockflight.policy.engines.opaprogram import OpaProgram, find_program
+
+                program = find_program()
+                self._opa = OpaProgram(program) if program is not None else None
         return self._opa
 
     @property

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.errors import EnvironmentProblem
+from lockflight.infra.installed import installed_version
 from lockflight.infra.proc import MIB, Limits
 from lockflight.policy.engines.library import MAX_OUTPUT, Library, LibraryEngine
 
@@ -33,17 +33,12 @@ class RegorusEngine(LibraryEngine):
 
 
 def _installed() -> Mapping[str, str]:
-    try:
-        version = metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
+    version = installed_version(DISTRIBUTION)
+    if version is None:
         raise EnvironmentProblem(
             "LF4001", f"The policy engine is not installed: there is no {DISTRIBUTION}.", hint=_INSTALL
-        ) from None
-    try:
-        metadata.version(RIVAL)
-    except metadata.PackageNotFoundError:
-        pass
-    else:
+        )
+    if installed_version(RIVAL) is not None:
         raise EnvironmentProblem(
             "LF4002",
             f"Both {DISTRIBUTION} and {RIVAL} are installed; they overwrite each other's module `regorus`.",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
 from lockflight.core.factshape import check_facts
+from lockflight.core.records import dataclass
 from lockflight.core.ruling import Ruling, parse_ruling
 from lockflight.errors import PolicyDenied
 from lockflight.policy.patch import patched

@@ -6,10 +6,11 @@ answer at all is asked first, with all of them changed at once, so that a hopele
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array
 from lockflight.policy.factpaths import facts_read
 from lockflight.policy.remedy.candidates import candidates, is_fixed

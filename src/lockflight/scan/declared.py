@@ -1,0 +1,78 @@
+"""What every check declares about itself: which bytes it reads, at which grain, and with what.
+
+A decision needs to know this of all checks and runs none of them, so it stands apart from what runs.
+"""
+
+from __future__ import annotations
+
+from lockflight.core.check import CheckInfo, Cost, Grain
+from lockflight.core.words import MODEL_ROLES, Role
+from lockflight.formats.media import MODEL_TYPES
+
+MODELS = CheckInfo(
+    name="models",
+    version="1",
+    title="Model files: code in pickles, archives, templates and configurations; damaged or ambiguous formats",
+    grain=Grain.ASSET,
+    reads=MODEL_ROLES,
+    media_types=MODEL_TYPES,
+    atlas=("AML.T0010", "AML.T0011.000", "AML.T0015"),
+)
+
+CODE = CheckInfo(
+    name="code",
+    version="1",
+    title="Unsafe Python in ML and LLM code: deserialisation, remote code, model output that reaches a sink",
+    grain=Grain.VIEW,
+    views=("software",),
+    atlas=("AML.T0010.001", "AML.T0011.000", "AML.T0050", "AML.T0051", "AML.T0053"),
+)
+
+BANDIT = CheckInfo(
+    name="bandit",
+    version="1",
+    title="Bandit's rules for Python, in a pinned environment",
+    grain=Grain.VIEW,
+    views=("software",),
+    tools=("bandit",),
+    cost=Cost.MINUTES,
+)
+
+SECRETS = CheckInfo(
+    name="secrets",
+    version="1",
+    title="Keys, tokens and passwords in code, prompts, configurations, notebooks and data",
+    grain=Grain.VIEW,
+    views=("behaviour", "software", "data"),
+    atlas=("AML.T0055",),
+)
+
+DOCUMENTS = CheckInfo(
+    name="documents",
+    version="1",
+    title="Secrets and hidden characters in documentation, model cards, licences and the manifest",
+    grain=Grain.RELEASE,
+    reads=frozenset({Role.RELEASE_MANIFEST, Role.DOCUMENTATION, Role.MODEL_CARD, Role.LICENCE}),
+    atlas=("AML.T0055", "AML.T0068"),
+)
+
+TEXT_INTEGRITY = CheckInfo(
+    name="text-integrity",
+    version="1",
+    title="Bidirectional controls, tag characters and other hidden text in prompts, policies and knowledge",
+    grain=Grain.VIEW,
+    views=("behaviour",),
+    atlas=("AML.T0051", "AML.T0068", "AML.T0110"),
+)
+
+COMPLETENESS = CheckInfo(
+    name="completeness",
+    version="1",
+    title="Roles that the kind and tier demand, and whether everything outside the folder is pinned",
+    grain=Grain.RELEASE,
+    reads=frozenset(Role),
+    atlas=("AML.T0010",),
+)
+
+#: Name to declaration, of every check of `scan.table`.
+INFOS = {info.name: info for info in (MODELS, CODE, BANDIT, SECRETS, DOCUMENTS, TEXT_INTEGRITY, COMPLETENESS)}
