@@ -221,6 +221,24 @@ def test_a_full_disk_is_told(load, monkeypatch):
     refused("LF7533", release.private_copy, "model/")
 
 
+@pytest.mark.parametrize("call", ["memfd_create", "write"])
+def test_no_memory_is_told_and_leaves_no_descriptor(load, monkeypatch, call):
+    release = load()
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    release.read(MODEL)  # the folder of the last file stays open
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - descriptors, no folder
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fails)
+        for act in (release.open, release.path):
+            with pytest.raises(LockflightError) as caught:
+                act(MODEL)
+            assert caught.value.code == "LF7533"
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+
+
 # Who may be loaded.
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockflight.app.logs import open_reader
 from lockflight.app.realm import Realm
+from lockflight.core.records import dataclass
 from lockflight.core.snapshot import Snapshot, decode, verify_snapshot
 from lockflight.core.trust import Duty
 from lockflight.errors import EnvironmentProblem

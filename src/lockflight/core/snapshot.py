@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
@@ -16,6 +15,7 @@ from lockflight.core.edge import Edge
 from lockflight.core.fold.run import fold
 from lockflight.core.merkle import leaf_hash
 from lockflight.core.ports import LogEntry
+from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, integer, obj, text
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.trust import Duty

@@ -149,7 +149,7 @@ class Loaded:
         return os.fdopen(self._seal(name), "rb")
 
     def path(self, name: str) -> str:
-        """A path for a library that insists on opening one itself, good until `close`.
+        """A path for a library that insists on opening one itself, good in this process until `close`.
 
         On Linux it leads to a sealed memory file, which nobody can write; elsewhere to a private copy.
 

@@ -105,9 +105,11 @@ def seal(source: FdSource, asset: Asset) -> int:
         VerificationFailed: LF7510.
         EnvironmentProblem: LF7533 there is no memory for it.
     """
-    fd = -1
     try:
-        fd = os.memfd_create(f"lockflight:{asset.name}"[:200], os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd = os.memfd_create("lockflight", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as error:
+        raise no_room(asset.name, error) from error
+    try:
         _copy(source, asset, lambda part: _write(fd, part))
         fcntl.fcntl(fd, _ADD_SEALS, _SEALS)
         _check_sealed(fd, asset)
