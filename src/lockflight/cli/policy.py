@@ -54,8 +54,8 @@ def trust_of(args: argparse.Namespace, run: Run) -> Trust:
     Raises:
         UsageError: LF0130 the key cannot be used.
     """
-    from lockflight.app.policysource import Trust
     from lockflight.app.foreign import public_key
+    from lockflight.app.policysource import Trust
 
     return Trust(
         key=public_key(Path(args.key)) if args.key is not None else None,
