@@ -164,7 +164,7 @@ EXAMPLES = (
         index_step,
         ("-B", "-m", "app.build_index"),
         "prompts/system.md",
-        ("-B", "-m", "app.ask", "How long can I return an unused lock?"),
+        ("-B", "-m", "app.ask", "--env", "production", "How long can I return an unused lock?"),
         own="rules",
     ),
     Example(
@@ -176,7 +176,7 @@ EXAMPLES = (
         train_step,
         ("-B", "train.py", "--card", "model_card.md"),
         "artefacts/model.skops",
-        ("-B", "predict.py", "artefacts/test.csv", "--limit", "3"),
+        ("-B", "predict.py", "artefacts/test.csv", "--limit", "3", "--env", "production"),
         trust_the_gateway,
     ),
 )
@@ -287,7 +287,9 @@ class Demo:
             self.later(name)
         self.lockflight("Where does it come from? The log knows.", "release", "show", package, "--lineage")
         self.tamper(packed, example.tampered)
-        self.python("The verified package does its work.", *example.use, folder=packed)
+        self.python(
+            "The package does its work: each file is verified as it is loaded.", *example.use, folder=packed
+        )
 
     def waive(self, package: str, ask: tuple[str, ...]) -> None:
         """Ask to put up with a finding for a while; who asks does not give it."""

@@ -430,3 +430,43 @@ def test_a_manifest_that_cannot_say_what_was_signed(
     with pytest.raises(VerificationFailed, match=said) as caught:
         verify_package(home, "acme", signed.package)
     assert caught.value.code == "LF7114"
+
+
+def _weights(workspace: Path) -> None:
+    """A safetensors file in the workspace."""
+    from tests.formats.test_tensorindex import TWO, made
+
+    (workspace / "model.safetensors").write_bytes(made(TWO))
+    manifest = workspace / "lockflight.toml"
+    rule = '\n[[assets]]\nrole = "model-weights"\nfiles = ["model.safetensors"]\n'
+    manifest.write_text(manifest.read_text() + rule)
+
+
+@pytest.mark.parametrize("key", ["blake3", "tensors", "header", "none"])
+def test_a_signer_who_states_other_digests_for_the_loader(
+    home: Path, realm: Realm, workspace: Path, tmp_path: Path, key: str
+) -> None:
+    _weights(workspace)
+    signed = sign(home, realm.name, workspace, tmp_path / "package", actor="alice")
+    index = signed.release.asset("model.safetensors").tensors  # type: ignore[union-attr]
+    assert index is not None
+    assert len(index.digests) == 2
+    assert verify_package(home, "acme", signed.package).release == signed.release
+
+    def alter(notes: Any) -> None:
+        stated = notes["model.safetensors"]
+        if key == "blake3":
+            stated["blake3"] = "0" * 64
+        elif key == "tensors":
+            stated["tensors"]["blake3"].reverse()
+        elif key == "header":
+            stated["tensors"]["header"] = "0" * 64
+        else:
+            del stated["tensors"]
+
+    _registered_insider(realm, signed, alter)
+    if key == "none":
+        # As builds before this one signed: whole files are verified then.
+        assert verify_package(home, "acme", signed.package).release.digest != signed.release.digest
+    else:
+        assert _refused(home, signed.package) == "LF7301"

@@ -13,8 +13,10 @@ from lockflight.app import clock
 from lockflight.engine import local
 from lockflight.infra.proc import Limits
 from lockflight.signing.keys import P256, generate
+from tests.app.trusting import described
 from tests.cli.runner import every_command
 from tests.cli.world import MODEL
+from tests.tokens import MAKERS
 
 COMMANDS = every_command()
 #: A path that the system refuses, whoever asks.
@@ -73,12 +75,14 @@ ARGUMENTS = {
     "policy capsule": "12 --out capsule.json",
     "realm backup": "--out copy",
     "realm join": "copy --name other",
+    "realm snapshot": "--out acme.realm",
     "realm environments": "--quorum staging=approver:2 --as bob",
     "identity add": "dana --role approver --as bob",
     "identity grant": "eve --role author,releaser --as bob",
     "identity renew": "eve --as bob",
     "identity withdraw": "eve --as bob",
     "identity totp": "enrol --as bob",
+    "identity issuer": "list",
     "identity list": "",
     "evidence add": "statement.json",
     "evidence list": "",
@@ -446,6 +450,15 @@ def an_auditor_moves_nothing(world):
 def an_auditor_holds_nothing_back(world):
     join(world, "dana", "auditor")
     return "hold --project berth-classifier --env development --as dana", {}
+
+
+@case(("identity issuer", 10))
+def an_author_trusts_no_issuer(world):
+    world.ok("identity add ci --machine --no-key --owner alice --role builder --as bob")
+    proposal = world.ok("review --json").json()["result"]["waiting"][0]["proposal"]
+    world.ok(f"review {proposal} --as eve")
+    file, keys = described(world.folder, MAKERS["github"], ("ci", MAKERS["github"].rule))
+    return f"identity issuer add {file.name} --jwks {keys.name} --as alice", {}
 
 
 def join(world, name, roles):

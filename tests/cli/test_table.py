@@ -6,7 +6,8 @@ import importlib
 
 import pytest
 
-from lockflight.cli.table import AS_OF, COMMANDS, EXAMPLES, EXIT_CODES, SECTIONS
+from lockflight.cli.sections import SECTIONS
+from lockflight.cli.table import AS_OF, COMMANDS, EXAMPLES, EXIT_CODES
 from tests.cli.runner import every_command
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import lockflight.core.release
 from lockflight.core.canonical import dumps
 from lockflight.core.release import Dependency, Reference, make_release, parse_release, view_root
+from lockflight.core.tensors import MAX_TENSORS, TensorIndex
 from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InvalidInput, VerificationFailed
 from tests.signed import FILES, asset, release
@@ -99,6 +100,7 @@ def test_an_asset_is_found_by_name():
         {"assets": [asset(n, b, Role.CODE) for n, b in FILES.items()]},
         {"assets": [asset(n if n != "a.b" else "a.c", b) for n, b in FILES.items()]},
         {"assets": [replace(asset(n, b), media_type="text/plain") for n, b in FILES.items()]},
+        {"assets": [replace(asset(n, b), tensors=TensorIndex("0" * 64, ())) for n, b in FILES.items()]},
     ],
 )
 def test_the_digest_covers_everything(change):
@@ -271,3 +273,42 @@ def test_the_budget_of_assets_holds(monkeypatch):
 
 def test_the_default_release_of_the_helpers_is_whole():
     assert parse_release(release().payload) == release()
+
+
+INDEX = TensorIndex("a" * 64, ("b" * 64, "c" * 64))
+
+
+def with_index(index=INDEX):
+    return full(
+        assets=[replace(asset(n, b), tensors=index if "safe" in n else None) for n, b in FILES.items()]
+    )
+
+
+def test_an_index_of_tensors_is_signed_and_reads_back():
+    one = with_index()
+    assert parse_release(one.payload) == one
+    assert parse_release(one.payload).asset("weights.safetensors").tensors == INDEX
+    # Digests in another order are another release: layers cannot be swapped.
+    assert with_index(TensorIndex(INDEX.header, INDEX.digests[::-1])).digest != one.digest
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [None, {"header": "a" * 64}, {"header": "a" * 64, "blake3": ["b"]}, {**INDEX.to_json(), "x": 1}],
+)
+def test_an_index_of_another_shape_is_refused(tensors):
+    body = json.loads(with_index().payload)
+    for resource in body["predicate"]["resources"]:
+        if resource["name"] == "weights.safetensors":
+            resource["annotations"]["tensors"] = tensors
+    with pytest.raises(VerificationFailed) as caught:
+        parse_release(dumps(body))
+    assert caught.value.code in {"LF7110", "LF7113"}
+
+
+def test_too_many_tensors_are_not_indexed_at_all():
+    most = TensorIndex("a" * 64, ("b" * 64,) * (MAX_TENSORS - 5 * len(FILES)))
+    assert with_index(most).asset("weights.safetensors").tensors == most
+    more = with_index(TensorIndex("a" * 64, (*most.digests, "c" * 64)))
+    assert more == full()
+    assert parse_release(more.payload) == more

@@ -26,7 +26,7 @@ VARIABLE = re.compile(r"\bLOCKFLIGHT_[A-Z_]+\b")
 LINE = re.compile(r"(?<![\w./-])lockflight ((?:[^\s`|;&>#()…]+ ?)+)")
 FILE = re.compile(r"^(?:src|tests|docs|bench|examples|requirements|scripts)/[\w./-]*\w$")
 #: Read by the source beside the settings.
-OTHER_VARIABLES = {"LOCKFLIGHT_DEBUG", "LOCKFLIGHT_PASSPHRASE"}
+OTHER_VARIABLES = {"LOCKFLIGHT_OIDC_TOKEN_FILE", "LOCKFLIGHT_DEBUG", "LOCKFLIGHT_PASSPHRASE"}
 
 
 def parser_of(words):

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from dataclasses import replace
 
 import pytest
 from blake3 import blake3
 
+from lockflight.core.source import BytesSource
 from lockflight.core.verify.bundle import verify_bundle
 from lockflight.core.verify.keys import P256, P384, P521
 from lockflight.core.verify.maker import verify_foreign
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign
 from lockflight.errors import VerificationFailed
+from lockflight.formats.tensorindex import tap_for
 from lockflight.signing.keys import save
 from lockflight.signing.oms import make_bundle, sign_release
-from tests.signed import logged, release, signer, write
+from tests.formats.test_tensorindex import TWO, made
+from tests.signed import asset, logged, release, signer, write
 
 pytestmark = pytest.mark.live
 
@@ -81,6 +85,31 @@ def test_stock_accepts_ours_and_refuses_a_flipped_bit(stock, model, tmp_path, al
     assert "weights.safetensors" in output
     (problem,) = compare(release(), found_in(model))
     assert (problem.code, problem.name) == ("LF7301", "weights.safetensors")
+
+
+def test_stock_accepts_a_statement_that_lists_tensors(stock, model, tmp_path):
+    """What verified load needs is in annotations, which the reference leaves alone."""
+    body = made(TWO)
+    (model / "weights.safetensors").write_bytes(body)
+    tap = tap_for(BytesSource(body))
+    tap.update(body)
+    weights = replace(asset("weights.safetensors", body), tensors=tap.index())
+    assert weights.tensors is not None
+    others = [a for a in release().assets if a.name != weights.name]
+    ours = replace(release(), assets=(*others, weights), _cache={})
+    one = signer()
+    public = save(one, tmp_path / "key")
+    signature = model / "model.sig"
+    signature.write_bytes(make_bundle(sign_release(ours, one), one.public_key.pem, None))
+    verify = ("verify", "key", "--public_key", public, "--signature", signature, model)
+    code, output = stock(*verify)
+    assert code == 0, output
+    # `found_in` takes no tensor digests, which a signed index demands.
+    (problem,) = compare(verify_bundle(signature.read_bytes(), one.public_key).release, found_in(model))
+    assert problem.name == "weights.safetensors"
+    flip(model / "weights.safetensors")
+    code, output = stock(*verify)
+    assert code != 0
 
 
 def test_stock_refuses_ours_under_another_key(stock, model, tmp_path):

@@ -78,6 +78,41 @@ def test_a_receipt_says_where_and_when(home):
     assert verified(home).checkpoints == 2
 
 
+def test_a_quiet_log_is_signed_again_and_stays_the_same_log(home):
+    clock = Clock()
+    writer = opened(home, clock=clock)
+    first = writer.append(items(3))
+    before = writer.checkpoint()
+    assert writer.renew() == before
+    clock.now += 60
+    after = writer.renew()
+    assert after == writer.checkpoint() != before
+    assert (point(writer).size, point(writer).timestamp) == (3, START + 60)
+    clock.now += 60
+    # Receipts and times count from the first checkpoint over an entry, whatever came later.
+    assert writer.append(items(3)) == first
+    second = writer.append(items(1, 3))
+    assert [(r.index, r.logged_at, r.size) for r in second] == [(3, START + 120, 4)]
+    assert [e.logged_at for e in writer.entries()] == [START] * 3 + [START + 120]
+    writer.close()
+    report = verified(home)
+    assert (report.size, report.checkpoints) == (4, 3)
+
+
+def test_a_wrong_clock_renews_nothing(home):
+    clock = Clock()
+    writer = opened(home, clock=clock)
+    writer.append(items(1))
+    before = writer.checkpoint()
+    clock.now -= 1000
+    code_of(EnvironmentProblem, "LF5032", writer.renew)
+    assert writer.checkpoint() == before
+    clock.now += 1000
+    assert writer.append(items(1, 1))[0].index == 1
+    writer.close()
+    assert verified(home).size == 2
+
+
 def test_nothing_to_append_changes_nothing(log):
     assert log.append([]) == []
     assert log.checkpoint() == ""

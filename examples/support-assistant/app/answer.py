@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.text import content, overlap, sentences, support
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from app.config import RetrievalConfig
     from app.embedding import Embedder
+    from app.files import Files
     from app.model import Writer
     from app.passages import Passage
     from app.refusals import Refusals
@@ -80,10 +80,9 @@ class Prompts:
     template: str
 
     @classmethod
-    def read(cls, folder: Path) -> Prompts:
-        """Read `system.md` and `answer.md` of `folder`."""
-        texts = [(folder / name).read_text(encoding="utf-8").strip() for name in ("system.md", "answer.md")]
-        return cls(*texts)
+    def read(cls, files: Files) -> Prompts:
+        """Read `prompts/system.md` and `prompts/answer.md`."""
+        return cls(*(files.text(f"prompts/{name}.md").strip() for name in ("system", "answer")))
 
 
 class Assistant:

@@ -1,6 +1,8 @@
 """Ask the assistant: `python -m app.ask "How long can I return a lock?"`.
 
-`--json` prints one JSON object; `--lines` answers JSON lines `{"id", "question"}` from standard input, for evaluations.
+`--env production` runs only a package that production holds, and verifies each file when it is loaded; without it the
+files are believed as they lie in the folder. `--json` prints one JSON object; `--lines` answers JSON lines
+`{"id", "question"}` from standard input, for evaluations.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING
 from app import config, retrieve
 from app.answer import Answer, Assistant, Mode, Prompts
 from app.embedding import Embedder
+from app.files import Files, opened
 from app.model import LocalModel
 from app.refusals import Refusals
 from app.tools import ORDER, ToolCall, Tools, order_passage
@@ -28,18 +32,18 @@ NO_ORDER = "I cannot find this order. Please check the number: it stands in the 
 class Desk:
     """The assistant and its tools, ready to answer."""
 
-    def __init__(self, root: Path, tickets: Path) -> None:
-        settings = config.load(root)
-        embedder = Embedder(settings.retrieval.embedding_model)
+    def __init__(self, files: Files, tickets: Path) -> None:
+        settings = config.load(files)
+        embedder = Embedder(files, settings.retrieval.embedding_model)
         self._assistant = Assistant(
             settings.retrieval,
             embedder,
-            retrieve.load(settings.retrieval.index),
-            LocalModel(settings.generation),
-            Refusals(root / "policies" / "refusals.yaml", embedder),
-            Prompts.read(root / "prompts"),
+            retrieve.load(files, settings.retrieval.index),
+            LocalModel(settings.generation, files),
+            Refusals(files.text("policies/refusals.yaml"), embedder),
+            Prompts.read(files),
         )
-        self._tools = Tools(root / "tools" / "manifest.json", root / "data" / "orders.json", tickets)
+        self._tools = Tools(files.text("tools/manifest.json"), files.text("data/orders.json"), tickets)
 
     def ask(self, question: str, *, ticket: bool = False) -> tuple[Answer, list[ToolCall]]:
         """Answer `question`; an order number in it is looked up, and `ticket` opens one when there is no answer."""
@@ -74,13 +78,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=Path("tickets.jsonl"),
         help="the list of tickets (default: %(default)s)",
     )
+    parser.add_argument("--env", metavar="NAME", help="load verified files of a release that NAME holds")
     options = parser.parse_args(arguments)
     if (options.question is None) != options.lines:
         parser.error("give either a question or --lines")
-    try:
-        desk = Desk(config.ROOT, options.tickets)
-    except OSError as error:
-        parser.error(f"{error}; run this in a folder that prepare.py made, or in a package")
+    with ExitStack() as stack:
+        try:
+            desk = Desk(stack.enter_context(opened(options.env)), options.tickets)
+        except OSError as error:
+            parser.error(f"{error}; run this in a folder that prepare.py made, or in a package")
+        return _serve(desk, options)
+
+
+def _serve(desk: Desk, options: argparse.Namespace) -> int:
     if options.lines:
         for line in sys.stdin:
             item = json.loads(line)

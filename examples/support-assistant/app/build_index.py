@@ -6,15 +6,17 @@ import sys
 
 from app import config, passages, retrieve
 from app.embedding import Embedder
+from app.files import ROOT, Workspace
 
 
 def main() -> int:
     """Read `kb/`, write `index/`."""
-    settings = config.load().retrieval
-    pages = passages.read_pages(config.ROOT / "kb")
-    index = retrieve.build(pages, Embedder(settings.embedding_model))
-    index.save(settings.index)
-    print(f"{len(index)} passages in {settings.index.relative_to(config.ROOT)}/")
+    workspace = Workspace()
+    settings = config.load(workspace).retrieval
+    pages = passages.read_pages(ROOT / "kb")
+    index = retrieve.build(pages, Embedder(workspace, settings.embedding_model))
+    index.save(ROOT / settings.index)
+    print(f"{len(index)} passages in {settings.index}/")
     return 0
 
 

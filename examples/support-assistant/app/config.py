@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from app.files import Files
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """How the language model runs."""
+    """How the language model runs; `model` is the name of a file of the release."""
 
-    model: Path
+    model: str
     context_tokens: int
     threads: int
     max_tokens: int
@@ -24,10 +25,10 @@ class GenerationConfig:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalConfig:
-    """How passages are found; scores are cosines from -1 to 1."""
+    """How passages are found; model and index are folders of the release, scores are cosines from -1 to 1."""
 
-    embedding_model: Path
-    index: Path
+    embedding_model: str
+    index: str
     top_k: int
     min_score: float
     min_support: float
@@ -41,17 +42,17 @@ class ServingConfig:
     retrieval: RetrievalConfig
 
 
-def load(root: Path = ROOT) -> ServingConfig:
-    """Read `serving/config.yaml` of the release at `root`; its paths are relative to `root`.
+def load(files: Files) -> ServingConfig:
+    """Read `serving/config.yaml`; what it names are files of the release.
 
     Raises:
         KeyError, TypeError, ValueError: the file lacks an entry or holds one of another kind.
     """
-    document = yaml.safe_load((root / "serving" / "config.yaml").read_text(encoding="utf-8"))
+    document = yaml.safe_load(files.text("serving/config.yaml"))
     generation, retrieval = document["generation"], document["retrieval"]
     return ServingConfig(
         generation=GenerationConfig(
-            model=root / generation["model"],
+            model=str(generation["model"]),
             context_tokens=int(generation["context_tokens"]),
             threads=int(generation["threads"]),
             max_tokens=int(generation["max_tokens"]),
@@ -59,8 +60,8 @@ def load(root: Path = ROOT) -> ServingConfig:
             seed=int(generation["seed"]),
         ),
         retrieval=RetrievalConfig(
-            embedding_model=root / retrieval["embedding_model"],
-            index=root / retrieval["index"],
+            embedding_model=str(retrieval["embedding_model"]),
+            index=str(retrieval["index"]),
             top_k=int(retrieval["top_k"]),
             min_score=float(retrieval["min_score"]),
             min_support=float(retrieval["min_support"]),

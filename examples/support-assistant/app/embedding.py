@@ -7,17 +7,18 @@ own `modules.json` prescribes. Weights come from safetensors, so that loading th
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 from tokenizers import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from app.files import Files
 
     Floats = NDArray[np.float32]
 
@@ -27,13 +28,13 @@ _MASKED = np.float32(-1e9)
 class Embedder:
     """Turns texts into unit vectors whose dot product is their likeness in meaning."""
 
-    def __init__(self, folder: Path, max_tokens: int = 256) -> None:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    def __init__(self, files: Files, folder: str, max_tokens: int = 256) -> None:
+        config = json.loads(files.read(f"{folder}/config.json"))
         self._layers = int(config["num_hidden_layers"])
         self._heads = int(config["num_attention_heads"])
         self._epsilon = np.float32(config["layer_norm_eps"])
-        self._weights: dict[str, Floats] = load_file(folder / "model.safetensors")
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._weights: dict[str, Floats] = load(files.read(f"{folder}/model.safetensors"))
+        self._tokenizer = Tokenizer.from_buffer(files.read(f"{folder}/tokenizer.json"))
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.enable_padding()
 

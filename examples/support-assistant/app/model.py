@@ -8,6 +8,7 @@ from typing import Protocol
 from xllamacpp import CommonParams, Server
 
 from app.config import GenerationConfig
+from app.files import Files
 
 _QUIET = -1
 
@@ -22,11 +23,9 @@ class Writer(Protocol):
 class LocalModel:
     """SmolLM2 on one thread: two threads that wait for each other are far slower on a busy machine."""
 
-    def __init__(self, settings: GenerationConfig) -> None:
-        if not settings.model.is_file():
-            raise FileNotFoundError(f"the model {settings.model} is missing: run prepare.py")
+    def __init__(self, settings: GenerationConfig, files: Files) -> None:
         params = CommonParams()
-        params.model.path = str(settings.model)
+        params.model.path = files.path(settings.model)
         params.n_ctx = settings.context_tokens
         params.n_parallel = 1
         params.n_gpu_layers = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 class Refusals:
     """Knows a refused topic by its likeness to examples; meaning counts, not words."""
 
-    def __init__(self, path: Path, embedder: Embedder) -> None:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    def __init__(self, text: str, embedder: Embedder) -> None:
+        document = yaml.safe_load(text)
         self._threshold = float(document["min_score"])
         pairs = [(example, topic["reply"]) for topic in document["topics"] for example in topic["examples"]]
         self._vectors = embedder.embed([example for example, _ in pairs])

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save_file
 
 from app.embedding import Embedder
 from app.passages import Passage
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from app.files import Files
 
 VECTORS = "embeddings.safetensors"
 CHUNKS = "chunks.jsonl"
@@ -65,7 +68,8 @@ def build(passages: Sequence[Passage], embedder: Embedder, batch: int = 16) -> I
     return Index(np.concatenate(parts), passages)
 
 
-def load(folder: Path) -> Index:
-    """Read the index of `folder`."""
-    lines = (folder / CHUNKS).read_text(encoding="utf-8").splitlines()
-    return Index(load_file(folder / VECTORS)["embeddings"], [Passage(**json.loads(line)) for line in lines])
+def load(files: Files, folder: str) -> Index:
+    """Read the index in `folder` of the release."""
+    lines = files.text(f"{folder}/{CHUNKS}").splitlines()
+    vectors = load_tensors(files.read(f"{folder}/{VECTORS}"))["embeddings"]
+    return Index(vectors, [Passage(**json.loads(line)) for line in lines])

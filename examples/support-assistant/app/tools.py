@@ -27,14 +27,14 @@ class ToolCall:
 
 
 class Tools:
-    """Runs the tools that the manifest names, with the arguments that it allows."""
+    """Runs the tools that the manifest (JSON) names, with the arguments that it allows."""
 
-    def __init__(self, manifest: Path, orders: Path, tickets: Path) -> None:
-        document = json.loads(manifest.read_text(encoding="utf-8"))
+    def __init__(self, manifest: str, orders: str, tickets: Path) -> None:
+        document = json.loads(manifest)
         self._schemas = {
             tool["name"]: (tool["inputSchema"], tool["outputSchema"]) for tool in document["tools"]
         }
-        self._orders = {order["order"]: order for order in json.loads(orders.read_text(encoding="utf-8"))}
+        self._orders = {order["order"]: order for order in json.loads(orders)}
         self._tickets = tickets
 
     def lookup_order(self, order: str) -> ToolCall | None:

@@ -11,6 +11,7 @@ from app import config, passages, retrieve
 from app.answer import Mode
 from app.ask import Desk, main
 from app.embedding import Embedder
+from app.files import Workspace
 from app.text import support
 from app.tools import ToolRefusedError, Tools
 
@@ -19,12 +20,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    return Desk(ROOT, tmp_path_factory.mktemp("state") / "tickets.jsonl")
+    return Desk(Workspace(ROOT), tmp_path_factory.mktemp("state") / "tickets.jsonl")
 
 
 @pytest.fixture(scope="session")
 def embedder() -> Embedder:
-    return Embedder(config.load(ROOT).retrieval.embedding_model)
+    files = Workspace(ROOT)
+    return Embedder(files, config.load(files).retrieval.embedding_model)
 
 
 def test_related_texts_are_nearer_than_unrelated_ones(embedder: Embedder) -> None:
@@ -36,8 +38,12 @@ def test_related_texts_are_nearer_than_unrelated_ones(embedder: Embedder) -> Non
 
 
 def test_the_index_holds_every_section_of_the_knowledge_base() -> None:
-    settings = config.load(ROOT).retrieval
-    assert len(retrieve.load(settings.index)) == len(passages.read_pages(ROOT / "kb")) > 54
+    files = Workspace(ROOT)
+    assert (
+        len(retrieve.load(files, config.load(files).retrieval.index))
+        == len(passages.read_pages(ROOT / "kb"))
+        > 54
+    )
 
 
 def test_the_eval_set_reaches_the_figures_of_the_model_card(desk: Desk) -> None:
@@ -89,7 +95,9 @@ def test_a_claim_needs_the_same_numbers_and_no_other_denial(claim: str, *, suppo
 
 
 def test_tools_take_only_what_the_manifest_allows(tmp_path: Path) -> None:
-    tools = Tools(ROOT / "tools" / "manifest.json", ROOT / "data" / "orders.json", tmp_path / "tickets.jsonl")
+    files = Workspace(ROOT)
+    tickets = tmp_path / "tickets.jsonl"
+    tools = Tools(files.text("tools/manifest.json"), files.text("data/orders.json"), tickets)
     with pytest.raises(ToolRefusedError):
         tools.lookup_order("CO-10482; drop table orders")
     with pytest.raises(ToolRefusedError):

@@ -56,4 +56,4 @@ def test_a_model_with_unknown_types_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.skops"
     skops.io.dump(predict.Prediction, path)
     with pytest.raises(ValueError, match="not trusted"):
-        predict.load_model(path)
+        predict.load_model(path.read_bytes())

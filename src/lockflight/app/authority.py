@@ -32,6 +32,7 @@ from lockflight.signing.stamper import Stamper
 from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from lockflight.app.realm import Realm
@@ -187,21 +188,22 @@ def short_lived(realm: Realm, actor: str) -> ShortLived:
     return ShortLived(signer, certificate, person.principal, person.name, uri, issuer_of(trust))
 
 
-def issue_to(home: Path, realm_name: str, folder: Path, *, actor: str) -> tuple[ShortLived, Path]:
+def issue_to(
+    home: Path, realm_name: str, folder: Path, lend: Callable[[Realm], ShortLived]
+) -> tuple[ShortLived, Path]:
     """A short-lived key and certificate as files, for tools that want them so.
 
     Args:
         home: folder of realms.
         realm_name: the realm.
         folder: new, private; `key.pem`, `certificate.pem` and `chain.pem` (the authorities above, root last).
-        actor: for whom.
+        lend: gives the key; called once, when the folder is there.
 
     Raises:
         ConflictError: LF7007 the folder exists.
-        EnvironmentProblem: LF7008 it cannot be written; as `short_lived`.
+        EnvironmentProblem: LF7008 it cannot be written; as `lend`.
     """
     realm = open_realm(home, realm_name)
-    lent = short_lived(realm, actor)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -216,6 +218,11 @@ def issue_to(home: Path, realm_name: str, folder: Path, *, actor: str) -> tuple[
             f"The folder {str(folder)!r} cannot be made: {error.strerror}.",
             hint=f"ls -ld {folder.parent}",
         ) from error
+    try:
+        lent = lend(realm)
+    except BaseException:
+        folder.rmdir()
+        raise
     save(lent.signer, folder / "key.pem")
     above = realm.state.trust.authorities.issuers[-1]
     replace_file(folder / "certificate.pem", pem(lent.certificate.der))
@@ -260,9 +267,32 @@ def issue(realm: Realm, principal: str, public_der: bytes, *, holder: bytes, ask
             "The request for a certificate is not signed by a key that holds a grant, or not by the new key.",
             hint="lockflight identity list",
         )
+    return issue_on_record(realm, authority, principal, public_der)
+
+
+def issue_on_record(
+    realm: Realm,
+    authority: CertificateAuthority,
+    principal: str,
+    public_der: bytes,
+    notes: Iterable[tuple[int, str]] = (),
+) -> Certificate:
+    """A certificate for who has proven to be a principal; callers see to that.
+
+    Args:
+        realm: whose authority.
+        authority: as `authority_of` says.
+        principal: pseudonym of whom it speaks for.
+        public_der: the new key.
+        notes: as `CertificateAuthority.issue`.
+
+    Raises:
+        EnvironmentProblem: LF5043 the home does not hold the producer key that puts it on record.
+    """
     producer = realm.signer(Duty.PRODUCER)
+    now = max(clock.now(), realm.view.timestamp)
     identity = Identity(identity_uri(realm.state.trust, principal), "uri", issuer_of(realm.state.trust))
-    certificate = authority.issue(public_der, identity, now)
+    certificate = authority.issue(public_der, identity, now, notes)
     # On record before it is handed out: a certificate that the log has not shown counts for nothing.
     fact = Issuance(certificate.der, principal, realm.state.root)
     receipt = realm.append([(fact.statement(), producer)])[0]

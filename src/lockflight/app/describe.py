@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from blake3 import blake3
 
+from lockflight.app.tensors import tensor_index, tensor_tap
 from lockflight.core.manifest import Manifest, Notice, parse_manifest
 from lockflight.core.names import check_names
 from lockflight.core.records import dataclass
@@ -112,7 +113,7 @@ def describe(
         selection = choose(manifest, listing, kinds, package=package)
         check_names([MANIFEST_NAME, *selection.roles])
         names = [*selection.roles] if manifest_text is not None else [MANIFEST_NAME, *selection.roles]
-        hashed = hash_files(opened, names, sniff, progress=progress)
+        hashed = hash_files(opened, names, sniff, tap=tensor_tap, progress=progress)
         sources: dict[str, ByteSource] = {h.source.name: h.source for h in hashed}
         if manifest_text is not None:
             sources[MANIFEST_NAME] = BytesSource(text, MANIFEST_NAME)
@@ -241,6 +242,7 @@ def _asset(file: HashedFile[str], role: Role) -> Asset:
         sha256=file.digests.sha256,
         blake3=file.digests.blake3,
         media_type=file.seen,
+        tensors=tensor_index(file),
     )
 
 

@@ -143,6 +143,7 @@ def add(  # noqa: PLR0913 - each is an option of the verb
     machine: bool = False,
     owner: str = "",
     hours: int | None = None,
+    no_key: bool = False,
     actor: str,
     now: int,
 ) -> Proposed:
@@ -157,6 +158,7 @@ def add(  # noqa: PLR0913 - each is an option of the verb
         machine: whether it is no human; then `owner` answers for it and the key lives `hours`.
         owner: name of the human behind a machine or a second account.
         hours: life of the key; None for a day (machines) or for ever (people).
+        no_key: a machine that has no key: tokens of a trusted issuer identify it, and certificates speak for it.
         actor: who proposes.
         now: Unix seconds.
 
@@ -167,7 +169,9 @@ def add(  # noqa: PLR0913 - each is an option of the verb
     check_name(name)
     roles = check_roles(roles, machine=machine)
     profile = Profile(name, _emails(emails))
-    expires = _expiry(machine=machine, hours=hours, now=now)
+    expires = _expiry(machine=machine and not no_key, hours=hours, now=now)
+    if no_key and not machine:
+        raise UsageError("LF0126", "Only a machine can be without a key.", hint="--machine --owner NAME")
     if machine and not owner:
         raise UsageError(
             "LF0126",
@@ -177,9 +181,17 @@ def add(  # noqa: PLR0913 - each is an option of the verb
     realm, person = _realm(home, realm_name, actor)
     _free(realm, name, now)
     human = _human(realm, owner) if owner else ""
-    signer = generate()
+    signer = None if no_key else generate()
     duty = Duty.PRODUCER if machine else Duty.PERSON
-    key = RealmKey(signer.public_der, duty, f"p-{secrets.token_hex(8)}", roles, "", human, expires)
+    key = RealmKey(
+        signer.public_der if signer is not None else b"",
+        duty,
+        f"p-{secrets.token_hex(8)}",
+        roles,
+        "",
+        human,
+        expires,
+    )
     return _propose(realm, person, key, profile, f"add {name}", signer=signer)
 
 
@@ -213,7 +225,10 @@ def renew(home: Path, realm_name: str, name: str, *, hours: int | None, actor: s
     """
     realm, person = _realm(home, realm_name, actor)
     held = find(realm.view, name)
-    expires = _expiry(machine=held.duty is Duty.PRODUCER, hours=hours, now=now)
+    expires = _expiry(machine=held.duty is Duty.PRODUCER and not held.keyless, hours=hours, now=now)
+    if held.keyless:
+        what = f"let {realm.view.name_of(held.principal)} stay"
+        return _propose(realm, person, replace(held, expires=expires), None, what)
     signer = generate()
     key = replace(held, der=signer.public_der, expires=expires)
     what = f"renew the key of {realm.view.name_of(held.principal)}"

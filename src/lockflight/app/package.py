@@ -8,8 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from lockflight.app.tensors import tensor_index, tensor_tap
 from lockflight.core.records import dataclass
 from lockflight.core.source import ByteSource, Window
+from lockflight.core.tensors import TensorIndex
 from lockflight.core.verify.package import FileKind as FoundKind
 from lockflight.errors import VerificationFailed
 from lockflight.infra.files import FileKind, FileSource, Folder
@@ -37,6 +39,7 @@ class Found:
         size: bytes; 0 for anything but a file.
         sha256: 64 hex digits; empty for anything but a file.
         blake3: as `sha256`.
+        tensors: digests of the parts of a safetensors file.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Found:
     size: int = 0
     sha256: str = ""
     blake3: str = ""
+    tensors: TensorIndex | None = None
 
 
 @dataclass(slots=True)
@@ -104,12 +108,12 @@ def load_package(folder: Path, *, progress: Progress = SILENT) -> Package:
     try:
         entries = opened.listing(skip=False).entries
         names = [e.name for e in entries if e.kind is FileKind.FILE]
-        hashed = hash_files(opened, names, lambda _: None, progress=progress)
+        hashed = hash_files(opened, names, lambda _: None, tap=tensor_tap, progress=progress)
         held = [h.source for h in hashed]
         found = {e.name: Found(e.name, _KINDS[e.kind]) for e in entries}
         for file in hashed:
             name = file.source.name
-            found[name] = Found(name, "file", file.source.size, *file.digests)
+            found[name] = Found(name, "file", file.source.size, *file.digests, tensor_index(file))
         sources: dict[str, ByteSource] = {s.name: s for s in held}
         layout: Layout = "folder"
         if _LAYOUT_FILE in sources:

@@ -8,9 +8,11 @@ from lockflight.app.asof import view_at
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said, say
 from lockflight.core.changes import PROPOSAL_S, Adoption, Freeze, LadderChange, Review, Verdict, Waiver
+from lockflight.core.issuers import TrustedIssuer
 from lockflight.core.quorum import spell
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty, Environment, Grant
+from lockflight.core.verify.jwks import plain
 from lockflight.core.waivers import standing
 from lockflight.errors import NotFound, PolicyDenied, UsageError
 
@@ -65,11 +67,26 @@ def describe(view: RealmView, proposal: Proposal) -> str:
     if isinstance(fact, Freeze):
         verb = "lift the freeze of" if fact.lift else f"freeze only until {fact.expires}:"
         return f"{verb} {fact.project or 'all projects'} in {fact.environment or 'all environments'}"
+    if isinstance(fact, TrustedIssuer):
+        return _issuer(view, fact)
     if isinstance(fact, Waiver):
         what = f"{fact.rule} {fact.term}".strip()
         where = f" in {fact.scope.environment}" if fact.scope.environment else ""
         return f"{fact.kind}: {what} for {fact.name}{where}, until {fact.expires}, ticket {fact.ticket}"
     return proposal.kind
+
+
+def _issuer(view: RealmView, fact: TrustedIssuer) -> str:
+    """Every key and claim: who consents must see what a token has to say, and what stood there before."""
+    keys = ", ".join(plain(key) for key in fact.keys)
+    rules = "; ".join(
+        f"{view.name_of(rule.principal)} if {' and '.join(f'{name} is {value}' for name, value in rule.claims)}"
+        for rule in fact.rules
+    )
+    verb = "trust other tokens" if fact.url in view.state.issuers else "trust tokens"
+    kind = fact.kind.value if fact.kind is not None else ""
+    what = f"{verb} of {fact.url} ({kind}) for {fact.audience}, at most {fact.life_s} s long"
+    return f"{what}, under the keys {keys}: {rules}"
 
 
 def _ladder(old: tuple[Environment, ...], new: tuple[Environment, ...]) -> Iterable[str]:
@@ -116,6 +133,9 @@ def _grant(view: RealmView, fact: Grant) -> str:
     owner = f", who answers to {view.name_of(key.owner)}" if key.owner else ""
     until = f", until {key.expires}" if key.expires else ""
     roles = f" and the roles {', '.join(key.roles)}" if key.roles else ""
+    if key.keyless:
+        held = f" with the roles {', '.join(key.roles)}" if key.roles else ""
+        return f"let {who}{owner} act{held} by tokens of a trusted issuer, without a key{until}"
     return f"give the key {key.keyid[:16]}{roles} to {who}{owner}{until}"
 
 

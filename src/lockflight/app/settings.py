@@ -60,6 +60,12 @@ SETTINGS = (
         "",
         "where `realm init` keeps the log of a new realm: postgresql://… (default: a file in the home)",
     ),
+    Setting(
+        "max_age",
+        "LOCKFLIGHT_MAX_AGE",
+        "86400",
+        "how old a copy of a realm's log may be when a package is loaded by it, in seconds",
+    ),
     Setting("offline", "LOCKFLIGHT_OFFLINE", "", "open no socket (1 or 0)"),
     Setting(
         "witness_policy",

@@ -11,6 +11,7 @@ from lockflight.app.describe import describe
 from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import must_be_effective, need_role
+from lockflight.app.tokens import bearer, lent_for_token, need_builder
 from lockflight.core.acts import Registration
 from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME
@@ -19,7 +20,6 @@ from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.note import KIND_ED25519, NoteKey
-from lockflight.core.verify.realmroot import identity_uri
 from lockflight.errors import UsageError
 from lockflight.infra.progress import SILENT
 from lockflight.signing.oms import make_bundle, make_identity_bundle, sign_release, sign_statement
@@ -28,9 +28,10 @@ from lockflight.store.files import replace_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm import Actor, Realm
     from lockflight.core.release import Release
     from lockflight.infra.progress import Progress
+    from lockflight.signing.keys import FileSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def sign(
     *,
     actor: str,
     own_key: bool = False,
+    token: bytes = b"",
     progress: Progress = SILENT,
 ) -> Signed:
     """Pack, sign, log; the package appears under `out` only when all of it succeeded.
@@ -79,11 +81,13 @@ def sign(
         out: folder of the package, new.
         actor: name of the person.
         own_key: sign with the person's own key all the same.
+        token: identity token of a trusted issuer; the machine that it speaks for signs instead of a person.
         progress: told about hashing.
 
     Raises:
         UsageError: LF0131 `out` exists or lies inside the workspace.
-        PolicyDenied: LF4602 the person is neither author nor builder.
+        PolicyDenied: LF4602 the person is neither author nor builder; LF4644 to LF4653 the token.
+        VerificationFailed: LF4631 to LF4643 the token.
         InvalidInput: LF1xxx the folder cannot be described.
         PolicyDenied: LF4028 its own policy is larger than a policy may be.
         EnvironmentProblem: a key or the log cannot be used.
@@ -98,8 +102,11 @@ def sign(
             hint="Choose a folder outside with --out.",
         )
     realm = open_realm(home, realm_name)
-    person = realm.actor(actor)
-    need_role(realm, person, MAKERS, "sign a release")
+    person = None if token else realm.actor(actor)
+    if person is not None:
+        need_role(realm, person, MAKERS, "sign a release")
+    else:  # refused now, and verified again when the package is there: that may take longer than a token lives
+        need_builder(bearer(realm, token, actor))
     draft = target.with_name(f".{target.name}.unsigned")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -111,10 +118,8 @@ def sign(
 
                 keep_own(release, realm.folder, described.sources)
             described.recheck()
-        lent = None if own_key or not has_authority(realm) else short_lived(realm, person.name)
-        signer, named = (
-            (lent.signer, lent.certificate.der) if lent else (person.signer, person.signer.public_der)
-        )
+        hand = _hand(realm, person, own_key=own_key, token=token, actor=actor)
+        signer, named = hand.signer, hand.named
         envelope = sign_release(release, signer)
         signature = realm.append_envelopes([(envelope.encode(), named)])[0]
         registration = Registration(
@@ -131,7 +136,7 @@ def sign(
         receipt = realm.append_envelopes([(body, named)])[0]
         must_be_effective(realm, receipt.envelope)
         tlog = _tlog(realm, signature.envelope)
-        if lent is None:
+        if not hand.identity:
             bundle = make_bundle(envelope, signer.public_key.pem, tlog)
         else:
             stamp = stamper_of(realm).stamp(envelope.signature, clock.now())
@@ -146,11 +151,29 @@ def sign(
         target,
         signature.envelope,
         signature.index,
-        person.principal,
-        person.name,
+        hand.principal,
+        hand.name,
         signer.keyid,
-        identity_uri(realm.state.trust, person.principal) if lent else "",
+        hand.identity,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hand:
+    """What signs, how the log names it, and for whom."""
+
+    signer: FileSigner
+    named: bytes
+    principal: str
+    name: str
+    identity: str
+
+
+def _hand(realm: Realm, person: Actor | None, *, own_key: bool, token: bytes, actor: str) -> _Hand:
+    if person is not None and (own_key or not has_authority(realm)):
+        return _Hand(person.signer, person.signer.public_der, person.principal, person.name, "")
+    lent = lent_for_token(realm, token, actor) if person is None else short_lived(realm, person.name)
+    return _Hand(lent.signer, lent.certificate.der, lent.principal, lent.name, lent.identity)
 
 
 def _tlog(realm: Realm, envelope: str) -> TlogEntry:

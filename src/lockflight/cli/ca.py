@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import time_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
+from lockflight.cli.token import token_of, token_option
 
 if TYPE_CHECKING:
     import argparse
@@ -120,13 +121,19 @@ def issue_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="new folder for key.pem, certificate.pem, chain.pem"
     )
+    token_option(parser)
 
 
 def issue(args: argparse.Namespace, run: Run) -> Reply:
     """A key and a certificate for ten minutes, for tools that want files."""
-    from lockflight.app.authority import issue_to
+    from lockflight.app.authority import issue_to, short_lived
+    from lockflight.app.tokens import issue_to_bearer
 
-    lent, folder = issue_to(run.home, run.realm, Path(args.out), actor=run.actor)
+    token, out = token_of(args, run), Path(args.out)
+    if token:
+        lent, folder = issue_to_bearer(run.home, run.realm, out, token, actor=run.actor)
+    else:
+        lent, folder = issue_to(run.home, run.realm, out, lambda realm: short_lived(realm, run.actor))
     result = {
         "realm": run.realm,
         "folder": str(folder),

@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--owner", default="", metavar="NAME", help="the human behind a machine or a second account"
     )
+    parser.add_argument(
+        "--no-key",
+        action="store_true",
+        help="a machine without a key: tokens of a trusted issuer identify it (identity issuer)",
+    )
     _hours(parser)
 
 
@@ -94,6 +99,7 @@ def add(args: argparse.Namespace, run: Run) -> Reply:
         machine=args.machine,
         owner=args.owner,
         hours=args.hours,
+        no_key=args.no_key,
         actor=run.actor,
         now=run.now,
     )
@@ -156,9 +162,10 @@ def _proposed(done: Proposed, action: str, run: Run) -> Reply:
         yield f"  by {clean(done.said.name)}, entry {done.said.index} in the log of {run.realm}"
         if action != "withdraw":
             until = f", until {key.expires}" if key.expires else ""
-            yield f"  key {short(key.keyid)}{until}" + (
-                f"  {done.key_file}" if done.key_file is not None else ""
+            held = (
+                "no key: tokens of a trusted issuer identify it" if key.keyless else f"key {short(key.keyid)}"
             )
+            yield f"  {held}{until}" + (f"  {done.key_file}" if done.key_file is not None else "")
         yield "  nothing has changed yet: it waits for a second person"
         yield f"  next: lockflight review {short(done.said.envelope)} --as NAME   (not {clean(done.said.name)})"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from lockflight.cli.table import COMMANDS, EXAMPLES, EXIT_CODES, SECTIONS
+from lockflight.cli.sections import SECTIONS
+from lockflight.cli.table import COMMANDS, EXAMPLES, EXIT_CODES
 
 TYPE_CHECKING = False  # `typing` costs a fifth of the start
 if TYPE_CHECKING:

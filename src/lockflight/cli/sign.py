@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from lockflight.cli.common import folder_of, quoted, release_json, release_line
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
+from lockflight.cli.token import token_of, token_option
+from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,12 +27,20 @@ def sign_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="sign with the person's own key, also where the realm could lend one for ten minutes",
     )
+    token_option(parser)
 
 
 def sign(args: argparse.Namespace, run: Run) -> Reply:
     """Pack a workspace and sign the package."""
     from lockflight.app.sign import sign as sign_folder
 
+    token = token_of(args, run)
+    if token and args.own_key:
+        raise UsageError(
+            "LF0107",
+            "A token speaks for a machine without a key; --own-key is for people.",
+            hint="Leave --own-key, or --oidc-token and LOCKFLIGHT_OIDC_TOKEN_FILE, out.",
+        )
     signed = sign_folder(
         run.home,
         run.realm,
@@ -38,6 +48,7 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         Path(args.out),
         actor=run.actor,
         own_key=args.own_key,
+        token=token,
         progress=run.progress(),
     )
     result = {

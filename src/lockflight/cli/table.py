@@ -6,46 +6,6 @@ Only the invoked command's module is imported. A target `room:verb` names the fu
 
 from __future__ import annotations
 
-#: Group of the everyday verbs and of the nouns, as `--help` shows them: title, names.
-SECTIONS = (
-    (
-        "Everyday",
-        (
-            "init",
-            "check",
-            "scan",
-            "intake",
-            "record",
-            "sign",
-            "verify",
-            "approve",
-            "promote",
-            "status",
-            "find",
-        ),
-    ),
-    (
-        "People and incidents",
-        (
-            "deny",
-            "review",
-            "expose",
-            "hold",
-            "rollback",
-            "retire",
-            "recheck",
-            "freeze",
-            "revoke",
-            "break-glass",
-        ),
-    ),
-    (
-        "Things",
-        ("release", "realm", "identity", "ca", "trust", "evidence", "log", "policy", "waiver", "tools"),
-    ),
-    ("Help", ("demo", "doctor", "explain", "schema", "config")),
-)
-
 TYPE_CHECKING = False  # `typing` costs a fifth of the start
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +62,11 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "init": ("realm:init", "make a team realm with local people", (0, 2, 4)),
             "backup": ("transfer:backup", "copy a realm, verified", (0, 2, 3, 4, 12)),
             "join": ("transfer:join", "take a realm over by its root digest", (0, 2, 3, 4, 12)),
+            "snapshot": (
+                "transfer:snapshot",
+                "a realm's log in one file, for hosts that load packages",
+                (0, 2, 3, 4, 12),
+            ),
             "environments": (
                 "environments:environments",
                 "the ladder with its quorums, or a proposal to change it",
@@ -137,6 +102,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "grant": ("identity:grant", "propose other roles for somebody", (0, 2, 3, 4, 10, 12)),
             "renew": ("identity:renew", "propose a new key for a machine or person", (0, 2, 3, 4, 10, 12)),
             "withdraw": ("identity:withdraw", "propose that somebody leaves", (0, 2, 3, 4, 10, 12)),
+            "issuer": ("issuer:issuer", "whose tokens speak for machines", (0, 2, 3, 4, 10, 12)),
             "totp": ("totp:totp", "one-time codes as a second factor", (0, 2, 3, 4, 12)),
             "list": ("identitylist:list", "who there is, with roles, owners and expiry", (0, 2, 3, 4, 12)),
         },

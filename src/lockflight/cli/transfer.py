@@ -1,11 +1,11 @@
-"""`realm backup` and `realm join`: a realm on its way."""
+"""`realm backup`, `realm join` and `realm snapshot`: a realm on its way."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import quoted
+from lockflight.cli.common import quoted, time_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count
 
@@ -39,6 +39,41 @@ def join_arguments(parser: argparse.ArgumentParser) -> None:
         "--name", default="", metavar="NAME", help="what to call it here (default: its own name)"
     )
     parser.add_argument("--keys", action="store_true", help="take the private keys over: restore a backup")
+
+
+def snapshot_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `realm snapshot`."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the realm (default: the one in force)")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="the file; an older one is replaced as a whole"
+    )
+
+
+def snapshot(args: argparse.Namespace, run: Run) -> Reply:
+    """Write the verified log of a realm into one file, for hosts that load packages and have no home."""
+    from lockflight.app.snapshot import write_snapshot
+
+    done = write_snapshot(run.home, args.name or run.realm, Path(args.out))
+    when = time_json(done.timestamp)
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"{style.yes} wrote the log of {style.bold(done.name)} to {clean(args.out)}"
+        yield f"  root sha256:{done.root}, {count(done.size, 'entry', 'entries')}, as of {when}"
+        if not done.renewed:
+            yield f"  {style.look} this home does not keep the log, so its newest checkpoint is all that it can show"
+        yield f"  next, in Python: Trust(root='sha256:{done.root}', snapshot={args.out!r})"
+
+    result = {
+        "realm": done.name,
+        "file": str(done.file),
+        "root": f"sha256:{done.root}",
+        "origin": done.origin,
+        "size": done.size,
+        "bytes": done.bytes,
+        "time": when,
+        "renewed": done.renewed,
+    }
+    return Reply("realm-snapshot/v1", result, human)
 
 
 def backup(args: argparse.Namespace, run: Run) -> Reply:

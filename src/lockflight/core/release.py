@@ -1,7 +1,7 @@
 """A release: name, version, kind, risk tier and ordered assets; its digest is its identity.
 
 The statement is OpenSSF Model Signing v1.0 with `method=files` and SHA-256, so stock verifiers accept it. Roles,
-sizes, media types and BLAKE3 digests live in `resources[].annotations`; name, version, kind, tier and the
+sizes, media types, BLAKE3 and per-tensor digests live in `resources[].annotations`; name, version, kind, tier and the
 descriptors of outside things in those of `lockflight.toml`, the first asset. The digest is the SHA-256 of the
 canonical payload: no time, path, tool or signer is inside.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
@@ -19,6 +19,7 @@ from lockflight.core.names import check_names
 from lockflight.core.ownpolicy import inside, own_digest, own_from_json, own_json
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, hex64, natural, obj, text
+from lockflight.core.tensors import FILE_COST, MAX_TENSORS, TensorIndex, parse_index
 from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InvalidInput, VerificationFailed
 
@@ -47,6 +48,7 @@ class Asset:
         sha256: 64 lower-case hex digits.
         blake3: 64 lower-case hex digits.
         media_type: what its first bytes say that it is, such as `application/vnd.python.pickle`.
+        tensors: digests of the parts of a safetensors file; None for other files, and where there are too many.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Asset:
     sha256: str
     blake3: str
     media_type: str = "application/octet-stream"
+    tensors: TensorIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,8 @@ class Release:
             "mediaType": asset.media_type,
             "blake3": asset.blake3,
         }
+        if asset.tensors is not None:
+            annotations["tensors"] = asset.tensors.to_json()
         if asset.name == MANIFEST_NAME:
             said: JsonObject = {
                 "name": self.name,
@@ -249,7 +254,7 @@ def make_release(
         InvalidInput: LF1010 to LF1019 for names (see `core.names`), LF1020 without assets beside the manifest,
             LF1021 without the manifest, LF1022 its own policy has no files, or others have their role.
     """
-    ordered = sorted(assets, key=lambda a: (a.name != MANIFEST_NAME, a.name))
+    ordered = _indexed(sorted(assets, key=lambda a: (a.name != MANIFEST_NAME, a.name)))
     outside = tuple(sorted(references, key=lambda r: (r.role.value, r.name)))
     check_names([a.name for a in ordered])
     if len(ordered) > MAX_ASSETS:
@@ -301,6 +306,14 @@ def _check_policy(name: str, place: str, assets: Iterable[Asset]) -> None:
     )
 
 
+def _indexed(assets: list[Asset]) -> list[Asset]:
+    """The assets, without any index of tensors where all of these together would not fit into a statement."""
+    tensors = sum(len(a.tensors.digests) for a in assets if a.tensors is not None)
+    if tensors <= max(0, MAX_TENSORS - FILE_COST * len(assets)):
+        return assets
+    return [a if a.tensors is None else replace(a, tensors=None) for a in assets]
+
+
 def parse_release(payload: bytes) -> Release:
     """Read a release back from the verified payload of its statement, strictly.
 
@@ -347,6 +360,7 @@ def _parse(body: JsonObject) -> Release:
                 sha256=hex64(resource["digest"]),
                 blake3=hex64(notes["blake3"]),
                 media_type=text(notes["mediaType"]),
+                tensors=parse_index(notes["tensors"]) if "tensors" in notes else None,
             )
         )
         if resource["name"] == MANIFEST_NAME:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lockflight.core import statement as st
     from lockflight.core.acts import Promotion, Revocation
     from lockflight.core.changes import Adoption, Freeze
+    from lockflight.core.issuers import TrustedIssuer
     from lockflight.core.scanfact import ScanFact
 
 #: The version of builds that are not released: it belongs to no digest.
@@ -265,6 +266,8 @@ class State:
     withdrawn: set[str] = field(default_factory=set)
     roles_given: set[str] = field(default_factory=set)
     changes: list[Proposal] = field(default_factory=list)
+    issuers: dict[str, TrustedIssuer] = field(default_factory=dict)
+    issuer_heads: dict[str, str] = field(default_factory=dict)
     founding: bool = True
 
     @property
@@ -341,6 +344,13 @@ class State:
     def selves(self, key: RealmKey) -> frozenset[str]:
         """Everybody that a key may stand for: its principal and the humans behind, then and as granted now."""
         return frozenset({key.principal, key.human, self.human(key.principal), self.human(key.human)} - {""})
+
+    def machine(self, principal: str) -> RealmKey | None:
+        """The grant of a machine that somebody answers for; None for people, producers and strangers."""
+        for key in self.keys.values():
+            if key.principal == principal and key.duty is Duty.PRODUCER and key.owner:
+                return key
+        return None
 
     def people(self) -> dict[str, RealmKey]:
         """People with an active key, by pseudonym."""

@@ -36,6 +36,7 @@ WAIVER = BASE + "waiver/v1"
 FREEZE = BASE + "freeze/v1"
 REVIEW = BASE + "review/v1"
 CERTIFICATE = BASE + "certificate/v1"
+ISSUER = BASE + "issuer/v1"
 
 #: A type is shown and stored as it is, so it holds nothing that a terminal or a table could take for something else;
 #: with its scheme it is never one of the short names below.
@@ -60,6 +61,7 @@ SHORT_NAMES = {
     FREEZE: "freeze",
     REVIEW: "review",
     CERTIFICATE: "certificate",
+    ISSUER: "issuer",
 }
 
 

@@ -67,6 +67,7 @@ DUTY_OF = {
     st.WAIVER: Duty.PERSON,
     st.FREEZE: Duty.PERSON,
     st.REVIEW: Duty.PERSON,
+    st.ISSUER: Duty.PERSON,
 }
 
 
@@ -75,7 +76,7 @@ class RealmKey:
     """A key with its duty in a realm.
 
     Attributes:
-        der: SubjectPublicKeyInfo.
+        der: SubjectPublicKeyInfo; empty for a machine without a key, which tokens of a trusted issuer identify.
         duty: what it may sign.
         principal: pseudonym of the person or producer; empty for the realm's own keys.
         roles: roles of the person.
@@ -103,8 +104,13 @@ class RealmKey:
 
     @property
     def keyid(self) -> str:
-        """Hex SHA-256 of the SubjectPublicKeyInfo."""
-        return hashlib.sha256(self.der).hexdigest()
+        """Hex SHA-256 of the SubjectPublicKeyInfo; of the pseudonym, in a domain of its own, where there is no key."""
+        return hashlib.sha256(self.der or b"lockflight-keyless/v1\0" + self.principal.encode()).hexdigest()
+
+    @property
+    def keyless(self) -> bool:
+        """Whether no key belongs to it, so that only certificates can speak for it."""
+        return not self.der
 
 
 class Mode(StrEnum):
@@ -395,6 +401,8 @@ def parse_grant(statement: st.Statement) -> Grant:
         raise ValueError("a principal is a pseudonym")
     if not set(key.roles) <= set(PERSON_ROLES):
         raise ValueError("a role that no realm knows")
+    if key.keyless and (duty is not Duty.PRODUCER or not key.owner):
+        raise ValueError("only a machine with an owner may be without a key")
     if key.expires:
         unix(key.expires)
     return grant

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from blake3 import blake3
 
@@ -38,6 +38,14 @@ class Digests(NamedTuple):
     blake3: str
 
 
+class Tap(Protocol):
+    """Takes the bytes of a file while they pass by to be hashed."""
+
+    def update(self, part: bytes | memoryview) -> None:
+        """The next bytes; a view is overwritten afterwards."""
+        ...
+
+
 class HashedFile(NamedTuple, Generic[T]):
     """One file after its only full read.
 
@@ -45,11 +53,13 @@ class HashedFile(NamedTuple, Generic[T]):
         source: its bytes, still those that were hashed.
         digests: both digests.
         seen: what the caller's `look` said about it.
+        tap: what the caller let take part in the read.
     """
 
     source: FileSource
     digests: Digests
     seen: T
+    tap: Tap | None = None
 
 
 _local = threading.local()
@@ -62,7 +72,7 @@ def _buffer() -> memoryview:
     return view
 
 
-def hash_source(source: FdSource, progress: Progress = SILENT) -> Digests:
+def hash_source(source: FdSource, progress: Progress = SILENT, tap: Tap | None = None) -> Digests:
     """Both digests of an open file, which must not change meanwhile.
 
     The identity of a source is that of before its first read, so its `check`, after the last read of all, covers
@@ -80,11 +90,15 @@ def hash_source(source: FdSource, progress: Progress = SILENT) -> Digests:
             raise changed(source.name)
         if progress is not SILENT:
             progress.advance(size)
+        if tap is not None:
+            tap.update(data)
         return Digests(sha256(data).hexdigest(), blake3(data).hexdigest())
     sha, blake = sha256(), blake3()
     for part in _parts(source, progress):
         sha.update(part)
         blake.update(part)
+        if tap is not None:
+            tap.update(part)
     source.check()
     return Digests(sha.hexdigest(), blake.hexdigest())
 
@@ -129,6 +143,7 @@ def hash_files(
     names: Sequence[str],
     look: Callable[[FdSource], T],
     *,
+    tap: Callable[[FdSource], Tap | None] = lambda _: None,
     progress: Progress = SILENT,
     workers: int = 0,
     hold: int = 0,
@@ -139,6 +154,7 @@ def hash_files(
         folder: where they are.
         names: their names in it.
         look: called once per file, after hashing, perhaps in a thread.
+        tap: called before; what it returns takes the bytes that are hashed.
         progress: told about bytes.
         workers: threads for files above 64 KiB; 0 for one per processor.
         hold: how many descriptors may stay open; 0 to ask the system. Above that, files are opened again for
@@ -158,8 +174,12 @@ def hash_files(
     progress.begin("hashing", 0 if progress is SILENT else sum(folder.size(name) for name in names))
     pool: ThreadPoolExecutor | None = None
 
+    def hashed_file(source: FdSource) -> HashedFile[T]:
+        part = tap(source)
+        return HashedFile[T](source, hash_source(source, progress, part), look(source), part)
+
     def one(source: FdSource, *, keep: bool) -> HashedFile[T]:
-        file = HashedFile[T](source, hash_source(source, progress), look(source))
+        file = hashed_file(source)
         if keep:
             return file
         source.close()
@@ -171,7 +191,7 @@ def hash_files(
             opened.append(source)
             small = source.size <= SMALL
             if small and all_fit:
-                hashed[i] = HashedFile(source, hash_source(source, progress), look(source))
+                hashed[i] = hashed_file(source)
                 continue
             # When not all can stay open, the large ones do: parsers come back to those.
             if small:

@@ -49,7 +49,9 @@ class Budget:
     wall_s: float = WALL_S
 
 
-def fetch(url: str, budget: Budget, *, ca: Path | None = None, offline: bool = False) -> bytes:
+def fetch(
+    url: str, budget: Budget, *, ca: Path | None = None, offline: bool = False, bearer: str = ""
+) -> bytes:
     """The bytes behind an HTTPS address; nothing says yet that they are the right ones.
 
     Args:
@@ -57,9 +59,11 @@ def fetch(url: str, budget: Budget, *, ca: Path | None = None, offline: bool = F
         budget: bytes and time.
         ca: PEM file of the authorities that count instead of the system's.
         offline: the caller forbids the network.
+        bearer: what shows that this caller may have it (RFC 6750); it goes to this address alone, so that no redirect
+            is followed then.
 
     Raises:
-        UsageError: LF0183 the address is not of that form; LF0185 the file of authorities cannot be used.
+        UsageError: LF0183 the address or `bearer` is not of its form; LF0185 the file of authorities cannot be used.
         EnvironmentProblem: LF5060 it cannot be fetched, LF5061 the certificate does not hold, LF5062 a redirect that
             is not followed, LF5063 larger than the budget, LF5064 not here in time, LF5065 offline.
     """
@@ -71,7 +75,11 @@ def fetch(url: str, budget: Budget, *, ca: Path | None = None, offline: bool = F
             f"{url} is not fetched: this run is offline.",
             hint="Download it elsewhere and name the file, or run without --offline.",
         )
-    transfer = _Transfer(url, parts, context, budget)
+    if not all("!" <= letter <= "~" for letter in bearer):
+        raise UsageError(
+            "LF0183", "What would show who asks holds blanks or other than ASCII.", hint="Look at it."
+        )
+    transfer = _Transfer(url, parts, context, budget, bearer)
     # System calls that look up names know no time limit: they run where nobody waits for them longer than said.
     worker = threading.Thread(target=transfer.run, name="fetch", daemon=True)
     worker.start()
@@ -133,8 +141,11 @@ def _context(ca: Path | None) -> ssl.SSLContext:
 class _Transfer:
     """One file, fetched in a thread of its own."""
 
-    def __init__(self, url: str, parts: SplitResult, context: ssl.SSLContext, budget: Budget) -> None:
+    def __init__(
+        self, url: str, parts: SplitResult, context: ssl.SSLContext, budget: Budget, bearer: str = ""
+    ) -> None:
         self.url = url
+        self._bearer = bearer
         self.body = b""
         self.error: LockflightError | None = None
         self._parts = parts
@@ -177,6 +188,8 @@ class _Transfer:
             found = self._get(addresses, host, port, parts)
             if isinstance(found, bytes):
                 return found
+            if self._bearer:
+                raise _astray(self.url, "who asks is shown to this address alone")
             parts = self._next(parts, found)
         raise _astray(self.url, f"there are more than {MAX_REDIRECTS}")
 
@@ -204,6 +217,8 @@ class _Transfer:
             headers = {"Accept-Encoding": "identity", "Accept": "*/*", "User-Agent": "lockflight"}
             if port == 443:
                 headers["Host"] = f"[{host}]" if ":" in host else host
+            if self._bearer:
+                headers["Authorization"] = f"Bearer {self._bearer}"
             connection.request("GET", path, headers=headers)
             with connection.getresponse() as response:
                 if response.status in _MOVED:

@@ -24,7 +24,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypeAlias
 
-import lockflight
 from lockflight.core.records import dataclass
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra import _child
@@ -370,7 +369,7 @@ def spawn(
     """
     if not sys.executable:
         _cannot_start("this Python does not know where its interpreter is")
-    root = str(Path(lockflight.__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
     base.update({name: os.environ[name] for name in _KEPT if name in os.environ})
     try:

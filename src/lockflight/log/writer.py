@@ -121,6 +121,28 @@ class LogWriter:
         """See `Log.append`. A call of more than `BATCH` items is one long commit."""
         return self.record([self.prepare(envelope, signer) for envelope, signer in items])
 
+    def renew(self) -> str:
+        """Sign the log as it is again, with the time of now; returns the newest checkpoint.
+
+        A log to which nobody appends looks the same as one that is held back. This shows that it is neither.
+
+        Raises:
+            VerificationFailed: LF7210 to LF7222 the log contradicts itself or its pin.
+            EnvironmentProblem: LF5030, LF5031 it cannot be written, LF5032 the clock is behind it.
+        """
+        with self._turn:
+            self._turn.wait_for(lambda: not self._busy)
+            try:
+                with self._store.exclusive():
+                    state = self._current()
+                    if (now := self._now(state)) > state.timestamp:
+                        self._sign(state, now)
+                    self._pin(state)
+                    return state.note
+            except BaseException:
+                self._state = None
+                raise
+
     def prepare(self, envelope: bytes, signer: bytes) -> NewEntry:
         """Check an envelope and make the entry that records it.
 

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lockflight
 from lockflight.policy.lint import Issue
 from lockflight.policy.names import TEST_SUFFIX
 from lockflight.policy.tokens import Kind, Token, tokens
@@ -149,6 +148,6 @@ def _resolved(place: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _schema() -> dict[str, Any]:
-    file = Path(lockflight.__file__).parent / "_data" / "schemas" / "facts.json"
+    file = Path(__file__).parent.parent / "_data" / "schemas" / "facts.json"
     schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return schema

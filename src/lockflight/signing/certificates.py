@@ -18,6 +18,7 @@ from lockflight.core import der
 from lockflight.core.records import dataclass
 from lockflight.core.verify.certificate import (
     CODE_SIGNING,
+    FULCIO,
     ISSUER_V1,
     ISSUER_V2,
     SCT_LIST,
@@ -28,6 +29,8 @@ from lockflight.core.verify.certificate import (
 from lockflight.core.verify.sct import precertificate_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lockflight.signing.keys import FileSigner
 
 LEAF_S: Final = 600
@@ -64,17 +67,23 @@ class CertificateAuthority:
     signer: FileSigner
     log: FileSigner
 
-    def issue(self, public_der: bytes, identity: Identity, now: int) -> Certificate:
+    def issue(
+        self, public_der: bytes, identity: Identity, now: int, notes: Iterable[tuple[int, str]] = ()
+    ) -> Certificate:
         """A leaf for a key whose holder has proven who they are and that they hold it; callers see to both.
 
         Args:
             public_der: SubjectPublicKeyInfo of the leaf.
             identity: who signs, and who proved it.
             now: Unix seconds.
+            notes: (n, text) of Fulcio's extensions 1.3.6.1.4.1.57264.1.n about the job that signs.
         """
         begins = now - SKEW_S
         serial = x509.random_serial_number()
         plain = self._leaf(public_der, identity, begins, begins + LEAF_S, serial)
+        for number, said in notes:
+            text = der.tlv(der.UTF8_STRING, said.encode())
+            plain = plain.add_extension(_raw(f"{FULCIO}.{number}", text), critical=False)
         tbs = self.signer.certify(plain).tbs_certificate_bytes
         list_ = _sct_list(self.log, precertificate_bytes(tbs, self.certificate.public_der, now * 1000), now)
         # Added last, so that what remains without it is what the log has signed.

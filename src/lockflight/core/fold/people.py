@@ -20,6 +20,7 @@ from lockflight.core.changes import (
     parse_waiver,
 )
 from lockflight.core.fold.item import Ineffective, Item, may, own
+from lockflight.core.issuers import TrustedIssuer, parse_issuer
 from lockflight.core.state import ADMINS, REVOKERS, FreezeState, GrantOrigin, Proposal, State
 from lockflight.core.times import unix
 from lockflight.core.trust import Duty, Grant, parse_grant
@@ -240,6 +241,39 @@ def _set_freeze(state: State, fact: Freeze, digest: str, human: str) -> None:
     state.freezes[fact.project, fact.environment] = FreezeState(fact, digest, human)
 
 
+def issuer(state: State, item: Item) -> TrustedIssuer:
+    """Whose tokens speak for machines, by two people; one alone takes an issuer back, which is an incident."""
+    fact = parse_issuer(item.statement)
+    own(state, fact.realm)
+    may(state, item.key, REVOKERS if fact.removed else admins(state), "trusting an issuer")
+    _check_issuer(state, fact)
+    if state.alone or fact.removed:
+        _set_issuer(state, fact, item.digest)
+    else:
+        propose(state, item, fact)
+    return fact
+
+
+def _check_issuer(state: State, fact: TrustedIssuer) -> None:
+    if fact.prev != state.issuer_heads.get(fact.url, ""):
+        raise Ineffective("LF7246", f"it does not follow the newest statement about {fact.url}")
+    if fact.removed and fact.url not in state.issuers:
+        raise Ineffective("LF7271", f"{fact.url} is not trusted, so there is nothing to take back")
+    for rule in fact.rules:
+        if state.machine(rule.principal) is None:
+            raise Ineffective(
+                "LF7271", f"its rule for {rule.principal} names no machine that somebody answers for"
+            )
+
+
+def _set_issuer(state: State, fact: TrustedIssuer, digest: str) -> None:
+    if fact.removed:
+        del state.issuers[fact.url]
+    else:
+        state.issuers[fact.url] = fact
+    state.issuer_heads[fact.url] = digest
+
+
 def review(state: State, item: Item) -> Review:
     """A second person's word."""
     fact = parse_review(item.statement)
@@ -283,6 +317,10 @@ def _second(state: State, key: RealmKey, target: Proposal) -> None:
     granted = target.fact.key if isinstance(target.fact, Grant) else None
     if granted is not None and state.selves(key) & {granted.principal, granted.owner}:
         raise Ineffective("LF7266", "nobody consents to their own grant")
+    if isinstance(target.fact, TrustedIssuer):
+        machines = {rule.principal for rule in target.fact.rules}
+        if state.selves(key) & (machines | {state.human(one) for one in machines}):
+            raise Ineffective("LF7266", "nobody consents to what speaks for their own machine")
 
 
 def _carry_out(state: State, target: Proposal, item: Item) -> None:
@@ -295,6 +333,7 @@ def _carry_out(state: State, target: Proposal, item: Item) -> None:
     steps: tuple[tuple[type, Callable[..., None], Callable[..., None]], ...] = (
         (LadderChange, _check_ladder, _set_ladder),
         (Adoption, _check_policy, _set_policy),
+        (TrustedIssuer, _check_issuer, _set_issuer),
     )
     for kind, check, carry in steps:
         if isinstance(fact, kind):

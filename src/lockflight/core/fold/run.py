@@ -231,12 +231,19 @@ def _check_duty(
         raise Ineffective("LF7270", f"the realm's trust expired at {state.trust.expires}")
     if statement.predicate_type == st.GRANT and key.duty is Duty.ROOT:
         return key
-    if key.duty is not wanted:
+    if key.duty is not wanted and not _builds(state, statement, key, signer):
         raise Ineffective(
             "LF7245",
             f"a {statement.short_type} needs a key of duty {wanted.value}, but this one has {key.duty.value}",
         )
     return key
+
+
+def _builds(state: State, statement: st.Statement, key: RealmKey, signer: str) -> bool:
+    """Whether a machine signs a release: as a builder, for its owner, under a certificate; its own key never does."""
+    lent = signer not in state.keys
+    machine = key.duty is Duty.PRODUCER and bool(key.owner) and "builder" in key.roles
+    return lent and machine and statement.predicate_type in {st.OMS, st.REGISTRATION}
 
 
 def _apply(state: State, item: Item) -> object:
@@ -299,6 +306,7 @@ _READERS: dict[str, Callable[[State, Item], object]] = {
     st.POLICY: people.policy,
     st.WAIVER: people.waiver,
     st.FREEZE: people.freeze,
+    st.ISSUER: people.issuer,
     st.REVIEW: people.review,
     st.REGISTRATION: slots.registration,
     st.APPROVAL: slots.approval,

@@ -32,10 +32,12 @@ MIN_RSA_BITS = 2048
 
 CODE_SIGNING: Final = ExtendedKeyUsageOID.CODE_SIGNING.dotted_string
 TIME_STAMPING: Final = ExtendedKeyUsageOID.TIME_STAMPING.dotted_string
-#: Who proved the identity to the authority (Fulcio's OID registry): the first is raw text, the second a UTF8String.
-ISSUER_V1: Final = "1.3.6.1.4.1.57264.1.1"
-ISSUER_V2: Final = "1.3.6.1.4.1.57264.1.8"
-_OTHER_NAME: Final = "1.3.6.1.4.1.57264.1.7"
+#: Fulcio's OID registry: what an authority says of the signer beside the name.
+FULCIO: Final = "1.3.6.1.4.1.57264.1"
+#: Who proved the identity to the authority: the first is raw text, the second a UTF8String.
+ISSUER_V1: Final = f"{FULCIO}.1"
+ISSUER_V2: Final = f"{FULCIO}.8"
+_OTHER_NAME: Final = f"{FULCIO}.7"
 SCT_LIST: Final = ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS.dotted_string
 
 _UNDERSTOOD: Final = frozenset(

@@ -291,3 +291,16 @@ def from_ed25519(raw: bytes) -> PublicKey:
         VerificationFailed: as `load_der`.
     """
     return load_der(_FORMS[ED25519].head + raw)
+
+
+def from_point(algorithm: str, point: bytes) -> PublicKey:
+    """The ECDSA key of an uncompressed point: x and y, each as long as the curve's field.
+
+    Args:
+        algorithm: `P256`, `P384` or `P521`.
+        point: both coordinates, without the 0x04 before them.
+
+    Raises:
+        VerificationFailed: as `load_der`.
+    """
+    return load_der(_FORMS[algorithm].head + point)

@@ -11,6 +11,7 @@ from lockflight.errors import VerificationFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockflight.core.tensors import TensorIndex
     from lockflight.core.verify.foreign import ForeignManifest
 
 CHANGED: Final = "LF7301"
@@ -39,6 +40,7 @@ class FoundFile:
         kind: regular file, symbolic link (to anything), or anything else (device, pipe, socket, a folder
             where a file must be). Links and special files are listed, never followed or opened.
         blake3: hex digest, where it was computed too.
+        tensors: digests of the parts of a safetensors file, where they were computed too.
         other: digest of another form, where a foreign signature has one: see `pieces.digest_of`.
     """
 
@@ -46,6 +48,7 @@ class FoundFile:
     size: int
     kind: FileKind = "file"
     blake3: str = ""
+    tensors: TensorIndex | None = None
     other: str = ""
 
 
@@ -67,6 +70,8 @@ class Problem:
 class _Expected:
     digest: str
     size: int | None
+    blake3: str = ""
+    tensors: TensorIndex | None = None
 
 
 def compare(release: Release, found: Mapping[str, FoundFile]) -> list[Problem]:
@@ -78,7 +83,7 @@ def compare(release: Release, found: Mapping[str, FoundFile]) -> list[Problem]:
         release: what was signed.
         found: everything in the folder but plain folders, by name.
     """
-    expected = {a.name: _Expected(a.sha256, a.size) for a in release.assets}
+    expected = {a.name: _Expected(a.sha256, a.size, a.blake3, a.tensors) for a in release.assets}
     return _compare(expected, found, "sha256", SIGNATURE_NAME)
 
 
@@ -177,6 +182,11 @@ def _difference(expected: _Expected, file: FoundFile, algorithm: str) -> str | N
     if actual != expected.digest:
         kind = "digest" if algorithm == "other" else algorithm
         return f"its {kind} is {actual[:16] or 'unknown'}… instead of {expected.digest[:16]}…"
+    # A verified load believes these two, so a signer may not state others than the bytes have.
+    if expected.blake3 and file.blake3 and file.blake3 != expected.blake3:
+        return f"its blake3 is {file.blake3[:16]}… instead of {expected.blake3[:16]}…"
+    if expected.tensors is not None and file.blake3 and file.tensors != expected.tensors:
+        return "its tensors are not those that the signature lists"
     return None
 
 

