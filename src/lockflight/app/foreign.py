@@ -151,8 +151,10 @@ def verify_model(
         VerificationFailed: LF71xx, LF74xx signature, LF73xx files; LF7330 no signature in the folder.
     """
     from lockflight.core.verify.leftout import judge_files
+    from lockflight.core.verify.maker import verify_foreign
 
     check_asked(asked)
+    by = _by(asked, home, realm_name, now)  # first, since what is no key is a mistake of the caller
     folder = package.is_dir()
     with (
         load_package(package, progress=progress)
@@ -161,7 +163,7 @@ def verify_model(
     ):
         name = _name_of(package, signature) if folder else ""
         data = _bundle(package, loaded, name, signature)
-        manifest = verify_signature(data, asked, home=home, realm_name=realm_name, now=now)
+        manifest = verify_foreign(data, by, mode=asked.mode, what=SIGNATURE_NAME)
         found = {e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3) for e in loaded.entries}
         found = with_digests(manifest, found, loaded.sources)
         problems, relaxations = judge_files(manifest, found, signature=name)

@@ -123,6 +123,7 @@ def load_certificate(der: bytes, *, what: str = "certificate") -> Certificate:
         # Reads every extension once, so that no later look raises.
         list(parsed.extensions)
         parsed.public_key()
+        _ = parsed.signature_hash_algorithm
         begins, ends = parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise VerificationFailed("LF7400", f"The {what} does not read: {error}.") from error
