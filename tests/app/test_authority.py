@@ -82,6 +82,21 @@ def test_root_keys_stay_where_they_are_put(realm: Realm, tmp_path: Path) -> None
     assert here == {"issues": True, "issuing root": False, "time": True, "time root": False}
 
 
+def test_where_the_keys_are_is_said_as_it_is(vouching: Realm) -> None:
+    keys = vouching.folder / "keys"
+
+    def said() -> str:
+        return authority.look(vouching.home, "acme").separation
+
+    assert "All keys are in this home" in said()
+    (keys / "ca-root.pem").unlink()
+    assert "one process separates no duties" in said()
+    (keys / "tsa.pem").unlink()
+    assert "in different places" in said()
+    (keys / "ca.pem").unlink()
+    assert "Neither the key" in said()
+
+
 def test_a_renewed_authority_leaves_the_old_ones_word_standing(
     vouching: Realm, workspace: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +107,14 @@ def test_a_renewed_authority_leaves_the_old_ones_word_standing(
     (workspace / "README.md").write_text("# Six\n")
     sign(vouching.home, "acme", workspace, tmp_path / "two", actor="alice")
     assert verify_package(vouching.home, "acme", tmp_path / "two").signer == "alice"
+
+
+def test_an_authority_whose_key_was_lost_is_renewed(vouching: Realm, workspace: Path, tmp_path: Path) -> None:
+    (vouching.folder / "keys" / "ca.pem").unlink()
+    assert not authority.has_authority(vouching)
+    authority.renew(vouching.home, "acme")
+    signed = sign(vouching.home, "acme", workspace, tmp_path / "package", actor="alice")
+    assert signed.identity == identity_uri(vouching.state.trust, signed.principal)
 
 
 def test_a_request_needs_both_keys(vouching: Realm) -> None:
@@ -183,11 +206,14 @@ def test_machines_keys_are_not_written(vouching: Realm) -> None:
 
 
 def test_files_for_other_tools(vouching: Realm, tmp_path: Path) -> None:
-    lent, folder = authority.issue_to(vouching.home, "acme", tmp_path / "lent", actor="alice")
+    def lend(realm: Realm) -> authority.ShortLived:
+        return authority.short_lived(realm, "alice")
+
+    lent, folder = authority.issue_to(vouching.home, "acme", tmp_path / "lent", lend)
     assert load(folder / "key.pem").public_der == lent.certificate.public_der
     assert (folder / "chain.pem").read_text().count("BEGIN CERTIFICATE") == 2
     with pytest.raises(ConflictError):
-        authority.issue_to(vouching.home, "acme", folder, actor="alice")
+        authority.issue_to(vouching.home, "acme", folder, lend)
 
 
 def test_somebody_without_a_grant_gets_none(vouching: Realm) -> None:

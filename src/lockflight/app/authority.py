@@ -157,9 +157,8 @@ class ShortLived:
 
 def has_authority(realm: Realm) -> bool:
     """Whether this home can issue certificates and time stamps of the realm."""
-    keys = realm.folder / "keys"
     wanted = (ISSUING, CERTIFICATE_LOG, STAMPING)
-    return bool(realm.state.trust.authorities.issuers) and all((keys / f"{n}.pem").is_file() for n in wanted)
+    return bool(realm.state.trust.authorities.issuers) and all(_files(realm, n) for n in wanted)
 
 
 def short_lived(realm: Realm, actor: str) -> ShortLived:
@@ -422,13 +421,15 @@ def look(home: Path, realm_name: str) -> Looked:
                 what = names[min(place, 1)]
                 rows.setdefault(one.digest, Held(what, one, one.public_der in here))
     every = bool(rows) and all(row.here for row in rows.values())
-    both = all(any(row.here for row in rows.values() if row.what == name) for name in ("issues", "time"))
+    held = {row.what for row in rows.values() if row.here}
     if every:
         said = "All keys are in this home: who has it can issue, and can say when. Take the root keys off."
-    elif both:
+    elif held >= {"issues", "time"}:
         said = "The keys that issue and that say when are in this home: one process separates no duties."
-    else:
+    elif held & {"issues", "time"}:
         said = "The keys that issue and that say when are in different places."
+    else:
+        said = "Neither the key that issues nor the one that says when is in this home."
     return Looked(issuer_of(trust), tuple(rows.values()), said if rows else "")
 
 
@@ -467,13 +468,17 @@ def stamper_of(realm: Realm) -> Stamper:
 
 def _key(realm: Realm, name: str, *publics: bytes) -> FileSigner | None:
     """The private key of that name, if this home holds it and it belongs to one of the public keys."""
-    for path in sorted((realm.folder / "keys").glob(f"{name}*.pem")):
-        if path.name.startswith(f"{name}-root"):
-            continue
+    for path in _files(realm, name):
         signer = load(path)
         if signer.public_der in publics:
             return signer
     return None
+
+
+def _files(realm: Realm, name: str) -> list[Path]:
+    """Key files of that name, of renewals too; a root's are none of them."""
+    found = sorted((realm.folder / "keys").glob(f"{name}*.pem"))
+    return [path for path in found if not path.name.startswith(f"{name}-root")]
 
 
 def _no_authority(realm: Realm, *, known: bool) -> EnvironmentProblem:
