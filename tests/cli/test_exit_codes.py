@@ -69,6 +69,12 @@ ARGUMENTS = {
     "doctor": "",
     "realm init": "other --member a=approver --member b=author",
     "realm show": "",
+    "ca init": "",
+    "ca issue": "--out lent --as alice",
+    "ca renew": "",
+    "ca show": "",
+    "trust show": "",
+    "trust export": "--out trust.json",
     "policy adopt": "--pack baseline --as bob",
     "policy dry-run": "--pack strict",
     "policy replay": "12",
@@ -153,7 +159,16 @@ def own_copy(world):
     pins.write_text(pins.read_text() + pins.read_text().replace("realms.acme", "realms.other"))
 
 
+def authority(world):
+    world.ok("ca init")
+
+
 PREPARE = {
+    "ca issue": authority,
+    "ca renew": authority,
+    "ca show": authority,
+    "trust show": authority,
+    "trust export": authority,
     "realm join": own_copy,
     "evidence add": statement,
     "evidence import": own_export,
@@ -465,6 +480,14 @@ def join(world, name, roles):
     """Bob proposes somebody, and alice consents."""
     done = world.ok(f"identity add {name} --role {roles} --as bob --json")
     world.ok(f"review {done.json()['result']['envelope']} --as alice")
+
+
+@case(("ca issue", 10))
+def nothing_is_lent_to_a_grant_that_ended(world):
+    authority(world)
+    done = world.ok("identity renew eve --hours 1 --as bob --json")
+    world.ok(f"review {done.json()['result']['envelope']} --as alice")
+    return "ca issue --out lent --as eve", {"later": 2 * 3600}
 
 
 def unsigned(words):
