@@ -40,10 +40,15 @@ def test_the_tutorial_is_true(after_tutorial):
     "page", [p for p in HOW_TO if steps(p.read_text(encoding="utf-8"))], ids=lambda p: p.stem
 )
 def test_a_how_to_is_true(page, after_tutorial, commands, tmp_path, request):
-    if "model_signing" in page.read_text(encoding="utf-8"):
-        commands = tools(tmp_path / "bin", model_signing=request.getfixturevalue("peers_python"))
+    text = page.read_text(encoding="utf-8")
     folder = tmp_path / "reader"
     shutil.copytree(after_tutorial[0], folder)
+    if "stock/bin/" in text:  # what the page lets readers install with pip and npm
+        (folder / "harbour" / "stock").symlink_to(request.getfixturevalue("peers_python").parent.parent)
+        modules = request.getfixturevalue("peers_node") / "node_modules"
+        (folder / "harbour" / "node_modules").symlink_to(modules)
+    elif "model_signing" in text:
+        commands = tools(tmp_path / "bin", model_signing=request.getfixturevalue("peers_python"))
     wrong = run(page, folder, commands, AFTER_TUTORIAL)
     assert not wrong, "\n".join(wrong)
 
