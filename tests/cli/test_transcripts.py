@@ -27,6 +27,7 @@ FOLDER = Path(__file__).parent / "transcripts"
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 PATTERNS = (
     (re.compile(TIME), "<time>"),
+    (re.compile(r"\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}(?![A-Za-z0-9+/])"), "+<key>"),
     (re.compile(r"\bp-[0-9a-f]{16}\b"), "<person>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<id>"),
