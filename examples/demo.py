@@ -422,7 +422,9 @@ def main() -> int:
             *("--member", "carol=releaser,realm-admin", "--member", "dora=risk-owner"),
         )
         demo.lockflight(
-            "It lends keys: who signs gets one for ten minutes, and a time stamp, without a network.", "ca", "init"
+            "It lends keys: who signs gets one for ten minutes, and a time stamp, without a network.",
+            "ca",
+            "init",
         )
         adopted = demo.reply(
             "Carol proposes that the pack for high-risk systems judges what goes to production.",
@@ -435,7 +437,11 @@ def main() -> int:
         demo.lockflight("What every environment holds, read from the log.", "status")
         demo.replay()
         demo.lockflight(
-            "What stock sigstore tools need to verify all this is one file.", "trust", "export", "--out", "trust.json"
+            "What stock sigstore tools need to verify all this is one file.",
+            "trust",
+            "export",
+            "--out",
+            "trust.json",
         )
         say(
             "\nDone: denied for good reason, mended, waived for a while, approved by a second person, promoted to "
