@@ -124,7 +124,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         bulk, small = Path(scratch, "bulk"), Path(scratch, "small")
         _bulk(bulk, big=2, big_size=(64 if quick else 512) * MEBIBYTE, many=64 if quick else 512)
-        _small(small)
+        small_files(small)
         ours = Worker(sys.executable, OURS)
         theirs = Worker(python, THEIRS) if python is not None else None
         try:
@@ -214,7 +214,8 @@ def _bulk(folder: Path, *, big: int, big_size: int, many: int) -> None:
         (folder / f"part{i:04}.bin").write_bytes(b"%016d" % i + noise[16:])
 
 
-def _small(folder: Path) -> None:
+def small_files(folder: Path) -> None:
+    """`SMALL_FILES` of `SMALL_SIZE` bytes in 50 folders, no two alike."""
     noise = random.Random(2).randbytes(SMALL_SIZE)
     for i in range(SMALL_FILES):
         path = folder / f"d{i % 50:02}" / f"f{i:04}.txt"

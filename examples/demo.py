@@ -421,6 +421,11 @@ def main() -> int:
             *("realm", "init", "acme", "--member", "alice=author", "--member", "bob=approver"),
             *("--member", "carol=releaser,realm-admin", "--member", "dora=risk-owner"),
         )
+        demo.lockflight(
+            "It lends keys: who signs gets one for ten minutes, and a time stamp, without a network.",
+            "ca",
+            "init",
+        )
         adopted = demo.reply(
             "Carol proposes that the pack for high-risk systems judges what goes to production.",
             *("policy", "adopt", "--pack", "high-risk", "--env", "production", "--as", "carol"),
@@ -431,6 +436,13 @@ def main() -> int:
             demo.example(example)
         demo.lockflight("What every environment holds, read from the log.", "status")
         demo.replay()
+        demo.lockflight(
+            "What stock sigstore tools need to verify all this is one file.",
+            "trust",
+            "export",
+            "--out",
+            "trust.json",
+        )
         say(
             "\nDone: denied for good reason, mended, waived for a while, approved by a second person, promoted to "
             "production, tampering found, an old decision replayed."

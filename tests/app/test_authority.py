@@ -206,14 +206,13 @@ def test_machines_keys_are_not_written(vouching: Realm) -> None:
 
 
 def test_files_for_other_tools(vouching: Realm, tmp_path: Path) -> None:
-    def lend(realm: Realm) -> authority.ShortLived:
-        return authority.short_lived(realm, "alice")
-
-    lent, folder = authority.issue_to(vouching.home, "acme", tmp_path / "lent", lend)
+    lent, folder = authority.issue_to(
+        vouching.home, "acme", tmp_path / "lent", lambda realm: authority.short_lived(realm, "alice")
+    )
     assert load(folder / "key.pem").public_der == lent.certificate.public_der
     assert (folder / "chain.pem").read_text().count("BEGIN CERTIFICATE") == 2
     with pytest.raises(ConflictError):
-        authority.issue_to(vouching.home, "acme", folder, lend)
+        authority.issue_to(vouching.home, "acme", folder, lambda realm: authority.short_lived(realm, "alice"))
 
 
 def test_somebody_without_a_grant_gets_none(vouching: Realm) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lockflight.core.trust import Duty
@@ -16,7 +17,7 @@ from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from lockflight.core.state import State
-    from lockflight.core.trust import RealmKey
+    from lockflight.core.trust import RealmKey, Trust
     from lockflight.core.verify.leaf import Leaf
 
 
@@ -33,15 +34,7 @@ def vouched(state: State, leaf: Leaf, logged_at: int) -> RealmKey | None:
     principal = state.issued.get(hashlib.sha256(leaf.certificate).hexdigest(), "")
     if not principal:
         return None
-    # Certificates cost an import that realms without an authority do not need.
-    from lockflight.core.verify.keyless import check_issued
-    from lockflight.core.verify.realmroot import identity_uri, issuer_of, trust_root
-
-    try:
-        identity = check_issued(leaf.certificate, trust_root(state.trust), logged_at)
-    except VerificationFailed:
-        return None
-    if (identity.name, identity.issuer) != (identity_uri(state.trust, principal), issuer_of(state.trust)):
+    if not _speaks_for(state.trust, leaf.certificate, principal, logged_at):
         return None
     holder = next(
         (
@@ -52,3 +45,17 @@ def vouched(state: State, leaf: Leaf, logged_at: int) -> RealmKey | None:
         None,
     )
     return replace(holder, der=leaf.key.der) if holder is not None else None
+
+
+@lru_cache(maxsize=4096)
+def _speaks_for(trust: Trust, certificate: bytes, principal: str, at: int) -> bool:
+    """Whether the realm's authority gave a certificate to a principal; a process that folds again asks once."""
+    # Certificates cost an import that realms without an authority do not need.
+    from lockflight.core.verify.keyless import check_issued
+    from lockflight.core.verify.realmroot import identity_uri, issuer_of, trust_root
+
+    try:
+        found = check_issued(certificate, trust_root(trust), at)
+    except VerificationFailed:
+        return False
+    return (found.name, found.issuer) == (identity_uri(trust, principal), issuer_of(trust))
