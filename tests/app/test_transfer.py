@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app import identity
+from lockflight.app import authority, identity
 from lockflight.app.clock import now
 from lockflight.app.realm import Member, Realm, create_realm
 from lockflight.app.transfer import Copied, backup, join
@@ -90,6 +90,20 @@ def test_a_backup_with_keys_is_a_restore(realm: Realm, tmp_path: Path, other: Pa
         take(other, made.folder, made.root)
     assert info.value.code == "LF4511"
     identity.add(other, "acme", "dana", roles=["author"], actor="bob", now=now())
+
+
+def test_the_keys_of_the_authority_come_along(realm: Realm, tmp_path: Path, other: Path) -> None:
+    authority.found(realm.home, "acme", out=tmp_path / "safe")
+    made = backup(realm.home, "acme", tmp_path / "full", keys=True)
+    # Under the name of an authority's key, and not one of them.
+    stranger = made.folder / "keys" / "ca-other.pem"
+    stranger.write_bytes((made.folder / "keys" / "root.pem").read_bytes())
+    stranger.chmod(0o600)
+    done = take(other, made.folder, made.root, keys=True)
+    assert {"ca", "ct", "tsa"} <= set(done.keys)
+    assert "ca-other" not in done.keys
+    assert authority.has_authority(Realm(other, "acme"))
+    assert authority.short_lived(Realm(other, "acme"), "alice").name == "alice"
 
 
 def test_another_realm_is_refused(copy: Copied, other: Path, tmp_path: Path) -> None:

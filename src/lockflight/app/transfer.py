@@ -18,7 +18,7 @@ from lockflight.app.view import open_view, realm_folder
 from lockflight.core.fold.run import fold
 from lockflight.core.records import dataclass
 from lockflight.core.state import FoldEntry
-from lockflight.core.trust import Duty
+from lockflight.core.trust import Authorities, Duty
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import verify_log
 from lockflight.errors import ConflictError, EnvironmentProblem, UsageError
@@ -215,6 +215,10 @@ def _secrets(source: Path, target: Path) -> list[str]:
     return names
 
 
+#: How the key files of a realm's authorities begin; see `app.authority`.
+_AUTHORITIES = ("ca", "ct", "tsa")
+
+
 def _own_keys(state: State, source: Path, target: Path) -> Iterable[str]:
     """Copy the private keys that belong to keys of the realm, under the names that this home uses."""
     make_folder(target)
@@ -229,6 +233,27 @@ def _own_keys(state: State, source: Path, target: Path) -> Iterable[str]:
         factor = read_file(source / f"{key.principal}.totp", _MAX_SECRET) if key.principal else None
         if factor is not None:
             replace_file(target / f"{key.principal}.totp", factor)
+    known = _authority_keys(state)
+    for path in (
+        sorted(path for name in _AUTHORITIES for path in source.glob(f"{name}*.pem")) if known else ()
+    ):
+        if (signer := load(path)).public_der in known:
+            save(signer, target / path.name)
+            yield path.stem
+
+
+def _authority_keys(state: State) -> frozenset[bytes]:
+    """Public keys of the realm's certificate authorities, certificate logs and time-stamp authorities."""
+    if state.trust.authorities == Authorities():
+        return frozenset()
+    # Certificates cost an import that realms without an authority do not need.
+    from lockflight.core.verify.realmroot import trust_root
+
+    root = trust_root(state.trust)
+    chains = [one.certificates for one in root.issuers] + [one.certificates for one in root.stampers]
+    return frozenset(
+        [one.public_der for chain in chains for one in chain] + [one.key.der for one in root.certificate_logs]
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> EnvironmentProblem:

@@ -87,6 +87,7 @@ def export(args: argparse.Namespace, run: Run) -> Reply:
         yield f"{style.yes} wrote {clean(args.out)}"
         if issuer:
             yield f"  issuer of its identities: {clean(issuer)}"
+        if issuer and args.form == "client-trust-config":
             yield (
                 f"  model_signing verify sigstore --trust_config {clean(args.out)} --identity URI "
                 f"--identity_provider {clean(issuer)} --signature PACKAGE/model.sig PACKAGE"
