@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -233,3 +235,15 @@ def test_the_cache_is_all_that_a_check_knows_of_its_user(job, tmp_path, monkeypa
     assert "hunter2" not in result.findings[0].message
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert local.cache_folder() == tmp_path / "person" / ".cache" / "lockflight"
+
+
+@pytest.mark.parametrize("pause", [0, 0.002, 0.01, 0.03, 0.1, 0.2])
+def test_leaving_at_any_moment_ends_at_once(job, pause):
+    """Also while a child is about to start: one that began after the others were killed would run out its time."""
+    jobs = [job("Good", b"fine"), *(job("ByContent", b"wait") for _ in range(3))]
+    results = map_checks(jobs, workers=3, import_paths=[HERE])
+    thread = threading.Thread(target=lambda: next(results, None), daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    time.sleep(pause)
+    results.close()

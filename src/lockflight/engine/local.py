@@ -143,7 +143,7 @@ class _Pool:
         with self._lock:
             self._stopped = True
             for worker in self._workers:
-                worker.kill()
+                worker.end()
         for thread in self._threads:
             thread.join()
 
@@ -159,6 +159,8 @@ class _Pool:
                     target = job.target
                     with self._lock:
                         self._workers.add(worker)
+                        if self._stopped:
+                            worker.end()
                 self._done.put((index, self._one(worker, job)))
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
             self._done.put((-1, error))

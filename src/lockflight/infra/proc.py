@@ -124,7 +124,7 @@ class Outcome:
 class Worker:
     """A child that answers one request after the other; when it dies, the next call starts a new one.
 
-    One thread calls; any thread may `kill`.
+    One thread calls; any thread may `kill` or `end`.
     """
 
     def __init__(
@@ -154,6 +154,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._log = bytearray()
+        self._ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -188,6 +189,13 @@ class Worker:
             if self._process is not None:
                 kill_group(self._process)
 
+    def end(self) -> None:
+        """As `kill`, for good: a child that is just about to start ends as well, and so does each later one."""
+        with self._lock:
+            self._ended = True
+            if self._process is not None:
+                kill_group(self._process)
+
     def close(self) -> None:
         """End the child and reap it."""
         self._reap()
@@ -216,6 +224,8 @@ class Worker:
         ours.settimeout(0)
         with self._lock:
             self._process, self._channel = process, ours
+            if self._ended:
+                kill_group(process)
 
     def _exchange(self, pending: Segments, deadline: float) -> Outcome:
         channel, process = self._channel, self._process
