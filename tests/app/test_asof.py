@@ -50,7 +50,7 @@ def test_before_it_began(later):
 
 
 def test_log_verify(later):
-    view, report = verify(later.home, "acme")
+    view, report, _ = verify(later.home, "acme")
     assert (report.size, report.pending, report.missing, report.pinned) == (3, 0, 0, 3)
     assert report.root.hex() == view.root_hash
 

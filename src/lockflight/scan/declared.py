@@ -49,10 +49,12 @@ SECRETS = CheckInfo(
 
 DOCUMENTS = CheckInfo(
     name="documents",
-    version="1",
-    title="Secrets and hidden characters in documentation, model cards, licences and the manifest",
+    version="2",
+    title="Secrets and hidden characters in documentation, model cards, licences, the manifest and a policy of its own",
     grain=Grain.RELEASE,
-    reads=frozenset({Role.RELEASE_MANIFEST, Role.DOCUMENTATION, Role.MODEL_CARD, Role.LICENCE}),
+    reads=frozenset(
+        {Role.RELEASE_MANIFEST, Role.RELEASE_POLICY, Role.DOCUMENTATION, Role.MODEL_CARD, Role.LICENCE}
+    ),
     atlas=("AML.T0055", "AML.T0068"),
 )
 
