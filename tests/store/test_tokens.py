@@ -17,6 +17,7 @@ from lockflight.errors import EnvironmentProblem, LockflightError, PolicyDenied
 from lockflight.store.tokens import TokenMemory
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
 NOW = 1_780_000_000
@@ -125,9 +126,15 @@ def _many(folder: Path, start: int) -> list[int]:
     return won
 
 
+def _together(barrier: Barrier) -> None:
+    """No process begins before all have started."""
+    barrier.wait(timeout=300)
+
+
 def test_processes_share_each_token_out_once(tmp_path: Path) -> None:
-    with get_context("spawn").Pool(4) as pool:
-        won = pool.starmap(_many, [(tmp_path, 25 * n) for n in range(4)])
+    context = get_context("spawn")
+    with context.Pool(4, initializer=_together, initargs=(context.Barrier(4),)) as pool:
+        won = pool.starmap(_many, [(tmp_path, 25 * n) for n in range(4)], chunksize=1)
     every = sorted(number for part in won for number in part)
     assert every == list(range(100))
     assert sum(1 for part in won if part) > 1, "they did compete"
