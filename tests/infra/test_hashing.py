@@ -130,7 +130,7 @@ def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch, size):
         with pytest.raises(InvalidInput) as raised:
             hash_files(folder, ["f"], lambda _: None)
     assert raised.value.code == "LF1003"
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 @pytest.mark.parametrize("size", [10, SMALL + 10])
@@ -177,7 +177,7 @@ def test_an_error_closes_everything(tree):
             hash_files(folder, names, look, workers=2)
         with pytest.raises(InvalidInput):
             hash_files(folder, [*names, "gone"], lambda _: None, workers=1)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_silence_asks_no_sizes(tree, monkeypatch):

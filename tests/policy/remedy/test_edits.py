@@ -54,9 +54,9 @@ def test_rows_are_removed_from_behind():
     ]
     assert [(e.op, e.path[-1]) for e in in_order(some)] == [
         ("replace", 1),
+        ("add", END),
         ("remove", 2),
         ("remove", 0),
-        ("add", END),
     ]
     assert changed({"x": [1, 2, 3]}, some) == {"x": [7, 9]}
 

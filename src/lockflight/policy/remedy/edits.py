@@ -73,22 +73,25 @@ def pointer(path: Path) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def in_order(edits: Iterable[Edit]) -> list[Edit]:
+def in_order(edits: Sequence[Edit]) -> list[Edit]:
     """Edits so that each one's path is right when those before it are done.
 
-    Changes in place come first, then removals from the last row of a list to the first, then rows at an end.
+    Changes in place come first, then rows at an end; then rows go, those behind before those in front of them, so that
+    none moves before it is named.
     """
-
-    def rank(edit: Edit) -> tuple[int, str, int, str]:
-        last = edit.path[-1]
-        if edit.op == "remove" and isinstance(last, int):
-            return 1, pointer(edit.path[:-1]), -last, ""
-        return (2 if edit.at_end else 0), pointer(edit.path), 0, edit.key.hex()
-
-    return sorted(edits, key=rank)
+    moving = [edit for edit in edits if edit.op == "remove" and isinstance(edit.path[-1], int)]
+    moved = {id(edit) for edit in moving}
+    staying = [edit for edit in edits if id(edit) not in moved]
+    staying.sort(key=lambda edit: (edit.at_end, pointer(edit.path), edit.key.hex()))
+    return staying + sorted(moving, key=lambda edit: [_step(part) for part in edit.path], reverse=True)
 
 
-def operations(edits: Iterable[Edit]) -> list[JsonValue]:
+def _step(part: str | int) -> tuple[int, str]:
+    """What orders the parts of paths: rows by their number, members by their name."""
+    return (part, "") if isinstance(part, int) else (-1, part)
+
+
+def operations(edits: Sequence[Edit]) -> list[JsonValue]:
     """The JSON Patch (RFC 6902)."""
     found: list[JsonValue] = []
     for edit in in_order(edits):
