@@ -13,8 +13,10 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "lockflight"
 CHANGES = {"core/fold/slots.py", "core/state.py"}
 #: The only code that makes the statement which asks for it.
 ASKS = {"core/acts.py", "app/promote.py", "app/exposure.py"}
-#: Functions of `app` that write such a statement, and whether it needs decision and admission.
-WRITERS = {"enter": True, "rollback": False, "retire": False, "hold": False}
+#: Functions of `app` that make such a statement, and whether it needs decision and admission.
+WRITERS = {"enter": True, "write": False}
+#: Who writes one that rests on no decision, and what it does: back, out, or less; never in.
+LEAVING = {"rollback": "Action.ROLLBACK", "retire": "Action.RETIRE", "hold": "Action.HOLD"}
 
 
 def trees() -> dict[str, ast.Module]:
@@ -89,6 +91,25 @@ def test_each_function_that_makes_one_is_known(name: str) -> None:
         entering = WRITERS[maker]
         assert ("admitted" in names) == entering, f"{maker} does not ask admission"
         assert ("judge" in names) == entering, f"{maker} does not ask the gate"
+
+
+def test_what_rests_on_no_decision_lets_nothing_in() -> None:
+    found = {
+        function.name: ast.unparse(call.args[4])
+        for name in sorted(ASKS - {"core/acts.py"})
+        for function in ast.walk(TREES[name])
+        if isinstance(function, ast.FunctionDef)
+        for call in calls(function, "write")
+    }
+    assert found == LEAVING
+    imports = ("import write", ", write")
+    texts = {name: ast.unparse(tree) for name, tree in TREES.items()}
+    users = {
+        name
+        for name, text in texts.items()
+        if "app.promote import" in text and any(word in text for word in imports)
+    }
+    assert users <= ASKS
 
 
 def test_the_fold_admits_every_entry_again() -> None:
