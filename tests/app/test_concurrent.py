@@ -145,7 +145,7 @@ def crowd(founded, tmp_path, request):
 
 def judge(crowd):
     """Nothing acknowledged is lost, the log verifies, and two readings of the rules agree on what it adds up to."""
-    view, report = logbook.verify(crowd.home, "acme")
+    view, report, _ = logbook.verify(crowd.home, "acme")
     assert report.pending == report.missing == 0
     state = view.state
     entries = [(e.index, view.reader.envelope(e.envelope), e.logged_at) for e in view.reader.entries()]
