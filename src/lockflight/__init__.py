@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` costs a fifth of the start
 if TYPE_CHECKING:
     import os
+    from typing import Any
 
     from lockflight.deploy.loaded import Loaded
     from lockflight.deploy.trust import Trust
