@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,9 +69,9 @@ def keyless(payload: bytes = PAYLOAD, *, at: int = 0) -> bytes:
     return make_identity_bundle(envelope, leaf.der, realm.entry(envelope, leaf), stamp)
 
 
-def certified(*, stamped: bool = True, at: int = 0) -> bytes:
+def certified(*, stamped: bool = True, at: int = 0, since: int | None = None) -> bytes:
     realm, key = sovereign(), generate(P256)
-    leaf = realm.authority.issue(key.public_der, ALICE, realm.now)
+    leaf = realm.authority.issue(key.public_der, ALICE, realm.now if since is None else since)
     stamper = realm.stamper if stamped else None
     return chained(key, [leaf.der, realm.authority.certificate.der], stamper, realm.now + at)
 
@@ -253,7 +254,8 @@ def test_a_folder_without_a_signature_and_a_file_without_its_own(place: Path) ->
 
 
 def test_the_command_says_how_strict_it_was(place: Path, home: Path) -> None:
-    (place / "their.sig").write_bytes(certified(stamped=False))
+    now = int(time.time())  # the command looks at the clock, and the certificate lives ten minutes
+    (place / "their.sig").write_bytes(certified(stamped=False, since=now))
     words = "verify model --certificate-chain roots.pem --trust-root trust.json --signature their.sig"
     refused = run(words, cwd=place)
     assert (refused.code, "LF7425" in refused.err) == (12, True)
