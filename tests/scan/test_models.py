@@ -21,7 +21,7 @@ from lockflight.core.source import BytesSource
 from lockflight.core.words import MODEL_ROLES, Role
 from lockflight.errors import EnvironmentProblem
 from lockflight.formats import media
-from lockflight.scan import _models_walk, models
+from lockflight.scan import _models_single, models
 from lockflight.scan._models_rules import RULES
 from lockflight.scan.models import LIBRARIES, ModelsCheck, scan_source, shipped_allow_list
 from tests.formats.files import (
@@ -127,6 +127,16 @@ FIXTURES = (
     "objects.npy",
     "arrays.npz",
     "packed.npz",
+    "pipeline.onnx",
+    "forest.onnx",
+    "loop.onnx",
+    "dense.keras",
+    "branched.keras",
+    "words.keras",
+    "dense.h5",
+    "branched.h5",
+    "dense.weights.h5",
+    "frozen.pb",
 )
 
 
@@ -273,11 +283,15 @@ def test_what_a_person_has_to_see(name):
 
 
 UNKNOWN = {
-    "onnx": (b"\x08\x07\x12\x07pytorch" + bytes(30), "m.onnx", "file:unsupported"),
-    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(90), "m.h5", "file:unsupported"),
+    "onnx": (b"\x08\x07\x12\x07pytorch" + bytes(30), "m.onnx", "onnx:broken"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(90), "m.h5", "hdf5:unread"),
+    "tflite": (b"\x1c\0\0\0TFL3" + bytes(30), "m.tflite", "file:unsupported"),
+    "core ml": (b"\x08\x05\x12\x10" + bytes(30), "m.mlmodel", "file:unsupported"),
+    "openvino": (b'<?xml version="1.0"?>\n<net name="m" version="11"/>', "m.xml", "file:unsupported"),
+    "executorch": (b"\x1c\0\0\0ET12" + bytes(30), "m.pte", "file:unsupported"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(90), "m.7z", "file:unsupported"),
     "tar": (bytes(257) + b"ustar\x0000" + bytes(90), "m.nemo", "file:unsupported"),
-    "keras": (archive({"config.json": b"{}", "metadata.json": b"{}"}), "m.keras", "file:unsupported"),
+    "keras": (archive({"config.json": b"{}", "metadata.json": b"{}"}), "m.keras", "keras:broken"),
     "unrecognised bytes": (b"\0\1\2\3" * 30, "weights.dat", "file:unsupported"),
     "code": (b"import os\n", "modeling_x.py", "file:code"),
     "TorchScript": (
@@ -351,7 +365,7 @@ def test_a_safe_result():
 
 def test_a_budget_makes_it_incomplete(monkeypatch):
     monkeypatch.setattr(
-        _models_walk, "Budget", lambda: _models_walk.analyse.__globals__["Budget"](opcodes=10)
+        _models_single, "Budget", lambda: _models_single.analyse.__globals__["Budget"](opcodes=10)
     )
     result = run(pickle.dumps(list(range(1000))))
     assert result.status is Status.INCOMPLETE
@@ -385,12 +399,12 @@ def test_every_rule_of_the_parsers_has_a_meaning(project_root):
     used = set()
     for path in [
         *(project_root / "src" / "lockflight" / "formats").rglob("*.py"),
-        *(project_root / "src" / "lockflight" / "scan").glob("_models_walk.py"),
+        *(project_root / "src" / "lockflight" / "scan").glob("_models_*.py"),
     ]:
         source = path.read_text(encoding="utf-8")
         used |= set(
             re.findall(
-                r'"((?:pickle|zip|torch|compressed|safetensors|gguf|npy|skops|config|json|yaml|template|file|sentencepiece):[a-z0-9-]+)"',
+                r'"((?:pickle|zip|torch|compressed|safetensors|gguf|npy|skops|config|json|yaml|template|file|sentencepiece|onnx|keras|hdf5|tensorflow|mlmodel):[a-z0-9-]+)"',
                 source,
             )
         )

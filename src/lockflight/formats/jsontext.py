@@ -22,6 +22,11 @@ _MAX_NODES = 20_000_000
 
 _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py/newargs", "py/repr"})
 
+#: Libraries whose own classes the parts of a pipeline, and the bases of an adapter, are.
+_LIBRARIES = frozenset(
+    {"diffusers", "transformers", "timm", "peft", "onnxruntime", "optimum", "sentence_transformers"}
+)
+
 
 class BadJson(Exception):
     """The bytes are not JSON that all readers see alike; the message says why. Never leaves `formats`."""
@@ -80,6 +85,10 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                     _KEYS[key](key, inner, issues)
                 if isinstance(inner, (list, dict)):
                     stack.append(inner)
+            if "_diffusers_version" in value:
+                _diffusers(value, issues)
+            if "peft_type" in value:
+                _adapter(value, issues)
         if seen > _MAX_NODES:
             issues.add(Issue("json:budget", Verdict.UNKNOWN, "The JSON has more objects than are read."))
             return
@@ -118,6 +127,47 @@ def _target(key: str, value: JsonValue, issues: Issues) -> None:
         issues.add(Issue("config:target", Verdict.REVIEW, message, subject=value))
 
 
+def _kernel(key: str, value: JsonValue, issues: Issues) -> None:
+    # transformers takes a name with a slash for a repository, and runs the compiled code that lies there.
+    for target in _strings(value):
+        if "/" in target:
+            message = (
+                f"Its {key} makes the loader fetch and run compiled code from elsewhere: {shown(target)}."
+            )
+            issues.add(Issue("config:remote-code", Verdict.UNKNOWN, message, subject=target))
+
+
+def _diffusers(value: JsonObject, issues: Issues) -> None:
+    """A pipeline names the library and class of each part; one that is no library is a file beside it."""
+    for key, part in value.items():
+        if (
+            isinstance(part, list)
+            and len(part) == 2
+            and isinstance(part[0], str)
+            and isinstance(part[1], str)
+        ):
+            if part[0].split(".", 1)[0] in _LIBRARIES:
+                continue
+            target = f"{part[0]}.{part[1]}"
+            message = (
+                f"Its {shown(key)[1:-1]} makes the loader run code that lies beside it: {shown(target)}."
+            )
+            issues.add(Issue("config:local-code", Verdict.REVIEW, message, subject=target))
+
+
+def _adapter(value: JsonObject, issues: Issues) -> None:
+    """What an adapter of PEFT is for, and where its loader looks for the class of that."""
+    base = value.get("base_model_name_or_path")
+    if isinstance(base, str) and base:
+        message = f"It adapts the model {shown(base)}, which decides as much and is judged by itself."
+        issues.add(Issue("config:base-model", Verdict.SAFE, message, subject=base))
+    mapping = value.get("auto_mapping")
+    library = mapping.get("parent_library") if isinstance(mapping, dict) else None
+    if isinstance(library, str) and library.split(".", 1)[0] not in _LIBRARIES:
+        message = f"Its auto_mapping makes the loader import {shown(library)}."
+        issues.add(Issue("config:local-code", Verdict.REVIEW, message, subject=library))
+
+
 def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:
     del value
     message = f"It holds the key {key}, by which jsonpickle builds any object."
@@ -142,6 +192,8 @@ _KEYS = {
     "trust_remote_code": _trust,
     "custom_pipelines": _trust,
     "_target_": _target,
+    "_attn_implementation": _kernel,
+    "attn_implementation": _kernel,
     "chat_template": _template,
     "default_chat_template": _template,
     **dict.fromkeys(_JSONPICKLE, _jsonpickle),

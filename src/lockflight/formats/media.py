@@ -45,6 +45,10 @@ GGML = "application/vnd.ggml"
 ONNX = "application/vnd.onnx"
 TFLITE = "application/vnd.tflite"
 SAVED_MODEL = "application/vnd.tensorflow.saved-model"
+TENSORFLOW_GRAPH = "application/vnd.tensorflow.graph"
+COREML = "application/vnd.apple.coreml"
+OPENVINO = "application/vnd.openvino.ir+xml"
+EXECUTORCH = "application/vnd.pytorch.executorch"
 HDF5 = "application/x-hdf5"
 SENTENCEPIECE = "application/vnd.sentencepiece"
 
@@ -119,6 +123,10 @@ _TABLE = (
     MediaType(ONNX, "ONNX model", model=True, suffixes=(".onnx",)),
     MediaType(TFLITE, "TensorFlow Lite model", model=True, suffixes=(".tflite",)),
     MediaType(SAVED_MODEL, "TensorFlow SavedModel", model=True, suffixes=(".pb",)),
+    MediaType(TENSORFLOW_GRAPH, "TensorFlow graph", model=True, suffixes=(".pb",)),
+    MediaType(COREML, "Core ML model", model=True, suffixes=(".mlmodel",)),
+    MediaType(OPENVINO, "OpenVINO model", model=True, suffixes=(".xml",)),
+    MediaType(EXECUTORCH, "ExecuTorch program", model=True, suffixes=(".pte",)),
     MediaType(HDF5, "HDF5", model=True, suffixes=(".h5", ".hdf5")),
     MediaType(SENTENCEPIECE, "SentencePiece tokenizer", model=True, suffixes=(".model", ".spm")),
     MediaType(ZIP, "zip archive", suffixes=(".zip",)),

@@ -7,6 +7,7 @@ a label, no verdict: it says what a file looks like to the loader that its first
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
@@ -34,6 +35,7 @@ _MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"tjgg", media.GGML),
     (0, b"\x89HDF\r\n\x1a\n", media.HDF5),
     (4, b"TFL3", media.TFLITE),
+    (4, b"ET12", media.EXECUTORCH),
     (0, b"7z\xbc\xaf\x27\x1c", media.SEVEN_ZIP),
     (0, b"Rar!\x1a\x07", media.RAR),
     (0, b"\x28\xb5\x2f\xfd", media.ZSTD),
@@ -61,6 +63,7 @@ _COMPRESSED = {
     "zlib": media.OCTETS,
 }
 
+_OPENVINO = re.compile(r'<net\s[^>]*version="[0-9]+"')
 _SHEBANGS = (("python", media.PYTHON), ("node", media.JAVASCRIPT), ("sh", media.SHELL))
 
 
@@ -163,6 +166,8 @@ def _protobuf(source: ByteSource, head: bytes) -> str:
     base = source.name.rsplit("/", 1)[-1].lower()
     if base == "saved_model.pb" and head[0] == 0x08:
         return media.SAVED_MODEL
+    if base.endswith(".mlmodel") and head[0] == 0x08:
+        return media.COREML
     if base.endswith(".onnx") and head[0] in {0x08, 0x12, 0x3A}:
         return media.ONNX
     # ir_version, then the producer's name: the order in which every exporter writes an ONNX model.
@@ -172,7 +177,11 @@ def _protobuf(source: ByteSource, head: bytes) -> str:
         return ""
     from lockflight.formats.protobuf import looks_like_sentencepiece
 
-    return media.SENTENCEPIECE if looks_like_sentencepiece(head) else ""
+    if looks_like_sentencepiece(head):
+        return media.SENTENCEPIECE
+    from lockflight.formats.tensorflow import looks_like_graph
+
+    return media.TENSORFLOW_GRAPH if looks_like_graph(head) else ""
 
 
 def _text(source: ByteSource, head: bytes) -> str:
@@ -180,6 +189,8 @@ def _text(source: ByteSource, head: bytes) -> str:
     if text is None:
         return media.OCTETS
     start = text.lstrip("\ufeff \t\r\n")
+    if start[:5] in {"<?xml", "<net "} and _OPENVINO.search(start[:2000]):
+        return media.OPENVINO
     named = media.TEXT_SUFFIXES.get(media.suffix_of(source.name), "")
     if named in {media.JSON, media.NOTEBOOK, media.JSON_LINES}:
         opening = "{" if named == media.NOTEBOOK else '{["-0123456789tfn'

@@ -15,12 +15,23 @@ _BOMB = (_SUPPLY, "CWE-409")
 _TEMPLATE = (_SUPPLY, _UNSAFE, "CWE-1336", "CVE-2024-34359", "CVE-2026-5760")
 _CODE = (_SUPPLY, _UNSAFE, "CWE-829")
 
+_RUNS_CODE = (_SUPPLY, _UNSAFE, "CWE-502", "CWE-94")
+_VOCABULARY = (_SUPPLY, "CWE-73", "CWE-918", "CVE-2025-12058")
+
 _DROP = "Do not load this file. Get the model from its author again, as safetensors, GGUF or skops where there is one."
 _AGAIN = "Get the file again and compare its digest with the author's; write it again if it is yours."
 _SAFER = (
     "Save the model in a format that holds data only (safetensors, GGUF), or review the finding and waive it."
 )
 _SPLIT = "Unpack or split the file, so that each part is below the budget, and list the parts as assets."
+
+_EXPORT = "Export the model again with a current exporter."
+_OPERATORS = "Export the model with operators that are known, or review the library that brings these."
+_LAMBDA = "Do not load this file. Ask its author for the model with a layer of Keras, or a class in the release's code."
+_CUSTOM = "Put its code into the release with the role code, and build the model with layers that Keras has."
+_PLAIN_HDF5 = "Write the file again with h5py and plain arrays, or save the weights as safetensors."
+_FREEZE = "Freeze the graph, so that weights and tables are part of it; or review this and waive it."
+_LOADED = "List that code with the role code, so that the code checks judge it, and waive this."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,9 @@ RULES: dict[str, Rule] = {
     ),
     "config:trust-remote-code": Rule("LF2202", "Remove the key, or review the code and waive this.", _CODE),
     "config:target": Rule("LF2203", "Remove the key, or review what it names and waive this.", _CODE),
+    "config:base-model": Rule(
+        "LF2208", "List the base as a reference with its digest, so that nobody can exchange it.", (_SUPPLY,)
+    ),
     "json:jsonpickle": Rule("LF2204", _DROP, _PICKLE),
     "json:broken": Rule("LF2205", "Write the file again with one JSON document and unique keys.", _DAMAGE),
     "json:budget": Rule("LF2206", _SPLIT, _BOMB),
@@ -167,6 +181,67 @@ RULES: dict[str, Rule] = {
     "file:many-issues": Rule("LF2236", "Mend the issues that are listed and scan again.", (_SUPPLY,)),
     "sentencepiece:broken": Rule("LF2240", _AGAIN, _DAMAGE),
     "sentencepiece:field": Rule("LF2240", _AGAIN, _DAMAGE),
+    "onnx:broken": Rule("LF2250", _AGAIN, _DAMAGE),
+    "onnx:field": Rule("LF2250", _EXPORT, _DAMAGE),
+    "onnx:twice": Rule("LF2250", _EXPORT, _CONFLICT),
+    "onnx:tensor": Rule("LF2250", _EXPORT, _DAMAGE),
+    "onnx:version": Rule("LF2250", _EXPORT, _DAMAGE),
+    "onnx:budget": Rule("LF2251", _SPLIT, _BOMB),
+    "onnx:external-path": Rule("LF2252", _DROP, (_SUPPLY, "CWE-22", "CVE-2022-25882", "CVE-2024-27318")),
+    "onnx:external-key": Rule("LF2253", _EXPORT, (_SUPPLY, "CWE-915")),
+    "onnx:external": Rule("LF2254", "List that file as an asset with the role model-weights.", (_SUPPLY,)),
+    "onnx:operator": Rule("LF2255", _OPERATORS, _CODE),
+    "onnx:python": Rule("LF2256", _DROP, _CODE, _CRITICAL),
+    "onnx:compiled": Rule("LF2257", "Deliver the model as it was before it was compiled.", _CODE),
+    "onnx:function": Rule("LF2258", "Give the function a domain of its own.", _CONFLICT),
+    "onnx:recursion": Rule("LF2259", _DROP, (_SUPPLY, "CWE-674")),
+    "keras:lambda": Rule(
+        "LF2260", _LAMBDA, (*_RUNS_CODE, "CVE-2024-3660", "CVE-2025-9905", "CVE-2025-9906"), _CRITICAL
+    ),
+    "keras:module": Rule("LF2261", _DROP, (*_RUNS_CODE, "CVE-2025-1550"), _CRITICAL),
+    "keras:unsafe-switch": Rule("LF2262", _DROP, (*_RUNS_CODE, "CVE-2025-9906"), _CRITICAL),
+    "keras:fetch": Rule("LF2263", _DROP, (*_RUNS_CODE, "CVE-2025-8747", "CVE-2025-12060"), _CRITICAL),
+    "keras:torch": Rule("LF2264", _DROP, (*_PICKLE, "CVE-2025-49655"), _CRITICAL),
+    "keras:path": Rule("LF2265", "Save the model again with its vocabulary inside.", _VOCABULARY),
+    "keras:custom": Rule("LF2266", _CUSTOM, (*_CODE, "CVE-2025-1550")),
+    "keras:function": Rule("LF2266", _CUSTOM, _CODE),
+    "keras:class": Rule("LF2267", _CUSTOM, _CODE),
+    "keras:member": Rule(
+        "LF2268", "Save the model again with Keras, or review the member and waive it.", _CODE
+    ),
+    "keras:broken": Rule("LF2269", _AGAIN, _DAMAGE),
+    "keras:budget": Rule("LF2270", _SPLIT, _BOMB),
+    "hdf5:external": Rule("LF2271", _DROP, (_SUPPLY, "CWE-73", "CVE-2026-1669")),
+    "hdf5:link": Rule("LF2272", "Write the file again with plain links.", (_SUPPLY, "CWE-73")),
+    "hdf5:filter": Rule("LF2273", "Write the file again with gzip or without compression.", _CODE),
+    "hdf5:size": Rule("LF2274", _AGAIN, (_SUPPLY, "CWE-789", "CVE-2026-0897")),
+    "hdf5:type": Rule("LF2275", _PLAIN_HDF5, (_SUPPLY,)),
+    "hdf5:unread": Rule("LF2275", _PLAIN_HDF5, (_SUPPLY,)),
+    "hdf5:pytables": Rule("LF2276", "Store the table as Parquet.", _PICKLE),
+    "hdf5:broken": Rule("LF2277", _AGAIN, _DAMAGE),
+    "hdf5:budget": Rule("LF2278", _SPLIT, _BOMB),
+    "tensorflow:write": Rule("LF2280", _DROP, (*_CODE, "CWE-73"), _CRITICAL),
+    "tensorflow:read": Rule("LF2281", _DROP, (*_CODE, "CWE-73")),
+    "tensorflow:python": Rule("LF2282", _DROP, _CODE, _CRITICAL),
+    "tensorflow:native": Rule("LF2283", _DROP, _CODE, _CRITICAL),
+    "tensorflow:network": Rule("LF2284", _DROP, _CODE),
+    "tensorflow:path": Rule("LF2285", _DROP, (*_CODE, "CWE-73")),
+    "tensorflow:saver": Rule("LF2286", _FREEZE, _CODE),
+    "tensorflow:table": Rule("LF2286", _FREEZE, _CODE),
+    "tensorflow:operator": Rule("LF2287", _OPERATORS, _CODE),
+    "tensorflow:keras": Rule("LF2288", "Export the model with model.export, or save it as .keras.", _CODE),
+    "tensorflow:broken": Rule("LF2289", _AGAIN, _DAMAGE),
+    "tensorflow:field": Rule("LF2289", _AGAIN, _DAMAGE),
+    "tensorflow:twice": Rule("LF2289", _AGAIN, _CONFLICT),
+    "tensorflow:version": Rule("LF2289", _AGAIN, _DAMAGE),
+    "tensorflow:hidden-text": Rule("LF2289", _FREEZE, _DAMAGE),
+    "tensorflow:budget": Rule("LF2290", _SPLIT, _BOMB),
+    "mlmodel:path": Rule("LF2291", _DROP, (_SUPPLY, "CWE-22")),
+    "mlmodel:loader": Rule("LF2292", _LOADED, _CODE),
+    "mlmodel:code": Rule("LF2292", _LOADED, _CODE),
+    "mlmodel:pickle": Rule("LF2293", "List that file as an asset, so that it is judged.", _PICKLE),
+    "mlmodel:broken": Rule("LF2294", "Log the model again with MLflow.", _DAMAGE),
+    "mlmodel:budget": Rule("LF2295", _SPLIT, _BOMB),
 }
 
 _BY_VERDICT = {

@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from lockflight.core.findings import Verdict
-from lockflight.core.source import Window
 from lockflight.formats import media
-from lockflight.formats.chat_template import check_template
-from lockflight.formats.gguf import parse_gguf
 from lockflight.formats.inflate import MAX_OUTPUT, inflate
-from lockflight.formats.jinja_lexer import MAX_TEMPLATE
-from lockflight.formats.jsontext import check_json
-from lockflight.formats.npy import parse_npy
-from lockflight.formats.pickle.state import Budget
-from lockflight.formats.pickle.streams import STORAGE_WIDTHS, PickleReport, analyse, imports_aside
-from lockflight.formats.plaintext import check_text, check_yaml
-from lockflight.formats.protobuf import check_sentencepiece
-from lockflight.formats.report import Issue, Issues, join_member, shown
-from lockflight.formats.safetensors import parse_safetensors
+from lockflight.formats.pickle.streams import STORAGE_WIDTHS, imports_aside
+from lockflight.formats.plaintext import check_text
+from lockflight.formats.report import join_member, shown
 from lockflight.formats.skops import check_schema
 from lockflight.formats.sniff import sniff
 from lockflight.formats.zip import Archive, Member, ends_like_zip, read_archive
+from lockflight.scan._models_single import Single
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from lockflight.core.source import ByteSource
-    from lockflight.formats.pickle.allow import AllowList
 
 #: Containers inside each other.
 MAX_DEPTH = 4
-#: What all members of one asset may inflate to.
-MAX_INFLATED = 2 * MAX_OUTPUT
 #: Members whose checksum is computed: storages are larger, and torch does not look at theirs either.
 _MAX_CHECKSUM = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
@@ -60,12 +48,16 @@ _STRICT: dict[str, frozenset[str]] = {
     ".keras": frozenset({media.KERAS}),
     ".skops": frozenset({media.SKOPS}),
     ".tflite": frozenset({media.TFLITE}),
-    ".h5": frozenset({media.HDF5}),
+    **dict.fromkeys((".h5", ".hdf5"), frozenset({media.HDF5})),
+    ".pb": frozenset({media.SAVED_MODEL, media.TENSORFLOW_GRAPH}),
     ".json": _ANY_TEXT,
     **dict.fromkeys(
         (".txt", ".md", ".toml", ".yaml", ".yml", ".csv", ".tsv", ".jinja", ".jsonl", ".vocab"), _ANY_TEXT
     ),
 }
+
+#: What exporters call the file in which the tensors of an ONNX model lie.
+_TENSOR_NAMES = (".onnx_data", ".onnx.data")
 
 _INFLATERS = {
     **{kind: name for name, kind in media.COMPRESSED_PICKLES.items()},
@@ -75,51 +67,21 @@ _INFLATERS = {
     media.LZMA: "lzma",
 }
 
-_SCRIPT_NAMES = ("__torch__.", "torch.jit._pickle.")
+_KERAS_MEMBERS = frozenset({"metadata.json", "model.weights.h5", "model.weights.npz", "model.weights.json"})
 _TORCH_PICKLES = frozenset({"data.pkl", "constants.pkl"})
 _TORCH_NOTES = frozenset(
     {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
 )
 
 
-class Walker:
+class Walker(Single):
     """Judges one asset; collects issues, counts and what was left unjudged."""
-
-    def __init__(self, allow: AllowList) -> None:
-        self.allow = allow
-        self.issues = Issues()
-        self.budget = Budget()
-        self.inflated = MAX_INFLATED
-        self.opcodes = 0
-        self.unjudged = 0
-        self.over_budget = ""
 
     def file(self, source: ByteSource) -> str:
         """Judge a file; its media type."""
         kind = sniff(source)
         self._judge(source, kind, "", 0)
         return kind
-
-    # -- bookkeeping --
-
-    def _add(
-        self, rule: str, verdict: Verdict, message: str, member: str, *, offset: int = -1, subject: str = ""
-    ) -> None:
-        self._take([Issue(rule, verdict, message, offset, subject=subject)], member)
-
-    def _take(self, issues: Iterable[Issue], member: str) -> bool:
-        """Keep issues of something inside `member`; whether it could be judged."""
-        judged = True
-        for issue in issues:
-            self.issues.add(replace(issue, member=join_member(member, issue.member)))
-            judged = judged and issue.verdict is not Verdict.UNKNOWN
-            if issue.rule.endswith(":budget") or issue.rule in {"compressed:bomb", "file:nesting"}:
-                self.over_budget = issue.message
-        return judged
-
-    def _parsed(self, issues: Iterable[Issue], source: ByteSource, member: str) -> None:
-        if not self._take(issues, member):
-            self.unjudged += source.size
 
     # -- dispatch --
 
@@ -141,6 +103,9 @@ class Walker:
         elif kind in {media.OCTETS, *_TEXTS} and suffix in _PICKLE_SUFFIXES and self._unpickles(source):
             kind = media.PICKLE
         handler = self._HANDLERS.get(kind)
+        if kind == media.OCTETS and source.name.lower().endswith(_TENSOR_NAMES):
+            # Bytes of tensors, and nothing else reads them; other readings are tried below.
+            handler = Single.nothing
         if kind in _INFLATERS:
             self._compressed(source, member, depth, _INFLATERS[kind])
         elif handler is not None:
@@ -195,15 +160,6 @@ class Walker:
     def _pickle(self, source: ByteSource, member: str, depth: int) -> None:
         del depth
         self._run(source, member, torch=False)
-
-    def _run(self, source: ByteSource, member: str, *, torch: bool, script: bool = False) -> PickleReport:
-        report = analyse(source, self.allow, budget=self.budget, torch=torch)
-        # TorchScript's own reader finds these names in the archive; Python has no such modules.
-        self._take((i for i in report.issues if not (script and i.subject.startswith(_SCRIPT_NAMES))), member)
-        self.opcodes += report.opcodes
-        if not report.complete:
-            self.unjudged += source.size - report.judged
-        return report
 
     def _compressed(self, source: ByteSource, member: str, depth: int, kind: str) -> None:
         opened = inflate(
@@ -261,8 +217,21 @@ class Walker:
         self.unjudged = min(self.unjudged, before + found.packed)
 
     def _keras(self, source: ByteSource, member: str, depth: int) -> None:
-        self._zip(source, member, depth)
-        self._unsupported(source, media.KERAS, member)
+        members = self._members(source, member)
+        if "config.json" not in {found.name for _, found in members}:
+            message = "The archive has no configuration of a model."
+            self._add("keras:broken", Verdict.UNKNOWN, message, member)
+            self.unjudged += source.size
+        for archive, found in members:
+            name = found.name
+            if name == "config.json":
+                content = self._open(archive, found, member)
+                if content is not None:
+                    self.keras_config(content, _inside(member, found))
+            elif name not in _KERAS_MEMBERS and not name.startswith("assets/"):
+                message = "The member is not one that Keras writes."
+                self._add("keras:member", Verdict.REVIEW, message, _inside(member, found))
+            self._member(archive, found, member, depth)
 
     def _torch(self, source: ByteSource, member: str, depth: int) -> None:
         members = self._members(source, member)
@@ -342,47 +311,6 @@ class Walker:
                 self._add("skops:member", Verdict.REVIEW, message, _inside(member, found))
                 self._member(archive, found, member, depth)
 
-    # -- single formats --
-
-    def _npy(self, source: ByteSource, member: str, depth: int) -> None:
-        array = parse_npy(source)
-        self._parsed(array.issues, source, member)
-        if array.objects:
-            self._pickle(Window(source, array.data, source.size - array.data, source.name), member, depth)
-
-    def _safetensors(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        self._parsed(parse_safetensors(source).issues, source, member)
-
-    def _gguf(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        found = parse_gguf(source)
-        self._parsed(found.issues, source, member)
-        for key, template in found.templates.items():
-            self._take(check_template(template), join_member(member, shown(key, 200)[1:-1]))
-
-    def _sentencepiece(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        self._parsed(check_sentencepiece(source), source, member)
-
-    def _json(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        self._parsed(check_json(source), source, member)
-
-    def _yaml(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        self._parsed(check_yaml(source), source, member)
-
-    def _text(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        self._parsed(check_text(source), source, member)
-
-    def _jinja(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        self._parsed(check_text(source), source, member)
-        text = source.read_at(0, MAX_TEMPLATE + 1).decode("utf-8", "replace")
-        self._take(check_template(text), member)
-
     _HANDLERS: ClassVar[dict[str, Callable[[Walker, ByteSource, str, int], None]]] = {
         media.PICKLE: _pickle,
         media.TORCH_LEGACY: _pickle,
@@ -392,14 +320,18 @@ class Walker:
         media.KERAS: _keras,
         media.NPZ: _zip,
         media.ZIP: _zip,
-        media.NPY: _npy,
-        media.SAFETENSORS: _safetensors,
-        media.GGUF: _gguf,
-        media.SENTENCEPIECE: _sentencepiece,
-        media.JSON: _json,
-        media.YAML: _yaml,
-        media.JINJA: _jinja,
-        **dict.fromkeys(_TEXTS, _text),
+        media.NPY: Single.npy,
+        media.SAFETENSORS: Single.safetensors,
+        media.GGUF: Single.gguf,
+        media.ONNX: Single.onnx,
+        media.HDF5: Single.hdf5,
+        media.SAVED_MODEL: Single.saved_model,
+        media.TENSORFLOW_GRAPH: Single.graph,
+        media.SENTENCEPIECE: Single.sentencepiece,
+        media.JSON: Single.json,
+        media.YAML: Single.yaml,
+        media.JINJA: Single.jinja,
+        **dict.fromkeys(_TEXTS, Single.text),
     }
 
 

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
 
 #: The documents of the shipped allow-list, one per library.
-LIBRARIES = ("joblib", "numpy", "pandas", "python", "scikit-learn", "scipy", "torch")
+LIBRARIES = (
+    "joblib",
+    "keras",
+    "numpy",
+    "onnx",
+    "pandas",
+    "python",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+    "torch",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ are exact; there is no pattern and no whole module. What is not listed is refuse
 A document is `{"schema": "lockflight-allowlist/1", "library", "versions": [..], "names": {module: {name: use}}}`,
 where `use` is a kind or `{"kind": .., "arguments": ..}`. `moved` maps the names that Python 2 wrote to those of
 Python 3, as `[module, name, module, name]`; an empty name stands for every name of the module.
+
+Documents with the schema `lockflight-formats/1` are tables of another format: operators, classes, messages. Their
+format reads them; here they are kept, and count in the digest.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import hashlib
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from lockflight.core.canonical import JsonValue, dumps, loads_object
+from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text, texts
 from lockflight.errors import VerificationFailed
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SCHEMA = "lockflight-allowlist/1"
+TABLES = "lockflight-formats/1"
 
 #: What a listed name may be used for. Each kind may also be referred to as a value.
 KINDS = frozenset(
@@ -50,12 +54,14 @@ class AllowList:
         entries: by (module, name).
         renames: Python 2 (module, name) to Python 3.
         modules: Python 2 module to Python 3.
+        tables: what is allowed in other formats, by format.
         digest: SHA-256 (64 hex digits) of everything that decides; part of each verdict's evidence.
     """
 
     entries: Mapping[tuple[str, str], Entry]
     renames: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, JsonObject] = field(default_factory=dict)
     digest: str = ""
 
     @classmethod
@@ -86,14 +92,18 @@ def parse_allow_list(documents: Iterable[bytes], argument_rules: frozenset[str])
     entries: dict[tuple[str, str], Entry] = {}
     renames: dict[tuple[str, str], tuple[str, str]] = {}
     modules: dict[str, str] = {}
+    tables: dict[str, JsonObject] = {}
     digests: list[JsonValue] = []
     for document in documents:
         digests.append(hashlib.sha256(document).hexdigest())
         body = loads_object(document, what="allow-list")
         try:
+            texts(body["versions"])
+            if body["schema"] == TABLES:
+                tables[text(body["format"])] = body
+                continue
             if body["schema"] != SCHEMA:
                 raise ValueError(f"its schema is not {SCHEMA}")
-            texts(body["versions"])
             for module, names in obj(body["names"]).items():
                 for name, use in obj(names).items():
                     _put(entries, (module, name), _entry(use, argument_rules))
@@ -108,7 +118,7 @@ def parse_allow_list(documents: Iterable[bytes], argument_rules: frozenset[str])
                 "LF2301", f"An allow-list document cannot be used: {error}.", hint="Install Lockflight again."
             ) from error
     digest = hashlib.sha256(dumps(sorted(str(d) for d in digests))).hexdigest()
-    return AllowList(entries, renames, modules, digest)
+    return AllowList(entries, renames, modules, tables, digest)
 
 
 def _put(entries: dict[tuple[str, str], Entry], key: tuple[str, str], entry: Entry) -> None:

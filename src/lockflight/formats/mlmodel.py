@@ -1,0 +1,125 @@
+"""The file `MLmodel` of MLflow: YAML that says which module loads the model, and what lies beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lockflight.core.findings import Verdict
+from lockflight.formats.plaintext import check_yaml
+from lockflight.formats.report import Issue, Issues, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lockflight.core.source import ByteSource
+
+MAX_BYTES: Final = 1024 * 1024
+MAX_NODES: Final = 200_000
+
+#: Loaders that are part of MLflow. What they open is a file of its own and judged as such.
+_LOADERS: Final = frozenset(
+    f"mlflow.{name}"
+    for name in [
+        "catboost",
+        "diviner",
+        "fastai",
+        "h2o",
+        "keras",
+        "langchain",
+        "lightgbm",
+        "onnx",
+        "openai",
+        "paddle",
+        "pmdarima",
+        "prophet",
+        "pyfunc.model",
+        "pytorch",
+        "sentence_transformers",
+        "sklearn",
+        "spacy",
+        "spark",
+        "statsmodels",
+        "tensorflow",
+        "transformers",
+        "xgboost",
+    ]
+)
+#: Python files and folders that loading the model runs or puts on the path.
+_CODE: Final = frozenset({"code", "model_code_path", "code_path", "code_paths", "loader_code"})
+_PICKLES: Final = frozenset({"pickled_model", "python_model", "unwrapped_class"})
+_PATHS: Final = _CODE | {
+    "pickled_model",
+    "python_model",
+    "data",
+    "model_data",
+    "model_path",
+    "path",
+    "weights",
+}
+
+
+def check_mlmodel(source: ByteSource) -> tuple[Issue, ...]:
+    """What loading the model runs, by its description."""
+    if source.size > MAX_BYTES:
+        return (Issue("mlmodel:budget", Verdict.UNKNOWN, "The description is larger than what is read."),)
+    issues = Issues()
+    issues.extend(check_yaml(source))
+    # No other format needs a parser of YAML.
+    import yaml
+
+    try:
+        root = yaml.compose(source.read_at(0, source.size).decode("utf-8"), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        issues.add(Issue("mlmodel:broken", Verdict.UNKNOWN, "The description is no YAML."))
+        return issues.frozen()
+    if not isinstance(root, yaml.MappingNode):
+        issues.add(Issue("mlmodel:broken", Verdict.UNKNOWN, "The description is no object."))
+        return issues.frozen()
+    try:
+        for key, value, at in _pairs(root):
+            _judge(key, value, at, issues)
+    except ValueError as error:
+        issues.add(Issue("mlmodel:broken", Verdict.UNKNOWN, f"The description cannot be judged: {error}."))
+    return issues.frozen()
+
+
+def _pairs(root: object) -> Iterator[tuple[str, str, int]]:
+    """Keys with their texts, of all objects; a list of texts counts for each."""
+    import yaml
+
+    todo, seen = [root], 0
+    while todo:
+        node = todo.pop()
+        seen += 1
+        if seen > MAX_NODES:
+            raise ValueError("it has more parts than are read")
+        if isinstance(node, yaml.SequenceNode):
+            todo.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if len(keys) != len(node.value) or len(set(keys)) != len(keys) or "<<" in keys:
+                raise ValueError("a key stands twice, is no text, or takes others in")
+            for key, value in node.value:
+                todo.append(value)
+                items = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for item in items:
+                    if isinstance(item, yaml.ScalarNode) and item.tag != "tag:yaml.org,2002:null":
+                        yield key.value, item.value, item.start_mark.index
+
+
+def _judge(key: str, value: str, at: int, issues: Issues) -> None:
+    subject = shown(f"{key}: {value}", 200)[1:-1]
+    if key in _PATHS and (
+        value.startswith(("/", "\\", "~")) or ":" in value or ".." in value.replace("\\", "/").split("/")
+    ):
+        message = f"Its {key} leads out of the model's folder: {shown(value)}."
+        issues.add(Issue("mlmodel:path", Verdict.MALICIOUS, message, at, subject=subject))
+    elif key == "loader_module" and value not in _LOADERS:
+        message = f"Loading the model imports and runs the module {shown(value)}."
+        issues.add(Issue("mlmodel:loader", Verdict.REVIEW, message, at, subject=subject))
+    elif key in _CODE:
+        message = f"Loading the model runs code that lies beside it: {shown(value)}."
+        issues.add(Issue("mlmodel:code", Verdict.REVIEW, message, at, subject=subject))
+    elif key in _PICKLES:
+        message = f"The model is a pickle: {shown(value)}. That file is judged by itself."
+        issues.add(Issue("mlmodel:pickle", Verdict.SAFE, message, at, subject=subject))

@@ -1,0 +1,183 @@
+"""Formats that hold nothing of another format, and the books that are kept about an asset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lockflight.core.findings import Verdict
+from lockflight.core.source import BytesSource, Window
+from lockflight.formats.chat_template import check_template
+from lockflight.formats.gguf import parse_gguf
+from lockflight.formats.hdf5 import parse_hdf5
+from lockflight.formats.inflate import MAX_OUTPUT
+from lockflight.formats.jinja_lexer import MAX_TEMPLATE
+from lockflight.formats.jsontext import check_json
+from lockflight.formats.keras import MAX_CONFIG, check_config, keras_tables
+from lockflight.formats.mlmodel import check_mlmodel
+from lockflight.formats.npy import parse_npy
+from lockflight.formats.onnx import onnx_tables, parse_onnx
+from lockflight.formats.pickle.state import Budget
+from lockflight.formats.pickle.streams import PickleReport, analyse, imports_aside
+from lockflight.formats.plaintext import check_text, check_yaml
+from lockflight.formats.protobuf import check_sentencepiece
+from lockflight.formats.report import Issue, Issues, join_member, shown
+from lockflight.formats.safetensors import parse_safetensors
+from lockflight.formats.tensorflow import check_graph, tensorflow_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockflight.core.source import ByteSource
+    from lockflight.formats.hdf5 import Attribute
+    from lockflight.formats.pickle.allow import AllowList
+
+#: What all members of one asset may inflate to.
+MAX_INFLATED = 2 * MAX_OUTPUT
+#: TorchScript's own reader finds these names in the archive; Python has no such modules.
+_SCRIPT_NAMES = ("__torch__.", "torch.jit._pickle.")
+#: Attributes of HDF5 files that Keras builds from, and whether they describe the model itself.
+_KERAS_TEXTS = {"model_config": True, "training_config": False}
+
+
+class Single:
+    """Judges what lies in one piece; collects issues, counts and what was left unjudged."""
+
+    def __init__(self, allow: AllowList) -> None:
+        self.allow = allow
+        self.issues = Issues()
+        self.budget = Budget()
+        self.inflated = MAX_INFLATED
+        self.opcodes = 0
+        self.unjudged = 0
+        self.over_budget = ""
+
+    # -- bookkeeping --
+
+    def _add(
+        self, rule: str, verdict: Verdict, message: str, member: str, *, offset: int = -1, subject: str = ""
+    ) -> None:
+        self._take([Issue(rule, verdict, message, offset, subject=subject)], member)
+
+    def _take(self, issues: Iterable[Issue], member: str) -> bool:
+        """Keep issues of something inside `member`; whether it could be judged."""
+        judged = True
+        for issue in issues:
+            self.issues.add(replace(issue, member=join_member(member, issue.member)))
+            judged = judged and issue.verdict is not Verdict.UNKNOWN
+            if issue.rule.endswith(":budget") or issue.rule in {"compressed:bomb", "file:nesting"}:
+                self.over_budget = issue.message
+        return judged
+
+    def _parsed(self, issues: Iterable[Issue], source: ByteSource, member: str) -> None:
+        if not self._take(issues, member):
+            self.unjudged += source.size
+
+    def _run(self, source: ByteSource, member: str, *, torch: bool, script: bool = False) -> PickleReport:
+        """Judge what is unpickled."""
+        report = analyse(source, self.allow, budget=self.budget, torch=torch)
+        self._take((i for i in report.issues if not (script and i.subject.startswith(_SCRIPT_NAMES))), member)
+        self.opcodes += report.opcodes
+        if not report.complete:
+            self.unjudged += source.size - report.judged
+        return report
+
+    # -- formats --
+
+    def npy(self, source: ByteSource, member: str, depth: int) -> None:
+        """An array; one of objects is a pickle."""
+        del depth
+        array = parse_npy(source)
+        self._parsed(array.issues, source, member)
+        if array.objects:
+            self._run(Window(source, array.data, source.size - array.data, source.name), member, torch=False)
+
+    def safetensors(self, source: ByteSource, member: str, depth: int) -> None:
+        """Tensors with a header."""
+        del depth
+        self._parsed(parse_safetensors(source).issues, source, member)
+
+    def gguf(self, source: ByteSource, member: str, depth: int) -> None:
+        """A model with pairs, one of which may be a template."""
+        del depth
+        found = parse_gguf(source)
+        self._parsed(found.issues, source, member)
+        for key, template in found.templates.items():
+            self._take(check_template(template), join_member(member, shown(key, 200)[1:-1]))
+
+    def sentencepiece(self, source: ByteSource, member: str, depth: int) -> None:
+        """A tokenizer."""
+        del depth
+        self._parsed(check_sentencepiece(source), source, member)
+
+    def json(self, source: ByteSource, member: str, depth: int) -> None:
+        """A configuration."""
+        del depth
+        self._parsed(check_json(source), source, member)
+
+    def yaml(self, source: ByteSource, member: str, depth: int) -> None:
+        """A configuration."""
+        del depth
+        self._parsed(check_yaml(source), source, member)
+
+    def text(self, source: ByteSource, member: str, depth: int) -> None:
+        """Words."""
+        del depth
+        described = source.name.rsplit("/", 1)[-1] == "MLmodel"
+        self._parsed(check_mlmodel(source) if described else check_text(source), source, member)
+
+    def jinja(self, source: ByteSource, member: str, depth: int) -> None:
+        """A template."""
+        del depth
+        self._parsed(check_text(source), source, member)
+        text = source.read_at(0, MAX_TEMPLATE + 1).decode("utf-8", "replace")
+        self._take(check_template(text), member)
+
+    def onnx(self, source: ByteSource, member: str, depth: int) -> None:
+        """A graph of operators."""
+        del depth
+        self._parsed(parse_onnx(source, onnx_tables(self.allow.tables["onnx"])).issues, source, member)
+
+    def saved_model(self, source: ByteSource, member: str, depth: int) -> None:
+        """Graphs of TensorFlow with what surrounds them."""
+        del depth
+        tables = tensorflow_tables(self.allow.tables["tensorflow"])
+        self._parsed(check_graph(source, tables, saved=True), source, member)
+
+    def graph(self, source: ByteSource, member: str, depth: int) -> None:
+        """One graph of TensorFlow."""
+        del depth
+        tables = tensorflow_tables(self.allow.tables["tensorflow"])
+        self._parsed(check_graph(source, tables, saved=False), source, member)
+
+    def hdf5(self, source: ByteSource, member: str, depth: int) -> None:
+        """Arrays in groups, with texts that Keras builds a model from."""
+        del depth
+        found = parse_hdf5(source)
+        self._parsed(found.issues, source, member)
+        for attribute in found.texts:
+            self._hdf5_text(
+                attribute, join_member(member, shown(f"{attribute.path}@{attribute.name}", 200)[1:-1])
+            )
+
+    def _hdf5_text(self, attribute: Attribute, member: str) -> None:
+        if attribute.name in _KERAS_TEXTS:
+            tables = keras_tables(self.allow.tables["keras"])
+            model = _KERAS_TEXTS[attribute.name]
+            self._take(check_config(attribute.value, tables, model=model), member)
+        # PyTables takes a text that ends in a dot for a pickle.
+        if attribute.value.endswith(b"."):
+            stops, names = imports_aside(
+                BytesSource(attribute.value, attribute.name), self.allow, self.budget
+            )
+            if stops and names:
+                message = f"The attribute is also a pickle, which imports {names[0]}."
+                self._add("file:polyglot", Verdict.MALICIOUS, message, member, subject=names[0])
+
+    def keras_config(self, source: ByteSource, member: str) -> None:
+        """The configuration of a model in an archive of Keras."""
+        data = source.read_at(0, MAX_CONFIG + 1)
+        self._parsed(check_config(data, keras_tables(self.allow.tables["keras"])), source, member)
+
+    def nothing(self, source: ByteSource, member: str, depth: int) -> None:
+        """Numbers: there is nothing to judge."""
