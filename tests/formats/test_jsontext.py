@@ -30,6 +30,9 @@ def test_ordinary_configurations():
     )
     assert check({"model": {"vocab": {f"word{i}": i for i in range(3000)}, "merges": ["a b"] * 1000}}) == ()
     assert check(b"\xef\xbb\xbf{}") == ()
+    assert check({"_attn_implementation": "flash_attention_2", "size": ["a", "b"]}) == ()
+    assert check({"_diffusers_version": "0.35", "vae": ["diffusers", "VAE"], "x": [None, None]}) == ()
+    assert check({"peft_type": "LORA", "auto_mapping": None, "target_modules": ["q_proj", "v_proj"]}) == ()
     assert check({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}) == ()
 
 
@@ -44,6 +47,24 @@ def test_ordinary_configurations():
         ({"trust_remote_code": True}, "config:trust-remote-code", Verdict.REVIEW),
         ({"custom_pipelines": {"x": {}}}, "config:trust-remote-code", Verdict.REVIEW),
         ({"model": {"_target_": "os.system"}}, "config:target", Verdict.REVIEW),
+        ({"_attn_implementation": "who/kernels"}, "config:remote-code", Verdict.UNKNOWN),
+        ({"text_config": {"attn_implementation": {"": "who/k"}}}, "config:remote-code", Verdict.UNKNOWN),
+        (
+            {"_diffusers_version": "0.35", "unet": ["diffusers", "UNet"], "x": ["my_unet", "UNet"]},
+            "config:local-code",
+            Verdict.REVIEW,
+        ),
+        (
+            {"_diffusers_version": "0.35", "_class_name": ["pipe", "Mine"]},
+            "config:local-code",
+            Verdict.REVIEW,
+        ),
+        (
+            {"peft_type": "LORA", "auto_mapping": {"parent_library": "transformers_modules.who.x"}},
+            "config:local-code",
+            Verdict.REVIEW,
+        ),
+        ({"peft_type": "LORA", "base_model_name_or_path": "who/base"}, "config:base-model", Verdict.SAFE),
         ({"a": {"py/reduce": []}}, "json:jsonpickle", Verdict.MALICIOUS),
         ({"chat_template": EVIL}, "template:private", Verdict.MALICIOUS),
         ({"chat_template": [{"name": "default", "template": EVIL}]}, "template:private", Verdict.MALICIOUS),

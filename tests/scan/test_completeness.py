@@ -176,6 +176,29 @@ def test_code_under_another_role_is_seen(name, role, media_type, severity):
     assert [(f.code, f.severity.value) for f in found] == ([("LF2545", severity)] if severity else [])
 
 
+@pytest.mark.parametrize(
+    ("folder", "data", "message"),
+    [
+        ("", ("elsewhere.onnx.data", bytes(16)), ""),
+        ("models/", ("models/elsewhere.onnx.data", bytes(16)), ""),
+        ("models/", ("elsewhere.onnx.data", bytes(16)), "is no asset"),
+        ("", ("elsewhere.onnx.data", bytes(15)), "has 15 bytes, and 16 are needed"),
+    ],
+)
+def test_tensors_beside_a_model_are_in_the_release(project_root, folder, data, message):
+    content = (project_root / "tests" / "vectors" / "models" / "elsewhere.onnx").read_bytes()
+    assets = [
+        asset(f"{folder}elsewhere.onnx", content, Role.MODEL_WEIGHTS, "application/vnd.onnx"),
+        asset(*data, Role.MODEL_WEIGHTS),
+    ]
+    whole_release = release(assets=assets)
+    subject = Subject(Grain.RELEASE, "x", "0" * 64, whole_release.assets, whole_release)
+    result = CompletenessCheck().run(subject, Context({assets[0].name: content}))
+    found = [f for f in result.findings if f.code == "LF2547"]
+    assert result.summary["missing"] == len(found) == bool(message)
+    assert all(message in f.message for f in found)
+
+
 def test_a_date_is_a_date():
     assert _DATED.search("20240806")
     assert not _DATED.search("2024-0806")

@@ -38,6 +38,8 @@ from tests.formats.files import (
 )
 from tests.formats.pickle.test_streams import legacy, storage
 from tests.formats.pickles import CALL, HOSTILE
+from tests.formats.test_onnx import model as graph
+from tests.formats.test_onnx import node as operator
 from tests.formats.test_protobuf import MODEL
 from tests.formats.test_skops import GOOD, node
 from tests.scan.subjects import Context, asset
@@ -72,7 +74,19 @@ def checkpoint(data_pkl=None, **more):
 EVIL = HOSTILE["reduce protocol 4"]
 TEMPLATE = "{{ ''.__class__ }}"
 
+LAYERS = json.dumps(
+    {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"layers": [{"class_name": "Dense", "config": {}}]},
+    }
+).encode()
+ADD = graph(operator("Add"))
+
 SAFE = {
+    "onnx": (ADD, "model.onnx"),
+    "tensors of onnx": (b"\0\1\2\3" * 30, "model.onnx.data"),
+    "keras": (archive({"config.json": LAYERS, "metadata.json": b"{}"}), "m.keras"),
     "empty": (b"", "model.bin"),
     "pickle": (pickle.dumps({"a": [1, 2]}), "model.pkl"),
     "pickle without extension": (pickle.dumps({"a": [1, 2]}), "model"),
@@ -250,6 +264,14 @@ OTHER = {
         "m.zip",
         "zip:content",
     ),
+    "a zip behind onnx": (ADD + archive({"a": b"x"}), "m.onnx", "file:polyglot"),
+    "a zip behind tensors": (b"\0\1\2\3" * 30 + archive({"a": b"x"}), "m.onnx.data", "file:polyglot"),
+    "Python in onnx": (graph(operator("PyOp", "x")), "m.onnx", "onnx:python"),
+    "a lambda in Keras": (
+        archive({"config.json": LAYERS.replace(b"Dense", b"Lambda"), "metadata.json": b"{}"}),
+        "m.keras",
+        "keras:lambda",
+    ),
     "a path in a checkpoint": (checkpoint(**{"../../x": b"y"}), "m.pt", "zip:path"),
 }
 
@@ -263,6 +285,16 @@ def test_other_attacks_are_blocked_by_their_rule(name):
 
 
 REVIEW = {
+    "a member that Keras does not write": (
+        archive({"config.json": LAYERS, "metadata.json": b"{}", "notes.txt": b"hello"}),
+        "m.keras",
+        "keras:member",
+    ),
+    "a description of MLflow": (
+        b"flavors: {python_function: {loader_module: mine}}\n",
+        "m/MLmodel",
+        "mlmodel:loader",
+    ),
     "a member that torch does not write": (checkpoint(**{"notes.txt": b"hello"}), "m.pt", "torch:member"),
     "a storage that nothing names": (checkpoint(**{"data/1": b"\0\1\2\3"}), "m.pt", "torch:member"),
     "a member that skops does not write": (
@@ -283,6 +315,16 @@ def test_what_a_person_has_to_see(name):
 
 
 UNKNOWN = {
+    "weights of Keras that are none": (
+        archive({"config.json": LAYERS, "metadata.json": b"{}", "model.weights.h5": b"\0\1\2\3"}),
+        "m.keras",
+        "file:mismatch",
+    ),
+    "code among the assets of Keras": (
+        archive({"config.json": LAYERS, "metadata.json": b"{}", "assets/x.py": b"import os\n"}),
+        "m.keras",
+        "file:code",
+    ),
     "onnx": (b"\x08\x07\x12\x07pytorch" + bytes(30), "m.onnx", "onnx:broken"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(90), "m.h5", "hdf5:unread"),
     "tflite": (b"\x1c\0\0\0TFL3" + bytes(30), "m.tflite", "file:unsupported"),
@@ -414,6 +456,36 @@ def test_every_rule_of_the_parsers_has_a_meaning(project_root):
             used |= {f"template:{rule}" for rule in re.findall(r'self\.add\(\s*"([a-z-]+)"', source)}
     used |= {"pickle:budget", "pickle:broken", "compressed:corrupt", "compressed:bomb", "compressed:budget"}
     assert used == set(RULES)
+
+
+@pytest.mark.parametrize("name", ["lambda.keras", "lambda.h5"])
+def test_a_lambda_of_keras_is_found_with_its_advisory(name, project_root):
+    found = scan((project_root / "tests" / "vectors" / "models" / name).read_bytes(), name)
+    assert found.verdict is Verdict.MALICIOUS
+    assert "keras:lambda" in rules(found)
+    assert any("CVE-2024-3660" in finding.ids for finding in found.findings)
+
+
+@pytest.mark.parametrize("name", ["storage.h5", "link.h5", "virtual.h5"])
+def test_weights_of_keras_take_nothing_from_other_files(name, project_root):
+    weights = (project_root / "tests" / "vectors" / "models" / "hdf5" / name).read_bytes()
+    found = scan(
+        archive({"config.json": LAYERS, "metadata.json": b"{}", "model.weights.h5": weights}), "m.keras"
+    )
+    assert found.verdict is Verdict.MALICIOUS
+    assert rules(found) == {"hdf5:external"}
+
+
+def test_an_attribute_that_pytables_would_unpickle(project_root):
+    found = scan((project_root / "tests" / "vectors" / "models" / "hdf5" / "tables.h5").read_bytes(), "m.h5")
+    assert found.verdict is Verdict.MALICIOUS
+    assert rules(found) == {"file:polyglot", "hdf5:pytables"}
+
+
+def test_tensors_beside_a_model_are_a_remark(project_root):
+    found = scan((project_root / "tests" / "vectors" / "models" / "elsewhere.onnx").read_bytes(), "m.onnx")
+    assert found.verdict is Verdict.SAFE
+    assert [(f.code, f.severity) for f in found.findings] == [("LF2254", Severity.INFO)]
 
 
 def test_findings_hold_no_control_characters():

@@ -1,7 +1,8 @@
 """The `completeness` check: does the release hold what its kind and tier demand, and is everything pinned?
 
-Roles, names, sizes and descriptors are part of the signed release. Of its files it reads feature references alone: one
-that does not say its schema and digest refers to nothing in particular, and is as good as missing.
+Roles, names, sizes and descriptors are part of the signed release. Of its files it reads two kinds: feature references,
+since one that does not say its schema and digest refers to nothing in particular and is as good as missing; and ONNX
+models, since their tensors may lie in files beside them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InternalError
 from lockflight.formats import media
 from lockflight.formats.features import BadFeatures, read_features
+from lockflight.formats.onnx import onnx_tables, parse_onnx
+from lockflight.formats.report import shown
 from lockflight.scan._text import capped, suffix
 from lockflight.scan.declared import COMPLETENESS
+from lockflight.scan.models import shipped_allow_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,8 +155,9 @@ class CompletenessCheck:
             *(f for reference in release.references for f in _reference(reference, release.tier)),
             *(f for asset in release.assets for f in _misplaced(asset)),
             *(f for asset in release.assets for f in _features(asset, ctx)),
+            *(f for asset in release.assets for f in _tensors(asset, release, ctx)),
         ]
-        missing = sum(f.code in {"LF2540", "LF2546"} for f in findings)
+        missing = sum(f.code in {"LF2540", "LF2546", "LF2547"} for f in findings)
         unpinned = sum(f.code == "LF2542" for f in findings)
         return CheckResult(
             status=Status.COMPLETE,
@@ -241,6 +246,36 @@ def _features(asset: Asset, ctx: CheckContext) -> Iterator[Finding]:
             message=f"The file does not say which features the model reads: {error}.",
             fix="Name each feature with its type, and the source with its digest: lockflight explain LF2546",
             salt=asset.role.value,
+        )
+
+
+def _tensors(asset: Asset, release: Release, ctx: CheckContext) -> Iterator[Finding]:
+    """Files in which an ONNX model has its tensors: part of the release, and long enough."""
+    if asset.media_type != media.ONNX:
+        return
+    found = parse_onnx(ctx.open(asset), onnx_tables(shipped_allow_list().tables["onnx"]))
+    sizes = {other.name: other.size for other in release.assets}
+    folder = asset.name.rpartition("/")[0]
+    ends: dict[str, int] = {}
+    for tensor in found.external:
+        ends[tensor.path] = max(ends.get(tensor.path, 0), tensor.offset + tensor.length)
+    for path, end in ends.items():
+        name = f"{folder}/{path}" if folder else path
+        if sizes.get(name, -1) >= end:
+            continue
+        why = (
+            f"has {sizes[name]} bytes, and {end} are needed"
+            if name in sizes
+            else "is no asset of the release"
+        )
+        yield Finding(
+            code="LF2547",
+            rule="completeness:onnx-data",
+            severity=Severity.HIGH,
+            asset=asset.name,
+            message=f"Tensors of the model lie in the file {shown(name)}, which {why}.",
+            fix="Add the file to lockflight.toml with the role model-weights, whole and under that name.",
+            salt=path,
         )
 
 

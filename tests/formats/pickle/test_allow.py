@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lockflight.errors import VerificationFailed
-from lockflight.formats.pickle.allow import SCHEMA, AllowList, Entry, parse_allow_list
+from lockflight.formats.pickle.allow import SCHEMA, TABLES, AllowList, Entry, parse_allow_list
 from lockflight.formats.pickle.arguments import RULES
 from tests.formats.pickles import shipped
 
@@ -61,6 +61,16 @@ def test_a_damaged_document_is_refused(bad):
 def test_two_documents_must_agree():
     with pytest.raises(VerificationFailed):
         parse(document({"a": {"b": "class"}}), document({"a": {"b": "value"}}))
+
+
+def test_tables_of_other_formats_are_kept_and_count():
+    table = {"schema": TABLES, "format": "onnx", "versions": ["1"], "ops": {}}
+    alone = parse(document({"a": {"b": "class"}}))
+    both = parse(document({"a": {"b": "class"}}), json.dumps(table).encode())
+    assert both.tables["onnx"] == table
+    assert both.entries == alone.entries
+    assert both.digest != alone.digest
+    assert set(shipped().tables) == {"keras", "onnx", "tensorflow"}
 
 
 def test_the_shipped_list_renames_as_cpython_does():

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from lockflight.core.findings import Verdict
+from lockflight.formats import mlmodel as module
+from lockflight.formats.mlmodel import check_mlmodel
+from tests.formats.files import mutants, rules, source, verdict
+
+GOOD = b"""\
+artifact_path: model
+flavors:
+  python_function:
+    env:
+      conda: conda.yaml
+      virtualenv: python_env.yaml
+    loader_module: mlflow.sklearn
+    model_path: model.pkl
+    predict_fn: predict
+    python_version: 3.11.7
+  sklearn:
+    code: null
+    pickled_model: model.pkl
+    serialization_format: cloudpickle
+    sklearn_version: 1.9.1
+mlflow_version: 3.4.0
+run_id: 0123456789abcdef
+utc_time_created: '2026-11-01 10:00:00.000000'
+"""
+
+
+def check(data):
+    return check_mlmodel(source(data, "MLmodel"))
+
+
+def test_what_mlflow_writes():
+    found = check(GOOD)
+    assert rules(found) == {"mlmodel:pickle"}
+    assert verdict(found) is Verdict.SAFE
+    assert "model.pkl" in found[0].message
+
+
+BAD = {
+    "a module of somebody's own": (
+        b"flavors: {python_function: {loader_module: evil}}",
+        "mlmodel:loader",
+        "review",
+    ),
+    "a key in another spelling": (b'flavors:\n  "loader\\x5fmodule": evil\n', "mlmodel:loader", "review"),
+    "a module by reference": (b"a: &x evil\nflavors: {p: {loader_module: *x}}", "mlmodel:loader", "review"),
+    "code beside": (b"flavors: {python_function: {code: code}}", "mlmodel:code", "review"),
+    "a list of code": (
+        b"flavors:\n  p:\n    code_paths:\n    - a.py\n    - b.py\n",
+        "mlmodel:code",
+        "review",
+    ),
+    "a model from code": (b"flavors: {langchain: {model_code_path: x.py}}", "mlmodel:code", "review"),
+    "code elsewhere": (b"flavors: {python_function: {code: ../../x}}", "mlmodel:path", "malicious"),
+    "data elsewhere": (b"flavors: {python_function: {data: /etc}}", "mlmodel:path", "malicious"),
+    "an object": (b"flavors: !!python/object/apply:os.system [x]", "yaml:tag", "malicious"),
+    "two keys": (
+        b"flavors: {loader_module: mlflow.sklearn, loader_module: evil}",
+        "mlmodel:broken",
+        "unknown",
+    ),
+    "keys that are taken in": (b"a: &x {loader_module: evil}\nb: {<<: *x}\n", "mlmodel:broken", "unknown"),
+    "no YAML": (b"a: [", "mlmodel:broken", "unknown"),
+    "no object at all": (b"- a", "mlmodel:broken", "unknown"),
+    "nothing": (b"", "mlmodel:broken", "unknown"),
+    "a list that holds itself": (b"a: &x [*x]\n", "mlmodel:broken", "unknown"),
+    "depth": (b"[" * 5000, "mlmodel:broken", "unknown"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_a_person_has_to_see(name):
+    data, rule, wanted = BAD[name]
+    found = check(data)
+    assert rule in rules(found)
+    assert verdict(found).value == wanted
+
+
+def test_the_size_is_budgeted(monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 10)
+    assert rules(check(GOOD)) == {"mlmodel:budget"}
+
+
+def test_damage_is_an_issue_and_never_more():
+    seeds = [GOOD, *(data for data, _, _ in BAD.values() if 0 < len(data) < 1000)]
+    seen = {verdict(check(data)) for data in mutants(seeds, 600, 71, (b"&a ", b"*a", b": ", b"\n"))}
+    assert {Verdict.SAFE, Verdict.UNKNOWN, Verdict.MALICIOUS} <= seen
