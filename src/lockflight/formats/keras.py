@@ -145,7 +145,7 @@ class _Reader:
             message = (
                 "The model has a Lambda layer: Python code of its own, which runs when it is loaded or used."
             )
-            self._add("keras:lambda", Verdict.MALICIOUS, message, name)
+            self._add("keras:lambda", Verdict.MALICIOUS, message, "Lambda")
         elif name in _VALUES:
             return
         elif name == "function":
