@@ -158,6 +158,15 @@ def keras() -> dict[str, Any]:
     for name in ("Model", "Sequential", "Variable", "DTypePolicy", "FloatDTypePolicy", "Functional"):
         classes["keras"].add(name)
     classes["keras.src.models.functional"].add("Functional")
+    for room in ("convnext", "efficientnet", "nasnet"):
+        module = importlib.import_module(f"keras.src.applications.{room}")
+        for name, thing in vars(module).items():
+            if (
+                isinstance(thing, type)
+                and issubclass(thing, library.layers.Layer)
+                and thing.__module__ == module.__name__
+            ):
+                classes[module.__name__].add(name)
     # What stands between layers when tensors are added, sliced and so on.
     for room in ("numpy", "nn", "core", "math", "linalg", "image", "operation"):
         module = importlib.import_module(f"keras.src.ops.{room}")
