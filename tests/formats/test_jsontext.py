@@ -83,6 +83,12 @@ def test_what_a_loader_would_do(value, rule, what):
     assert verdict(issues) is what
 
 
+def test_a_pipeline_is_known_by_its_name_too():
+    data = json.dumps({"unet": ["my_unet", "UNet"]}).encode()
+    assert rules(check_json(source(data, "x/model_index.json"))) == {"config:local-code"}
+    assert check_json(source(data, "x/other.json")) == ()
+
+
 def test_the_place_of_a_template_is_named():
     (issue,) = check(
         {"chat_template": [{"name": "a", "template": "{{ 1 }}"}, {"name": "b", "template": EVIL}]}

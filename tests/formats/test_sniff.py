@@ -35,6 +35,7 @@ CASES = [
     (b"]\x00\x00", "a", media.OCTETS),
     (archive({"m/data.pkl": b"N.", "m/version": b"3"}), "m.bin", media.TORCH_ZIP),
     (archive({"m/data.pkl": b"N.", "m/constants.pkl": b"N."}), "m.pt", media.TORCHSCRIPT),
+    (archive({"m/archive_format": b"pt2", "m/models/model.json": b"{}"}), "m.pt2", media.TORCH_EXPORT),
     (archive({"schema.json": b"{}"}), "m", media.SKOPS),
     (archive({"config.json": b"{}", "model.weights.h5": b""}), "m", media.KERAS),
     (archive({"a.npy": npy()}), "m", media.NPZ),

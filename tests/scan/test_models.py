@@ -267,6 +267,11 @@ OTHER = {
     "a zip behind onnx": (ADD + archive({"a": b"x"}), "m.onnx", "file:polyglot"),
     "a zip behind tensors": (b"\0\1\2\3" * 30 + archive({"a": b"x"}), "m.onnx.data", "file:polyglot"),
     "Python in onnx": (graph(operator("PyOp", "x")), "m.onnx", "onnx:python"),
+    "a lambda in a configuration beside weights": (
+        LAYERS.replace(b"Dense", b"Lambda"),
+        "model.json",
+        "keras:lambda",
+    ),
     "a lambda in Keras": (
         archive({"config.json": LAYERS.replace(b"Dense", b"Lambda"), "metadata.json": b"{}"}),
         "m.keras",
@@ -289,6 +294,11 @@ REVIEW = {
         archive({"config.json": LAYERS, "metadata.json": b"{}", "notes.txt": b"hello"}),
         "m.keras",
         "keras:member",
+    ),
+    "a description of MLflow as JSON": (
+        b'{"flavors": {"python_function": {"loader_module": "mine"}}}',
+        "m/mlmodel",
+        "mlmodel:loader",
     ),
     "a description of MLflow": (
         b"flavors: {python_function: {loader_module: mine}}\n",
@@ -315,6 +325,18 @@ def test_what_a_person_has_to_see(name):
 
 
 UNKNOWN = {
+    "a graph as text": (b'node { name: "x" op: "ReadFile" }\n', "saved_model.pbtxt", "file:unsupported"),
+    "onnx as text": (
+        b"<ir_version: 10>\nagraph (float[2] x) => (float[2] y) { y = PyOp(x) }\n",
+        "m.onnxtxt",
+        "file:unsupported",
+    ),
+    "onnx as JSON": (b'{"irVersion": "10", "graph": {"node": []}}', "m.json", "file:unsupported"),
+    "torch.export": (
+        archive({"m/archive_format": b"pt2", "m/models/model.json": b"{}"}),
+        "m.pt2",
+        "torch:script",
+    ),
     "weights of Keras that are none": (
         archive({"config.json": LAYERS, "metadata.json": b"{}", "model.weights.h5": b"\0\1\2\3"}),
         "m.keras",

@@ -58,16 +58,23 @@ def parse_json(data: bytes) -> JsonValue:
 
 def check_json(source: ByteSource) -> tuple[Issue, ...]:
     """What a JSON file beside a model makes its loader do: remote code, templates, pickled objects."""
+    return read_json(source)[1]
+
+
+def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
+    """The document (None where it cannot be read), and what `check_json` says about it."""
     if source.size > MAX_BYTES:
         message = f"The file is larger than the {MAX_BYTES >> 20} MiB of JSON that are read."
-        return (Issue("json:budget", Verdict.UNKNOWN, message),)
+        return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
     try:
         value = parse_json(source.read_at(0, source.size))
     except BadJson as error:
-        return (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
+        return None, (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
     issues = Issues()
+    if isinstance(value, dict) and source.name.rsplit("/", 1)[-1].lower() == "model_index.json":
+        _diffusers(value, issues)
     _walk(value, issues)
-    return issues.frozen()
+    return value, issues.frozen()
 
 
 def _walk(root: JsonValue, issues: Issues) -> None:

@@ -106,6 +106,16 @@ def check_config(data: bytes, tables: KerasTables, *, model: bool = True) -> tup
     return _Reader(tables).read(root)
 
 
+def is_config(value: JsonValue) -> bool:
+    """Whether a document of JSON is the configuration of a Keras model: a class, and what to build it with."""
+    return isinstance(value, dict) and isinstance(value.get("class_name"), str) and "config" in value
+
+
+def check_value(value: JsonValue, tables: KerasTables) -> tuple[Issue, ...]:
+    """Judge a configuration that was parsed."""
+    return _Reader(tables).read(value)
+
+
 class _Reader:
     def __init__(self, tables: KerasTables) -> None:
         self.tables = tables

@@ -34,6 +34,7 @@ PICKLE_LZMA = "application/vnd.python.pickle+lzma"
 PICKLE_ZLIB = "application/vnd.python.pickle+zlib"
 TORCH_ZIP = "application/vnd.pytorch.zip"
 TORCHSCRIPT = "application/vnd.pytorch.torchscript+zip"
+TORCH_EXPORT = "application/vnd.pytorch.export+zip"
 TORCH_LEGACY = "application/vnd.pytorch.legacy"
 SKOPS = "application/vnd.skops"
 KERAS = "application/vnd.keras+zip"
@@ -112,6 +113,7 @@ _TABLE = (
     MediaType(PICKLE_ZLIB, "Python pickle, zlib", model=True, suffixes=(".joblib.z",)),
     MediaType(TORCH_ZIP, "PyTorch checkpoint", model=True, suffixes=(".pt", ".pth", ".bin", ".ckpt")),
     MediaType(TORCHSCRIPT, "TorchScript archive", model=True, suffixes=(".pt", ".jit", ".ts")),
+    MediaType(TORCH_EXPORT, "PyTorch exported program", model=True, suffixes=(".pt2",)),
     MediaType(TORCH_LEGACY, "PyTorch checkpoint before 1.6", model=True, suffixes=(".pt", ".pth", ".bin")),
     MediaType(SKOPS, "skops model", model=True, suffixes=(".skops",)),
     MediaType(KERAS, "Keras model", model=True, suffixes=(".keras",)),

@@ -92,6 +92,8 @@ def sniff(source: ByteSource) -> str:
 def zip_kind(names: frozenset[str]) -> str:
     """What a zip archive with these members is."""
     bases = {name.rsplit("/", 1)[-1] for name in names}
+    if bases & {"archive_format", "serialized_exported_program.json"}:
+        return media.TORCH_EXPORT
     if "data.pkl" in bases:
         return media.TORCHSCRIPT if "constants.pkl" in bases else media.TORCH_ZIP
     if "schema.json" in names:

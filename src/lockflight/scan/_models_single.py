@@ -12,8 +12,8 @@ from lockflight.formats.gguf import parse_gguf
 from lockflight.formats.hdf5 import parse_hdf5
 from lockflight.formats.inflate import MAX_OUTPUT
 from lockflight.formats.jinja_lexer import MAX_TEMPLATE
-from lockflight.formats.jsontext import check_json
-from lockflight.formats.keras import MAX_CONFIG, check_config, keras_tables
+from lockflight.formats.jsontext import read_json
+from lockflight.formats.keras import MAX_CONFIG, check_config, check_value, is_config, keras_tables
 from lockflight.formats.mlmodel import check_mlmodel
 from lockflight.formats.npy import parse_npy
 from lockflight.formats.onnx import onnx_tables, parse_onnx
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MAX_INFLATED = 2 * MAX_OUTPUT
 #: TorchScript's own reader finds these names in the archive; Python has no such modules.
 _SCRIPT_NAMES = ("__torch__.", "torch.jit._pickle.")
+_ONNX_KEYS = frozenset({"irVersion", "ir_version", "opsetImport", "opset_import"})
 #: Attributes of HDF5 files that Keras builds from, and whether they describe the model itself.
 _KERAS_TEXTS = {"model_config": True, "training_config": False}
 
@@ -113,7 +114,14 @@ class Single:
     def json(self, source: ByteSource, member: str, depth: int) -> None:
         """A configuration."""
         del depth
-        self._parsed(check_json(source), source, member)
+        value, issues = read_json(source)
+        if is_config(value):
+            # What Keras's model_from_json takes.
+            issues += check_value(value, keras_tables(self.allow.tables["keras"]))
+        if isinstance(value, dict) and "graph" in value and not _ONNX_KEYS.isdisjoint(value):
+            message = "The document is an ONNX model as JSON, which this version does not judge."
+            issues += (Issue("file:unsupported", Verdict.UNKNOWN, message, subject="onnx"),)
+        self._parsed(issues, source, member)
 
     def yaml(self, source: ByteSource, member: str, depth: int) -> None:
         """A configuration."""
@@ -123,8 +131,7 @@ class Single:
     def text(self, source: ByteSource, member: str, depth: int) -> None:
         """Words."""
         del depth
-        described = source.name.rsplit("/", 1)[-1] == "MLmodel"
-        self._parsed(check_mlmodel(source) if described else check_text(source), source, member)
+        self._parsed(check_text(source), source, member)
 
     def jinja(self, source: ByteSource, member: str, depth: int) -> None:
         """A template."""
@@ -132,6 +139,11 @@ class Single:
         self._parsed(check_text(source), source, member)
         text = source.read_at(0, MAX_TEMPLATE + 1).decode("utf-8", "replace")
         self._take(check_template(text), member)
+
+    def mlmodel(self, source: ByteSource, member: str, depth: int) -> None:
+        """The description of a model of MLflow."""
+        del depth
+        self._parsed(check_mlmodel(source), source, member)
 
     def onnx(self, source: ByteSource, member: str, depth: int) -> None:
         """A graph of operators."""

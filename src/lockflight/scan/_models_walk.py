@@ -29,7 +29,9 @@ _CHUNK = 1024 * 1024
 _SMALL = 4096
 
 _PICKLES = frozenset({media.PICKLE, media.TORCH_LEGACY, *media.COMPRESSED_PICKLES.values()})
-_ZIPS = frozenset({media.ZIP, media.TORCH_ZIP, media.TORCHSCRIPT, media.SKOPS, media.KERAS, media.NPZ})
+_ZIPS = frozenset(
+    {media.ZIP, media.TORCH_ZIP, media.TORCHSCRIPT, media.TORCH_EXPORT, media.SKOPS, media.KERAS, media.NPZ}
+)
 _PROGRAMS = frozenset({media.ELF, media.MACH_O, media.PE, media.WASM})
 _CODE = frozenset({media.PYTHON, media.SHELL, media.JAVASCRIPT, media.NOTEBOOK, media.REGO})
 _TEXTS = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.TSV, media.TOML, media.JSON_LINES})
@@ -55,6 +57,11 @@ _STRICT: dict[str, frozenset[str]] = {
         (".txt", ".md", ".toml", ".yaml", ".yml", ".csv", ".tsv", ".jinja", ".jsonl", ".vocab"), _ANY_TEXT
     ),
 }
+
+#: Graphs that are written as text, which the loaders of TensorFlow and ONNX take too.
+_GRAPH_TEXTS = frozenset(
+    {".pbtxt", ".prototxt", ".textproto", ".txtpb", ".onnxtxt", ".onnxtext", ".onnxjson", ".mlir"}
+)
 
 #: What exporters call the file in which the tensors of an ONNX model lie.
 _TENSOR_NAMES = (".onnx_data", ".onnx.data")
@@ -103,6 +110,10 @@ class Walker(Single):
         elif kind in {media.OCTETS, *_TEXTS} and suffix in _PICKLE_SUFFIXES and self._unpickles(source):
             kind = media.PICKLE
         handler = self._HANDLERS.get(kind)
+        if kind in _ANY_TEXT and source.name.rsplit("/", 1)[-1].lower() == "mlmodel":
+            handler = Single.mlmodel
+        elif kind in _ANY_TEXT and suffix in _GRAPH_TEXTS:
+            handler = Walker._graph_text
         if kind == media.OCTETS and source.name.lower().endswith(_TENSOR_NAMES):
             # Bytes of tensors, and nothing else reads them; other readings are tried below.
             handler = Single.nothing
@@ -124,6 +135,12 @@ class Walker(Single):
         head = source.read_at(0, 2)
         marked = len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
         return marked or imports_aside(source, self.allow, self.budget)[0]
+
+    def _graph_text(self, source: ByteSource, member: str, depth: int) -> None:
+        del depth
+        message = "The file is a graph that is written as text, which this version does not judge."
+        self._add("file:unsupported", Verdict.UNKNOWN, message, member, subject="graph")
+        self.unjudged += source.size
 
     def _unsupported(self, source: ByteSource, kind: str, member: str) -> None:
         title = media.MEDIA_TYPES[kind].title
@@ -298,6 +315,14 @@ class Walker(Single):
         self.unjudged += source.size
         self._torch(source, member, depth)
 
+    def _torch_export(self, source: ByteSource, member: str, depth: int) -> None:
+        self._zip(source, member, depth)
+        message = (
+            "The archive is a program that torch.export wrote, whose operators this version does not judge."
+        )
+        self._add("torch:script", Verdict.UNKNOWN, message, member, subject="export")
+        self.unjudged = max(self.unjudged, source.size)
+
     def _skops(self, source: ByteSource, member: str, depth: int) -> None:
         for archive, found in self._members(source, member):
             if found.name == "schema.json":
@@ -318,6 +343,7 @@ class Walker(Single):
         media.TORCHSCRIPT: _torchscript,
         media.SKOPS: _skops,
         media.KERAS: _keras,
+        media.TORCH_EXPORT: _torch_export,
         media.NPZ: _zip,
         media.ZIP: _zip,
         media.NPY: Single.npy,
