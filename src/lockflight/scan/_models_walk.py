@@ -109,14 +109,7 @@ class Walker(Single):
             kind = media.JSON
         elif kind in {media.OCTETS, *_TEXTS} and suffix in _PICKLE_SUFFIXES and self._unpickles(source):
             kind = media.PICKLE
-        handler = self._HANDLERS.get(kind)
-        if kind in _ANY_TEXT and source.name.rsplit("/", 1)[-1].lower() == "mlmodel":
-            handler = Single.mlmodel
-        elif kind in _ANY_TEXT and suffix in _GRAPH_TEXTS:
-            handler = Walker._graph_text
-        if kind == media.OCTETS and source.name.lower().endswith(_TENSOR_NAMES):
-            # Bytes of tensors, and nothing else reads them; other readings are tried below.
-            handler = Single.nothing
+        handler = self._handler(kind, source.name.rsplit("/", 1)[-1].lower(), suffix)
         if kind in _INFLATERS:
             self._compressed(source, member, depth, _INFLATERS[kind])
         elif handler is not None:
@@ -129,6 +122,19 @@ class Walker(Single):
         else:
             self._unsupported(source, kind, member)
         self._ambiguity(source, kind, suffix, member)
+
+    def _handler(
+        self, kind: str, base: str, suffix: str
+    ) -> Callable[[Walker, ByteSource, str, int], None] | None:
+        """Who judges a kind of file; of texts and raw bytes, the name says which loader reads them."""
+        if kind in _ANY_TEXT and base == "mlmodel":
+            return Single.mlmodel
+        if kind in _ANY_TEXT and suffix in _GRAPH_TEXTS:
+            return Walker._graph_text
+        if kind == media.OCTETS and base.endswith(_TENSOR_NAMES):
+            # Bytes of tensors, and nothing else reads them; other readings are tried in any case.
+            return Single.nothing
+        return self._HANDLERS.get(kind)
 
     def _unpickles(self, source: ByteSource) -> bool:
         """Whether a file that its loader would unpickle is one: it begins with a protocol, or runs to a STOP."""
