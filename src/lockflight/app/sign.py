@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
 from lockflight.app.authority import has_authority, short_lived, stamper_of
-from lockflight.app.describe import describe
+from lockflight.app.describe import Reused, describe
 from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
+from lockflight.app.remembered import Remembered
 from lockflight.app.speak import must_be_effective, need_role
 from lockflight.app.tokens import bearer, lent_for_token, need_builder
 from lockflight.core.acts import Registration
 from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME
 from lockflight.core.state import MAKERS
+from lockflight.core.tree import assets_of, tree
 from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
@@ -46,6 +49,7 @@ class Signed:
         principal, signer: pseudonym and name of who signed.
         keyid: the key that signed: theirs, or one that was lent to them for ten minutes.
         identity: what the certificate calls them; empty where their own key signed.
+        reused: files that were read once only, to be copied.
     """
 
     release: Release
@@ -56,6 +60,7 @@ class Signed:
     signer: str
     keyid: str
     identity: str = ""
+    reused: Reused = field(default_factory=Reused)
 
 
 def sign(
@@ -67,6 +72,7 @@ def sign(
     actor: str,
     own_key: bool = False,
     token: bytes = b"",
+    remember: bool = False,
     progress: Progress = SILENT,
 ) -> Signed:
     """Pack, sign, log; the package appears under `out` only when all of it succeeded.
@@ -82,6 +88,8 @@ def sign(
         actor: name of the person.
         own_key: sign with the person's own key all the same.
         token: identity token of a trusted issuer; the machine that it speaks for signs instead of a person.
+        remember: large files that cannot have changed since this home hashed them are read once, to be copied; the
+            copy is hashed on the way as ever, so nothing is signed that was not hashed.
         progress: told about hashing.
 
     Raises:
@@ -110,8 +118,9 @@ def sign(
     draft = target.with_name(f".{target.name}.unsigned")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        with describe(folder, progress=progress) as described:
-            release = described.release
+        memory = Remembered.of(home, folder) if remember else None
+        with describe(folder, progress=progress, memory=memory) as described:
+            release, reused = described.release, described.reused
             pack(described, draft, progress=progress)
             if release.policy:
                 from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
@@ -131,6 +140,7 @@ def sign(
             signature=signature.envelope,
             oms_root=release.oms_root,
             realm=realm.state.root,
+            tree=tree(assets_of(release)),
         )
         body = sign_statement(registration.statement(), signer).encode()
         receipt = realm.append_envelopes([(body, named)])[0]
@@ -155,6 +165,7 @@ def sign(
         hand.name,
         signer.keyid,
         hand.identity,
+        reused,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lockflight.app.demands import Demands
+    from lockflight.app.describe import Reused
     from lockflight.app.speak import Said
     from lockflight.cli.reply import Run
     from lockflight.cli.style import Style
@@ -35,6 +36,22 @@ def folder_of(word: str) -> Path:
         what = "is no folder" if path.exists() else "is not there"
         raise NotFound("LF0117", f"{word} {what}.", hint="Name the folder of the workspace or package.")
     return path
+
+
+def memory_option(parser: argparse.ArgumentParser) -> None:
+    """`--no-cache`: read every byte."""
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="read every byte, also of large files that cannot have changed since this home hashed them",
+    )
+
+
+def say_reused(reused: Reused, run: Run, *, what: str = "not read again") -> None:
+    """Narrate what was spared, if anything was."""
+    if reused.files:
+        files = count(reused.files, "file")
+        run.say(f"{files} of {reused.size} bytes {what}: nothing wrote to them (--no-cache reads all)")
 
 
 def demand_options(parser: argparse.ArgumentParser, policy: str = "--policy") -> None:

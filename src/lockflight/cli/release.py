@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import choice
-from lockflight.cli.common import folder_of, quoted, release_json, release_line
+from lockflight.cli.common import (
+    folder_of,
+    memory_option,
+    quoted,
+    release_json,
+    release_line,
+    say_reused,
+)
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 
@@ -25,13 +32,19 @@ def create_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `release create`."""
     parser.add_argument("folder", metavar="DIR", help="a workspace, with lockflight.toml")
     parser.add_argument("--assets", action="store_true", help="list the assets")
+    memory_option(parser)
 
 
 def create(args: argparse.Namespace, run: Run) -> Reply:
     """Describe a folder and print its digest."""
     from lockflight.app.describe import describe
+    from lockflight.app.remembered import Remembered
 
-    return _described(args, describe(folder_of(args.folder), progress=run.progress()))
+    folder = folder_of(args.folder)
+    memory = None if args.no_cache else Remembered.of(run.home, folder)
+    described = describe(folder, progress=run.progress(), memory=memory)
+    say_reused(described.reused, run)
+    return _described(args, described)
 
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +131,7 @@ def _result(described: Described) -> dict[str, object]:
         "notices": [n.message for n in described.notices],
         "skipped": list(described.skipped),
         "excluded": [{"name": e.name, "reason": e.reason} for e in described.excluded],
+        "reused": described.reused.to_json(),
     }
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import folder_of, quoted, release_json, release_line
+from lockflight.cli.common import (
+    folder_of,
+    memory_option,
+    quoted,
+    release_json,
+    release_line,
+    say_reused,
+)
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 from lockflight.cli.token import token_of, token_option
@@ -27,6 +34,7 @@ def sign_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="sign with the person's own key, also where the realm could lend one for ten minutes",
     )
+    memory_option(parser)
     token_option(parser)
 
 
@@ -49,6 +57,7 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         actor=run.actor,
         own_key=args.own_key,
         token=token,
+        remember=not args.no_cache,
         progress=run.progress(),
     )
     result = {
@@ -61,7 +70,9 @@ def sign(args: argparse.Namespace, run: Run) -> Reply:
         "principal": signed.principal,
         "keyid": signed.keyid,
         "identity": signed.identity or None,
+        "reused": signed.reused.to_json(),
     }
+    say_reused(signed.reused, run, what="read once, to be copied")
 
     def human(style: Style) -> Iterable[str]:
         yield f"{style.yes} signed {release_line(signed.release, style)}"

@@ -73,6 +73,7 @@ COMPLETENESS = CheckInfo(
     title="Roles that the kind and tier demand, and whether everything outside the folder is pinned",
     grain=Grain.RELEASE,
     reads=frozenset(Role),
+    opens=frozenset({Role.FEATURE_REFERENCE}),
     atlas=("AML.T0010",),
 )
 
