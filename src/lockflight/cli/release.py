@@ -1,4 +1,4 @@
-"""`release create|show|diff|pack`."""
+"""`release create|show|pack`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lockflight.app.describe import Described
-    from lockflight.app.diff import ReleaseDiff
     from lockflight.cli.style import Style
     from lockflight.core.release import Release
 
@@ -133,55 +132,6 @@ def _result(described: Described) -> dict[str, object]:
         "excluded": [{"name": e.name, "reason": e.reason} for e in described.excluded],
         "reused": described.reused.to_json(),
     }
-
-
-def diff_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `release diff`."""
-    parser.add_argument("old", metavar="OLD", help="a workspace or a package")
-    parser.add_argument("new", metavar="NEW", help="another one")
-
-
-def diff(args: argparse.Namespace, run: Run) -> Reply:
-    """What differs between two folders or packages."""
-    from lockflight.app.diff import diff as compare
-    from lockflight.app.show import opened
-
-    with opened(folder_of(args.old), progress=run.progress()) as one:
-        old = one.release
-    with opened(folder_of(args.new), progress=run.progress()) as other:
-        new = other.release
-    found = compare(old, new)
-    result = {"old": release_json(old), "new": release_json(new), **found.to_json()}
-
-    def human(style: Style) -> Iterable[str]:
-        yield f"- {release_line(old, style)}"
-        yield f"+ {release_line(new, style)}"
-        yield from _differences(found, style)
-
-    return Reply("release-diff/v1", result, human)
-
-
-def _differences(found: ReleaseDiff, style: Style) -> Iterable[str]:
-    if found.same:
-        yield f"{style.yes} one and the same release"
-        return
-    for field, (before, after) in found.header.items():
-        yield f"{style.look} {field}: {clean(before)} -> {clean(after)}"
-    for word, names in (
-        ("added", [a.name for a in found.assets.added]),
-        ("removed", [a.name for a in found.assets.removed]),
-        ("changed", [b.name for _, b in found.assets.changed]),
-        ("renamed", [f"{old} -> {new}" for old, new in found.renamed]),
-        ("role", [f"{name}: {old.value} -> {new.value}" for name, old, new in found.roles]),
-        ("reference", [r.name for r in (*found.references.added, *found.references.removed)]),
-        ("reference", [b.name for _, b in found.references.changed]),
-        ("dependency", [d.name for d in (*found.dependencies.added, *found.dependencies.removed)]),
-        ("dependency", [b.name for _, b in found.dependencies.changed]),
-    ):
-        for name in names:
-            yield f"  {style.bold(word.ljust(10))} {clean(name)}"
-    touched = [name for name, changed in found.views.items() if changed]
-    yield f"views touched: {', '.join(touched) or 'none'}"
 
 
 def pack_arguments(parser: argparse.ArgumentParser) -> None:

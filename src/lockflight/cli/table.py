@@ -52,7 +52,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         {
             "create": ("release:create", "describe a folder and print its digest", (0, 2, 3, 4)),
             "show": ("release:show", "assets, roles, views of a folder or package", (0, 2, 3, 4, 12)),
-            "diff": ("release:diff", "what differs between two releases", (0, 2, 3, 4, 12)),
+            "diff": ("releasediff:diff", "what differs between two releases", (0, 2, 3, 4, 12)),
             "prove": ("assetproof:prove", "write the proof that an asset is in a release", (0, 2, 3, 4, 12)),
             "proven": ("assetproof:proven", "check such a proof, offline", (0, 2, 3, 4, 12)),
             "pack": ("release:pack", "write exactly the assets into a new folder", (0, 2, 3, 4)),

@@ -200,7 +200,8 @@ def hash_files(
             opened.append(source)
             small = source.size <= SMALL
             if small and all_fit:
-                hashed[i] = work.read(source, keep=True)
+                part = tap(source)
+                hashed[i] = HashedFile(source, hash_source(source, progress, part), look(source), part)
                 continue
             # When not all can stay open, the large ones do: parsers come back to those.
             if small:
@@ -259,7 +260,7 @@ class _Work(Generic[T]):
         settled = memory is not None and memory.settle(source)
         part = self._tap(source)
         digests = hash_source(source, self._progress, part)
-        file = HashedFile[T](source, digests, self._look(source), part)
+        file = HashedFile(source, digests, self._look(source), part)
         if memory is not None and settled:
             memory.keep(file)
         return file if keep else self._given_back(file)
