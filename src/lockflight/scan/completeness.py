@@ -151,6 +151,7 @@ class CompletenessCheck:
             *(f for reference in release.references for f in _reference(reference, release.tier)),
             *(f for asset in release.assets for f in _misplaced(asset)),
             *(f for asset in release.assets for f in _features(asset, ctx)),
+            *_undescribed(release),
         ]
         missing = sum(f.code in {"LF2540", "LF2546"} for f in findings)
         unpinned = sum(f.code == "LF2542" for f in findings)
@@ -242,6 +243,24 @@ def _features(asset: Asset, ctx: CheckContext) -> Iterator[Finding]:
             fix="Name each feature with its type, and the source with its digest: lockflight explain LF2546",
             salt=asset.role.value,
         )
+
+
+def _undescribed(release: Release) -> Iterator[Finding]:
+    """A descriptor of features outside has no place for their schema: a file beside it must say that."""
+    if any(asset.role is _R.FEATURE_REFERENCE for asset in release.assets):
+        return
+    for reference in release.references:
+        if reference.role is _R.FEATURE_REFERENCE:
+            yield Finding(
+                code="LF2546",
+                rule="completeness:feature-reference",
+                severity=Severity.HIGH,
+                asset=reference.name,
+                message="The reference names a source of features, and no file says which of them the model reads.",
+                fix="Add a file with the role feature-reference that names each feature with its type, and the source "
+                "with its digest: lockflight explain LF2546",
+                salt=reference.role.value,
+            )
 
 
 def _misplaced(asset: Asset) -> Iterator[Finding]:

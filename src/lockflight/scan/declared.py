@@ -69,7 +69,7 @@ TEXT_INTEGRITY = CheckInfo(
 
 COMPLETENESS = CheckInfo(
     name="completeness",
-    version="2",
+    version="3",
     title="Roles that the kind and tier demand, and whether everything outside the folder is pinned",
     grain=Grain.RELEASE,
     reads=frozenset(Role),
