@@ -300,7 +300,7 @@ def test_a_release_that_was_registered_without_a_tree(world, realm, workspace, t
     index = len(realm.state.records) - 1
     receipt = SimpleNamespace(envelope=realm.state.records[-1].digest, index=index)
     world.proof.write_bytes(forged_proof(realm, world, receipt, world.done.asset).encode())
-    assert refused(world) == "LF7344"
+    assert refused(world) == "LF7343"
 
 
 def test_a_reference_is_proven_too(home, realm, workspace, tmp_path):

@@ -100,6 +100,8 @@ ARGUMENTS = {
     "log rebuild": "",
     "log export": "--out web",
     "log proof": "0 --out zero.tlog-proof",
+    "release prove": "package predict.py --out predict.proof",
+    "release proven": "predict.proof package/predict.py",
     "log cosign": "--request request",
     "log stamp": "",
     "log witness": "init witness --name witness.example/w1",
@@ -163,7 +165,12 @@ def authority(world):
     world.ok("ca init")
 
 
+def asset_proof(world):
+    world.ok("release prove package predict.py --out predict.proof")
+
+
 PREPARE = {
+    "release proven": asset_proof,
     "ca issue": authority,
     "ca renew": authority,
     "ca show": authority,

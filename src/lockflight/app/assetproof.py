@@ -153,7 +153,7 @@ def verify_asset_proof(
     Raises:
         UsageError: LF0172 no log is asked and no signer named, or the other way round.
         NotFound: LF5035 there is no such file.
-        VerificationFailed: LF7340 to LF7345, LF7335, LF7191, LF7200 to LF7233; LF7342 the file is another.
+        VerificationFailed: LF7340 to LF7343, LF7345, LF7335, LF7191, LF7200 to LF7233; LF7342 the file is another.
     """
     read = read_asset_proof(read_in(proof, MAX_BYTES))
     seen_at, standing = -1, "effective"
@@ -182,7 +182,7 @@ def verify_asset_proof(
         raise VerificationFailed(
             "LF7345",
             f"The release was registered by {proven.signer}, not by {signer[:80]!a}.",
-            hint="lockflight realm show lists people with pseudonyms and key ids.",
+            hint="lockflight realm show --json lists people with pseudonyms and key ids.",
         )
     if file is not None:
         _same_file(file, proven.asset)
@@ -194,7 +194,8 @@ def _word_of(signer: str, demands: Demands) -> None:
         raise UsageError(
             "LF0172",
             "Without the realm's log the proof rests on the word of whoever registered the release.",
-            hint="--signer PSEUDONYM or key id, as lockflight realm show prints them; or --snapshot FILE",
+            hint="--signer with the pseudonym of a certificate or a whole key id (lockflight realm show --json), "
+            "or --snapshot FILE",
         )
     if demands.policy is not None or demands.max_age:
         raise _no_demands()

@@ -131,8 +131,8 @@ def verify_asset(proof: AssetProof, root: str) -> ProvenAsset:
 
     Raises:
         VerificationFailed: LF7191, LF7233 another realm, or its trust statements; LF7202 to LF7207 the checkpoint;
-            LF7200, LF7209 the log entry; LF7160 to LF7165 its leaf; LF7343 the registration, LF7344 which has no
-            tree; LF7341 the asset; LF7400 to LF7412 the certificate.
+            LF7200, LF7209 the log entry; LF7160 to LF7165 its leaf; LF7343 the registration;
+            LF7341 the asset; LF7400 to LF7412 the certificate.
     """
     trust = trust_in_force(proof.trust, root, what="proof")
     point = verify_checkpoint(
@@ -169,11 +169,7 @@ def _registration(envelope: Envelope, root: str) -> Registration:
 
 def _check_tree(proof: AssetProof, said: Registration) -> None:
     if said.tree is None:
-        raise VerificationFailed(
-            "LF7344",
-            f"The registration of {said.name} {said.version} says no tree, so it binds no single asset.",
-            hint="lockflight sign DIR --out PACKAGE signs it again.",
-        )
+        raise no_registration("it says no tree, so it binds no single asset")
     try:
         verify_inclusion(
             proof.asset.leaf, proof.index, said.tree.size, proof.hashes, bytes.fromhex(said.tree.root)
