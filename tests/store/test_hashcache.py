@@ -173,6 +173,8 @@ def test_a_clock_that_was_set_back(home, folder, clocks):
     learnt(home, folder, clocks)
     clocks.later -= STEP + SECOND
     assert ask(opened(home, folder, clocks), folder)[1]
+    clocks.later += 3600 * SECOND
+    assert ask(opened(home, folder, clocks), folder)[1]
 
 
 def test_a_clock_that_was_set_back_and_has_caught_up(home, folder, clocks):

@@ -70,9 +70,11 @@ def _differences(found: ReleaseDiff, style: Style) -> Iterable[str]:
         yield from _tensors(delta)
     touched = [name for name, changed in found.views.items() if changed]
     yield f"views touched: {', '.join(touched) or 'none'}"
-    for one in found.again:
-        part = f"{len(one.subjects)} of {count(one.of, one.grain)}" if one.grain == "asset" else ""
-        yield f"  runs again: {one.check} ({part or ', '.join(map(clean, one.subjects))})"
+    checks = [
+        f"{one.check} ({len(one.subjects)} of {count(one.of, 'asset')})" if one.grain == "asset" else one.check
+        for one in found.again
+    ]
+    yield f"checks that run again: {', '.join(checks) or 'none'}"
 
 
 def _tensors(delta: TensorDelta) -> Iterable[str]:

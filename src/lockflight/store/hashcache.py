@@ -249,12 +249,11 @@ class HashCache:
             if (raw["schema"], raw["made"], raw["folder"]) != (SCHEMA, self._made, self._folder):
                 return
             start = self._started
-            if start.now < raw["now"]:
+            same = start.boot == raw["boot"]
+            if start.now < raw["now"] or (same and start.ahead < raw["ahead"] - STEP):
+                self.forget()  # the clock was set back, and what was refused must not count when it has caught up
                 return
-            if start.boot == raw["boot"]:
-                if start.ahead < raw["ahead"] - STEP:
-                    return
-                self._ahead = max(self._ahead, raw["ahead"])
+            self._ahead = max(self._ahead, raw["ahead"]) if same else self._ahead
             self._known = {name: _held(row) for name, row in raw["files"].items()}
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             self._known = {}
