@@ -10,7 +10,7 @@ from lockflight.core.acts import Action, Approval, Promotion, Registration, Revo
 from lockflight.core.changes import Review, Verdict
 from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
 from lockflight.core.findings import Severity
-from lockflight.core.fold.run import fold
+from lockflight.core.fold.run import advance, fold
 from lockflight.core.gate import basis
 from lockflight.core.precedents import Engines
 from lockflight.core.release import Asset, Release, make_release
@@ -280,5 +280,11 @@ class Ledger:
         return self.add(Revocation(scope, digest, "it", "compromised", realm=self.root).statement(), signer)
 
     def state(self) -> State:
-        """The fold of everything so far."""
-        return fold(self.root, self.entries)
+        """The fold of everything so far; going on from a copy after each entry ends in the same."""
+        state = fold(self.root, self.entries)
+        grown = fold(self.root, self.entries[:1])
+        for entry in self.entries[1:]:
+            grown = grown.fork()
+            advance(grown, entry)
+        assert grown == state
+        return state

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.names import check_name, check_names, fold_name
+from lockflight.core.names import _PLAIN, _check_fully, check_name, check_names, fold_name
 from lockflight.errors import InvalidInput
 
 
@@ -133,3 +133,45 @@ def test_a_name_that_hides_something_is_refused(name):
     with pytest.raises(InvalidInput) as caught:
         check_name(name)
     assert caught.value.code == "LF1013"
+
+
+_WORDS = st.sampled_from(
+    [
+        "con",
+        "NUL",
+        "com1",
+        "lpt9",
+        "aux",
+        ".git",
+        ".github",
+        "a",
+        "B-1",
+        ".",
+        "..",
+        " ",
+        "\u017f",
+        "\u212a",
+        "-",
+        "+",
+        "a" * 90,
+    ]
+)
+
+
+@given(st.lists(st.one_of(_WORDS, st.sampled_from(["/", ".", "_"])), max_size=14).map("".join))
+def test_what_is_plainly_sound_passes_every_rule(name):
+    if _PLAIN.fullmatch(name):
+        _check_fully(name)
+        assert fold_name(name) == unicodedata.normalize("NFC", name.casefold())
+
+
+@given(st.from_regex(_PLAIN, fullmatch=True))
+def test_all_that_the_pattern_takes_passes_every_rule(name):
+    _check_fully(name)
+
+
+def test_most_names_are_plain():
+    for name in ("a", "config.json", "data/part-00001-of-00002.safetensors", "src/pkg/__init__.py"):
+        assert _PLAIN.fullmatch(name)
+    assert not _PLAIN.fullmatch("a" * 300)
+    assert not _PLAIN.fullmatch("/".join(["ab"] * 400))

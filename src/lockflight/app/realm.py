@@ -16,7 +16,7 @@ from lockflight.app import clock
 from lockflight.app.asof import view_at
 from lockflight.app.logs import open_log
 from lockflight.app.settings import PERSONAL
-from lockflight.app.view import RealmView, realm_folder
+from lockflight.app.view import RealmView, continued, realm_folder
 from lockflight.core.canonical import dumps
 from lockflight.core.records import dataclass
 from lockflight.core.suggest import did_you_mean
@@ -73,13 +73,17 @@ class Realm:
         self.as_of = as_of
         self.folder = realm_folder(home, name)
         self._view: RealmView | None = None
+        self._grown = False
         self._log: LogWriter | None = None
 
     @property
     def view(self) -> RealmView:
-        """The verified view, read again after each append."""
-        if self._view is None:
+        """The verified view; after each append it goes on with what the log has got since."""
+        if self._view is None or (self._grown and self.as_of is not None):
             self._view = view_at(self.home, self.name, self.as_of)
+        elif self._grown:
+            self._view = continued(self.home, self._view)
+        self._grown = False
         return self._view
 
     @property
@@ -215,9 +219,9 @@ class Realm:
         )
 
     def append_envelopes(self, items: Sequence[tuple[bytes, bytes]]) -> list[Receipt]:
-        """Record envelopes (bytes, signer's public key) durably; the view is read again afterwards."""
+        """Record envelopes (bytes, signer's public key) durably; the next look at the view shows them."""
         receipts = self.log().append(items)
-        self._view = None
+        self._grown = True
         return receipts
 
     def log(self) -> LogWriter:

@@ -38,7 +38,7 @@ def tensor_index(file: HashedFile[Any]) -> TensorIndex | None:
         InvalidInput: LF1003 the bytes were not those of the header that was read before.
     """
     tap: object = file.tap
-    if not isinstance(tap, _Indexing):
+    if tap is None or not isinstance(tap, _Indexing):
         return None
     index = tap.index()
     if index is None:

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.logs import open_reader
 from lockflight.core.acts import Registration
-from lockflight.core.fold.run import fold
+from lockflight.core.fold.run import advance, fold
 from lockflight.core.records import dataclass
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.trust import Duty, Grant
 from lockflight.core.verify.keys import load_der
-from lockflight.core.verify.log import verify_log
+from lockflight.core.verify.log import open_checkpoint, verify_log
 from lockflight.errors import EnvironmentProblem, NotFound, UsageError, VerificationFailed
 from lockflight.store.address import has_log
 from lockflight.store.pins import PinStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lockflight.core.ports import AuditReader
     from lockflight.core.trust import Trust
+    from lockflight.core.verify.log import Known, LogCheckpoint, LogReport
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -45,6 +47,7 @@ class RealmView:
         size, root_hash: the checkpoint that the fold read.
         timestamp: Unix seconds of the clock's cosignature.
         reader: the log.
+        known: what `continued` goes on from.
     """
 
     name: str
@@ -54,6 +57,7 @@ class RealmView:
     root_hash: str
     timestamp: int
     reader: AuditReader
+    known: Known | None = field(default=None, repr=False)
     _names: dict[str, str] | None = field(default=None, repr=False)
 
     @property
@@ -172,10 +176,7 @@ def open_view(home: Path, name: str, *, verified: list[FoldEntry] | None = None)
     reader = open_reader(folder)
     seen = pins.read(pin.origin)  # before the log, so that a log that grows meanwhile never looks old
     with reader.snapshot():
-        entries = [
-            FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at)
-            for e in reader.entries()
-        ]
+        entries = list(_entries(reader))
         state = fold(pin.root.removeprefix("sha256:"), entries)
         log = _LogKeys.of(state.trust)
         if log.origin != pin.origin:
@@ -184,11 +185,54 @@ def open_view(home: Path, name: str, *, verified: list[FoldEntry] | None = None)
                 f"The realm {name!r} is pinned to the log {pin.origin!r}, but its root names {log.origin!r}.",
                 hint=f"Compare {home / 'trust.toml'} with what your team published.",
             )
-        report = verify_log(reader, log.origin, log.log_key, log.clock_key, seen, envelopes=False)
+        report = verify_log(
+            reader, log.origin, log.log_key, log.clock_key, seen, envelopes=False, chained=True
+        )
     if verified is not None:
         verified += entries
-    pins.see(reader, origin=log.origin, log_key=log.log_key, clock_key=log.clock_key)
-    return RealmView(name, folder, state, report.size, report.root.hex(), report.timestamp, reader)
+    return _seen(pins, log, RealmView(name, folder, state, 0, "", 0, reader), report)
+
+
+def continued(home: Path, view: RealmView) -> RealmView:
+    """The view of a realm whose log may have grown since: only what was added is read and verified.
+
+    Raises:
+        NotFound, EnvironmentProblem, VerificationFailed: as `open_view`.
+    """
+    pins = PinStore(home)
+    pin, log, known = pins.get(view.name), _LogKeys.of(view.state.trust), view.known
+    if pin is None or known is None or (pin.root, pin.origin) != (f"sha256:{view.state.root}", log.origin):
+        return open_view(home, view.name)
+    seen = pins.read(log.origin)
+    # The pin is the checkpoint of the view, or one that others saw since. An older one was put there; see what it says.
+    if not seen or log.open(seen).size < known.point.size:
+        return open_view(home, view.name)
+    reader = view.reader
+    with reader.snapshot():
+        state = view.state.fork()
+        for entry in _entries(reader, view.size):
+            advance(state, entry)
+        report = verify_log(
+            reader, log.origin, log.log_key, log.clock_key, seen, envelopes=False, known=known
+        )
+    return _seen(pins, log, replace(view, state=state, _names=None), report)
+
+
+def _entries(reader: AuditReader, start: int = 0) -> Iterator[FoldEntry]:
+    for e in reader.entries(start):
+        yield FoldEntry(e.index, e.leaf, e.envelope, reader.envelope(e.envelope), e.logged_at)
+
+
+def _seen(pins: PinStore, log: _LogKeys, view: RealmView, report: LogReport) -> RealmView:
+    """The view with what the report found, which is from now on what this home has seen."""
+    pins.see(view.reader, origin=log.origin, log_key=log.log_key, clock_key=log.clock_key)
+    return replace(
+        view,
+        size=report.size,
+        root_hash=report.root.hex(),
+        timestamp=report.timestamp,
+        known=report.known,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +240,10 @@ class _LogKeys:
     origin: str
     log_key: bytes
     clock_key: bytes
+
+    def open(self, note: str) -> LogCheckpoint:
+        """A checkpoint of the log, verified."""
+        return open_checkpoint(note, origin=self.origin, log_key=self.log_key, clock_key=self.clock_key)
 
     @staticmethod
     def of(trust: Trust) -> _LogKeys:

@@ -22,6 +22,12 @@ class Edge:
         self.size = 0
         self._roots: list[bytes] = []
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same subtrees."""
+        return isinstance(other, Edge) and (self.size, self._roots) == (other.size, other._roots)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
     @classmethod
     def load(cls, read: Callable[[int, int], bytes], size: int) -> Edge:
         """The edge of a stored tree; `read` returns the hash of the complete subtree (level, index)."""

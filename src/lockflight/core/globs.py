@@ -64,6 +64,8 @@ class Glob:
         """Whether the whole name matches."""
         if not (name.startswith(self.prefix) and name.endswith(self.suffix)):
             return False
+        if self.text == f"**/*{self.suffix}":
+            return True
         if self._parts[-1] is None and self._parts.count(None) == 1 and self.prefix == self.text[:-2]:
             return len(name) > len(self.prefix)
         return _match_parts(self._parts, name.split("/"))

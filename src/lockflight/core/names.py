@@ -6,6 +6,7 @@ characters, non-UTF-8 bytes, names that collide by case or Unicode normal form, 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,13 @@ _RESERVED_WINDOWS = frozenset({"con", "prn", "aux", "nul"}) | {
     f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10)
 }
 
+#: Names about which nothing is in doubt, as nearly all are; every rule of `check_name` holds for them.
+_PART = (
+    r"(?!(?:con|prn|aux|nul|(?:com|lpt)[1-9])(?:[./]|\Z))"
+    r"[a-z0-9_-](?:[a-z0-9._+-]{0,200}[a-z0-9_+-])?"
+)
+_PLAIN = re.compile(rf"(?!.{{{MAX_NAME_BYTES}}}.)(?:{_PART}/)*{_PART}", re.ASCII | re.IGNORECASE)
+
 
 def check_name(name: str) -> None:
     """Refuse a name that could leave the folder, hide, or mean two things.
@@ -35,6 +43,11 @@ def check_name(name: str) -> None:
         InvalidInput: LF1010 empty or too long, LF1011 absolute, LF1012 `.`/`..`/empty part, LF1013 hidden
             character, colon, backslash or a name that Windows reserves, LF1014 not UTF-8, LF1015 git's own files.
     """
+    if not _PLAIN.fullmatch(name):
+        _check_fully(name)
+
+
+def _check_fully(name: str) -> None:
     try:
         encoded = name.encode("utf-8")
     except UnicodeEncodeError:
@@ -95,6 +108,8 @@ def readable_name(name: str) -> str:
 
 def fold_name(name: str) -> str:
     """The form under which two names collide on some system (NFC of the case-folded NFKD-free name)."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -123,9 +138,10 @@ def check_names(names: Iterable[str]) -> None:
                 hint="Rename one of them.",
             )
         seen[key] = name
-        parts = key.split("/")
-        for i in range(1, len(parts)):
-            folders.setdefault("/".join(parts[:i]), name)
+        folder = key.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders[folder] = name
+            folder = folder.rpartition("/")[0]
     for key, name in seen.items():
         if key in folders:
             raise InvalidInput(

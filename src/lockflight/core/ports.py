@@ -130,8 +130,8 @@ class AuditReader(LogReader, Protocol):
         """One unchanging view of the log for everything that is read inside."""
         ...
 
-    def checkpoints(self) -> Iterator[str]:
-        """Every stored checkpoint, oldest first."""
+    def checkpoints(self, start: int = 0) -> Iterator[str]:
+        """Every stored checkpoint from the number `start` on, oldest first."""
         ...
 
     def size(self) -> int:
@@ -142,8 +142,8 @@ class AuditReader(LogReader, Protocol):
         """Entries beyond the newest checkpoint, in order."""
         ...
 
-    def nodes(self, level: int) -> Iterator[bytes]:
-        """Stored hashes (32 bytes) of the complete subtrees of 2^level leaves, left to right."""
+    def nodes(self, level: int, start: int = 0) -> Iterator[bytes]:
+        """Stored hashes (32 bytes) of the complete subtrees of 2^level leaves, left to right from `start` on."""
         ...
 
     def node(self, level: int, index: int) -> bytes:

@@ -76,19 +76,19 @@ class Snapshot:
         """See `LogReader.checkpoint`."""
         return self._notes[-1] if self._notes else ""
 
-    def checkpoints(self) -> Iterator[str]:
+    def checkpoints(self, start: int = 0) -> Iterator[str]:
         """See `AuditReader.checkpoints`."""
-        return iter(self._notes)
+        return iter(self._notes[start:])
 
-    def entries(self) -> Iterator[LogEntry]:
+    def entries(self, start: int = 0) -> Iterator[LogEntry]:
         """See `LogReader.entries`."""
-        return iter(self._entries)
+        return iter(self._entries[start:])
 
     def pending(self) -> Iterator[LogEntry]:
         """None: what no checkpoint covers is not taken along."""
         return iter(())
 
-    def nodes(self, level: int) -> Iterator[bytes]:
+    def nodes(self, level: int, start: int = 0) -> Iterator[bytes]:
         """Hashes of the complete subtrees of 2^level leaves, computed: none are stored that could be wrong."""
         if self._nodes is None:
             self._nodes = {}
@@ -96,7 +96,7 @@ class Snapshot:
             for entry in self._entries:
                 for height, _, value in edge.push(leaf_hash(entry.leaf)):
                     self._nodes.setdefault(height, []).append(value)
-        return iter(self._nodes.get(level, ()))
+        return iter(self._nodes.get(level, [])[start:])
 
 
 @dataclass(frozen=True, slots=True)

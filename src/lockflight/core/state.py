@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import field
+from dataclasses import field, fields
 from typing import TYPE_CHECKING
 
 from lockflight.core.acts import FULL_EXPOSURE
@@ -274,6 +274,11 @@ class State:
     former: dict[str, RealmKey] = field(default_factory=dict)
     founding: bool = True
 
+    def fork(self) -> State:
+        """Another state to take entries into, such as those that were logged since; this one stays as it is."""
+        made: dict[int, object] = {}
+        return State(**{one.name: _copied(getattr(self, one.name), made) for one in fields(self)})  # type: ignore[arg-type]
+
     @property
     def alone(self) -> bool:
         """Whether one person holds every role: a personal realm."""
@@ -359,6 +364,22 @@ class State:
     def people(self) -> dict[str, RealmKey]:
         """People with an active key, by pseudonym."""
         return {k.principal: k for k in self.keys.values() if k.duty is Duty.PERSON}
+
+
+def _copied(value: object, made: dict[int, object]) -> object:
+    """A copy of whatever a fold changes in place; what is one thing in two places stays one."""
+    if isinstance(value, dict):
+        return {key: _copied(held, made) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_copied(held, made) for held in value]
+    if isinstance(value, set):
+        return set(value)
+    if not isinstance(value, (Slot, Proposal, Emergency)):
+        return value
+    if id(value) not in made:
+        whole = {one.name: _copied(getattr(value, one.name), made) for one in fields(value)}
+        made[id(value)] = type(value)(**whole)  # type: ignore[arg-type]
+    return made[id(value)]
 
 
 def contents(statement: st.Statement) -> frozenset[str]:

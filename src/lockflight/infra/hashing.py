@@ -176,7 +176,7 @@ def hash_files(
 
     def hashed_file(source: FdSource) -> HashedFile[T]:
         part = tap(source)
-        return HashedFile[T](source, hash_source(source, progress, part), look(source), part)
+        return HashedFile(source, hash_source(source, progress, part), look(source), part)
 
     def one(source: FdSource, *, keep: bool) -> HashedFile[T]:
         file = hashed_file(source)

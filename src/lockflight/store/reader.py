@@ -110,9 +110,9 @@ class RowReader(ABC):
         rows = self._rows("SELECT note FROM checkpoints ORDER BY seq DESC LIMIT 1")
         return self._text(rows[0][0]) if rows else ""
 
-    def checkpoints(self) -> Iterator[str]:
+    def checkpoints(self, start: int = 0) -> Iterator[str]:
         """See `AuditReader.checkpoints`."""
-        after = -1
+        after = start - 1
         while rows := self._rows(
             "SELECT seq, note FROM checkpoints WHERE seq > ? ORDER BY seq LIMIT ?", after, _PAGE
         ):
@@ -232,9 +232,9 @@ class RowReader(ABC):
         self._cache[level, block] = held
         return held
 
-    def nodes(self, level: int) -> Iterator[bytes]:
+    def nodes(self, level: int, start: int = 0) -> Iterator[bytes]:
         """See `AuditReader.nodes`."""
-        after = -1
+        after = start - 1
         while rows := self._rows(
             "SELECT idx, hash FROM nodes WHERE level = ? AND idx > ? ORDER BY idx LIMIT ?",
             level,

@@ -93,9 +93,9 @@ class StaticReader:
         """See `LogReader.checkpoint`."""
         return self._note
 
-    def checkpoints(self) -> Iterator[str]:
+    def checkpoints(self, start: int = 0) -> Iterator[str]:
         """See `AuditReader.checkpoints`."""
-        return iter(self._notes)
+        return iter(self._notes[start:])
 
     def size(self) -> int:
         """Number of entries."""
@@ -167,9 +167,9 @@ class StaticReader:
             raise tiles.malformed(str(self._folder), f"subtree {index} at level {level} is not complete")
         return tiles.node_of(self._tile, level, index)
 
-    def nodes(self, level: int) -> Iterator[bytes]:
+    def nodes(self, level: int, start: int = 0) -> Iterator[bytes]:
         """See `AuditReader.nodes`."""
-        return (tiles.node_of(self._tile, level, index) for index in range(self._size >> level))
+        return (tiles.node_of(self._tile, level, index) for index in range(start, self._size >> level))
 
     def covering(self, index: int) -> tuple[int, int] | None:
         """(size, timestamp) of the first checkpoint that includes the entry; None while none does."""

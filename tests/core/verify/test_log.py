@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
 
@@ -295,3 +296,159 @@ def test_a_checkpoint_that_names_no_proper_predecessor_is_refused(line):
         with pytest.raises(VerificationFailed) as caught:
             open_checkpoint(note, origin=ORIGIN, log_key=LOG_KEY, clock_key=CLOCK_KEY)
         assert caught.value.code == "LF7210"
+
+
+def grown(home, known, pin=""):
+    reader = SqliteReader(home / "realm")
+    try:
+        return verify_log(reader, ORIGIN, LOG_KEY, CLOCK_KEY, pin, envelopes=False, known=known)
+    finally:
+        reader.close()
+
+
+def known_of(home):
+    report = verified(home, pin=False)
+    return report.known
+
+
+def more(home, count=5, start=50, **how):
+    writer = opened(home, clock=Clock(START + 900), **how)
+    writer.append(items(count, start))
+    writer.close()
+
+
+def test_what_is_known_is_gone_on_from(log):
+    known = known_of(log)
+    assert grown(log, known).known == known
+    for start in (50, 60, 70):
+        more(log, 3, start)
+        whole, part = verified(log, pin=False), grown(log, known)
+        assert (part.size, part.root, part.timestamp) == (whole.size, whole.root, whole.timestamp)
+        assert part.known == whole.known
+        known = part.known
+
+
+def test_a_log_that_was_only_signed_again_is_gone_on_from(log):
+    known = known_of(log)
+    writer = opened(log, clock=Clock(START + 900))
+    writer.renew()
+    writer.close()
+    report = grown(log, known)
+    assert (report.size, report.timestamp) == (11, START + 900)
+    assert report.known.checkpoints == known.checkpoints + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entries SET leaf = x'00' WHERE idx = 12",
+        "UPDATE nodes SET hash = zeroblob(32) WHERE level = 0 AND idx = 13",
+        "UPDATE nodes SET hash = zeroblob(32) WHERE level = 2 AND idx = 3",
+        "UPDATE checkpoints SET timestamp = timestamp + 1 WHERE size > 11",
+        "DELETE FROM checkpoints WHERE size = 16",
+        "DELETE FROM nodes WHERE level = 0 AND idx = 15",
+    ],
+)
+def test_what_was_added_is_verified_like_the_rest(log, change):
+    known = known_of(log)
+    for start in (50, 60):
+        more(log, 5, start, pins=False)
+    tamper(log, change)
+    with pytest.raises(VerificationFailed) as caught:
+        grown(log, known)
+    assert caught.value.code in {"LF7210", "LF7203", "LF7202"}
+
+
+def test_an_older_or_another_log_does_not_go_on_from_what_is_known(log, tmp_path):
+    shutil.copytree(log / "realm", tmp_path / "older")
+    more(log, pins=False)
+    known = known_of(log)
+    shutil.rmtree(log / "realm")
+    shutil.copytree(tmp_path / "older", log / "realm")
+    with pytest.raises(VerificationFailed) as caught:
+        grown(log, known)
+    assert caught.value.code == "LF7220"
+    for start, count in ((500, 5), (600, 3)):  # signed by the same keys, over other entries
+        more(log, count, start, pins=False)
+        with pytest.raises(VerificationFailed) as caught:
+            grown(log, known)
+        assert caught.value.code == "LF7210"
+
+
+def chained(home, pin=""):
+    reader = SqliteReader(home / "realm")
+    try:
+        return verify_log(reader, ORIGIN, LOG_KEY, CLOCK_KEY, pin, chained=True)
+    finally:
+        reader.close()
+
+
+def resigned(home, place, change):
+    """Change a stored checkpoint; nobody signs it."""
+    (note,) = rows(home, "SELECT note FROM checkpoints WHERE seq = ?", place)[0]
+    changed = change(note)
+    assert changed != note
+    tamper(home, ("UPDATE checkpoints SET note = ? WHERE seq = ?", changed, place))
+
+
+def test_checkpoints_before_the_pin_are_bound_by_it(log):
+    pin = PinStore(log).read(ORIGIN)
+    assert chained(log, pin) == verified(log)
+    more(log, pins=False)
+    assert chained(log, pin) == verified(log)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("line", ["text", "time"])
+def test_no_word_and_no_time_before_the_pin_can_be_changed(log, place, line):
+    pin = PinStore(log).read(ORIGIN)
+
+    def change(note):
+        text, blank, signatures = note.rpartition("\n\n")
+        if line == "text":
+            words = text.split("\n")
+            words[2] = base64.b64encode(bytes(32)).decode()
+            return "\n".join(words) + blank + signatures
+        ours, clock = signatures.splitlines()
+        head, _, body = clock.rpartition(" ")
+        raw = bytearray(base64.b64decode(body))
+        raw[11] ^= 1
+        return f"{text}{blank}{ours}\n{head} {base64.b64encode(raw).decode()}\n"
+
+    resigned(log, place, change)
+    for pinned in (pin, ""):
+        with pytest.raises(VerificationFailed):
+            chained(log, pinned)
+
+
+def test_a_signature_before_the_pin_is_looked_at_by_who_verifies_everything(log):
+    """The pin names what log and clock signed there; the signature itself proves nothing more."""
+    pin = PinStore(log).read(ORIGIN)
+
+    def change(note):
+        head, _, body = note.rstrip("\n").rpartition(" ")
+        raw = bytearray(base64.b64decode(body))
+        raw[-1] ^= 1
+        return f"{head} {base64.b64encode(raw).decode()}\n"
+
+    resigned(log, 1, change)
+    assert chained(log, pin).size == 11
+    refused(log, "LF7206")
+    with pytest.raises(VerificationFailed) as caught:
+        chained(log, "")
+    assert caught.value.code == "LF7206"
+
+
+def test_a_pin_that_is_no_checkpoint_of_the_log_binds_nothing(log):
+    """A checkpoint of the same keys that the log does not hold."""
+    shutil.copytree(log / "realm", log / "copy")
+    writer = opened(log, pins=False, clock=Clock(START + 300), folder="copy")
+    pin = writer.renew()
+    writer.close()
+    with pytest.raises(VerificationFailed) as caught:
+        chained(log, pin)
+    assert caught.value.code == "LF7220"
+    more(log, pins=False)
+    resigned(log, 1, lambda note: note.replace("AAAA", "BBBB") if "AAAA" in note else note[:-3] + "A=\n")
+    with pytest.raises(VerificationFailed):
+        chained(log, pin)

@@ -206,7 +206,7 @@ def _open(state: State, entry: FoldEntry) -> tuple[tuple[Envelope, PublicKey] | 
             and envelope.keyid == leaf.key.keyid
             and envelope.signature == leaf.signature
             and hashlib.sha256(envelope.signed_bytes).digest() == leaf.digest
-            and envelope.digest == entry.digest
+            and hashlib.sha256(entry.envelope).hexdigest() == entry.digest  # the bytes are its canonical form
         ):
             return (envelope, leaf.key), known
     if known is not None:

@@ -14,10 +14,13 @@ from lockflight.core.records import dataclass
 from lockflight.core.statement import parse
 from lockflight.core.verify.leaf import check_leaf
 from lockflight.core.verify.note import (
+    KIND_COSIGNATURE,
+    NoteKey,
     checkpoint_text,
     cosignature_message,
     parse_checkpoint,
     parse_note,
+    said_checkpoint,
     verify_checkpoint,
 )
 from lockflight.errors import VerificationFailed
@@ -26,12 +29,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lockflight.core.ports import AuditReader, LogEntry
+    from lockflight.core.verify.note import VerifiedCheckpoint
 
 #: No log has 2^63 leaves, so no subtree is higher (C2SP tlog-tiles).
 _LEVELS = 63
 
 _PREVIOUS = "previous "
 _PREVIOUS_LINE = re.compile(r"previous (0|[1-9][0-9]{0,18}) ([0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A log as far as this process has verified it.
+
+    Attributes:
+        edge: of the tree under the checkpoint.
+        point: the checkpoint.
+        checkpoints: how many there are up to it.
+    """
+
+    edge: Edge
+    point: LogCheckpoint
+    checkpoints: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,7 @@ class LogReport:
             if envelopes were left out, as `indexed`.
         indexed: rows of the index of subjects.
         pinned: size of the checkpoint that the log was compared with; 0 for none.
+        known: what `verify_log` can go on from when the log has grown; None for a log without a checkpoint.
     """
 
     origin: str
@@ -60,6 +80,7 @@ class LogReport:
     missing: int
     indexed: int
     pinned: int
+    known: Known | None = None
 
 
 def clock_name(origin: str) -> str:
@@ -116,7 +137,12 @@ def _open_checkpoint(note: str, origin: str, log_key: bytes, clock_key: bytes) -
     point = verify_checkpoint(
         note, origin=origin, log_key=log_key, clock_key=clock_key, clock_name=clock_name(origin)
     )
-    text = parse_note(note).text
+    return _chained(note, point)
+
+
+def _chained(note: str, point: VerifiedCheckpoint) -> LogCheckpoint:
+    """A checkpoint with what its text says about the one before it."""
+    origin, text = point.origin, parse_note(note).text
     lines = [line for line in parse_checkpoint(text).extensions if line.startswith(_PREVIOUS)]
     found = _PREVIOUS_LINE.fullmatch(lines[0]) if lines else None
     if len(lines) > 1 or (lines and not found) or (found and int(found[1]) > point.size):
@@ -173,6 +199,8 @@ def verify_log(
     pin: str = "",
     *,
     envelopes: bool = True,
+    chained: bool = False,
+    known: Known | None = None,
 ) -> LogReport:
     """Recompute a log from its leaves and compare everything that is stored about it.
 
@@ -184,6 +212,9 @@ def verify_log(
         pin: a checkpoint that was seen earlier, read before this call; empty for none.
         envelopes: also open each envelope that is held, check its signature, and compare the index of
             subjects. Whoever opens them all the same, as the fold does, may leave this out.
+        chained: take the checkpoints before the pin as it names them: each names the digest of the one before, text and
+            time, and log and clock signed for the pin's. Their own signatures are then not checked once more.
+        known: from the report of an earlier call with the same keys; only what the log has got since is read.
 
     Raises:
         VerificationFailed: LF7202 to LF7207 a checkpoint is not of these keys, LF7210 the log contradicts
@@ -194,17 +225,30 @@ def verify_log(
     def check(note: str) -> LogCheckpoint:
         return open_checkpoint(note, origin=origin, log_key=log_key, clock_key=clock_key)
 
+    def said(note: str) -> LogCheckpoint:
+        clock = NoteKey(clock_name(origin), KIND_COSIGNATURE, clock_key)
+        return _chained(note, said_checkpoint(note, origin=origin, clock=clock))
+
+    def points() -> Iterator[LogCheckpoint]:
+        bound = chained and bool(pin) and pin in reader.checkpoints(start)
+        for note in reader.checkpoints(start):
+            bound = bound and note != pin
+            yield said(note) if bound else check(note)
+
+    start = known.checkpoints if known else 0
     seen = check(pin) if pin else None
     with reader.snapshot():
         note = reader.checkpoint()
         newest = check(note) if note else None
-        if seen and (newest is None or (newest.size, newest.timestamp) < (seen.size, seen.timestamp)):
-            raise older(origin, seen, newest)
-        walk = _Walk(reader, origin, map(check, reader.checkpoints()), seen, envelopes=envelopes)
-        for entry in reader.entries():
+        for floor in (seen, known.point if known else None):
+            if floor and (newest is None or (newest.size, newest.timestamp) < (floor.size, floor.timestamp)):
+                raise older(origin, floor, newest)
+        walk = _Walk(reader, origin, points(), seen, known, envelopes=envelopes)
+        for entry in reader.entries(walk.edge.size):
             walk.step(entry)
         if walk.edge.size != (newest.size if newest else 0):
             raise contradiction(origin, f"it shows {walk.edge.size} entries under its newest checkpoint")
+        edge = walk.edge.copy()
         for entry in reader.pending():
             walk.step(entry)
         walk.finish(newest)
@@ -218,6 +262,7 @@ def verify_log(
         missing=walk.missing,
         indexed=walk.indexed,
         pinned=seen.size if seen else 0,
+        known=Known(edge, newest, walk.checkpoints) if newest else None,
     )
 
 
@@ -230,6 +275,7 @@ class _Walk:
         origin: str,
         points: Iterator[LogCheckpoint],
         seen: LogCheckpoint | None,
+        known: Known | None,
         *,
         envelopes: bool,
     ) -> None:
@@ -238,11 +284,12 @@ class _Walk:
         self._origin = origin
         self._points = points
         self._seen = seen
-        self._nodes = [reader.nodes(level) for level in range(_LEVELS)]
+        self.edge = known.edge.copy() if known else Edge()
+        self._nodes = [reader.nodes(level, self.edge.size >> level) for level in range(_LEVELS)]
         self._last: LogCheckpoint | None = None
-        self._next: LogCheckpoint | None = None
-        self.edge = Edge()
-        self.checkpoints = self.missing = self.indexed = 0
+        self._next = known.point if known else None
+        self.checkpoints = known.checkpoints if known else 0
+        self.missing = self.indexed = 0
         self._advance()
         self._compare_roots()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from typing import Final
 
 from lockflight.core.dsse import b64
@@ -26,6 +27,7 @@ KIND_ED25519: Final = 0x01
 KIND_COSIGNATURE: Final = 0x04
 
 _DASH = "\u2014 "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _ROOT_BYTES = 32
 _KEYID_BYTES = 4
 _TIME_BYTES = 8
@@ -138,7 +140,7 @@ def parse_note(data: str | bytes) -> Note:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         if len(text) > MAX_NOTE_BYTES or len(text.encode()) > MAX_NOTE_BYTES:
             raise ValueError(f"it is longer than {MAX_NOTE_BYTES} bytes")
-        if any(char < " " and char != "\n" for char in text):
+        if _CONTROL.search(text):
             raise ValueError("it holds a control character")
         split = text.rfind("\n\n")
         if split < 0 or not text.endswith("\n"):
@@ -162,7 +164,7 @@ def _signature(line: str) -> NoteSignature:
 
 
 def _key_name(name: str) -> str:
-    if not name or "+" in name or any(char.isspace() for char in name):
+    if "+" in name or name.split() != [name]:
         raise ValueError("the name of a key is empty or holds a space or a plus sign")
     return name
 
@@ -251,6 +253,26 @@ def cosignature_message(text: str, timestamp: int) -> bytes:
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
 
 
+def said_checkpoint(note: str | bytes, *, origin: str, clock: NoteKey) -> VerifiedCheckpoint:
+    """What a checkpoint says, with the time in its clock's line; no signature is checked.
+
+    For checkpoints that a verified one names by their digest, so that log and clock have signed for them there.
+
+    Raises:
+        VerificationFailed: LF7202 not a note, LF7203 not a checkpoint, LF7204 of another log, LF7206 a time out of
+            range, LF7207 not cosigned by the clock.
+    """
+    parsed = parse_note(note)
+    point = _of_log(parse_checkpoint(parsed.text), origin)
+    lines = [s for s in parsed.signatures if s.name == clock.name and s.keyid == clock.keyid]
+    if len(lines) != 1:
+        raise _no_time(origin, clock.name)
+    timestamp = int.from_bytes(lines[0].signature[:_TIME_BYTES], "big")
+    if timestamp > MAX_TIME:
+        raise _bad_signature(clock, "its time is out of range")
+    return VerifiedCheckpoint(origin, point.size, point.root, timestamp)
+
+
 def check_signature(note: Note, key: NoteKey) -> int | None:
     """Check the signature of `key` on a note.
 
@@ -296,13 +318,7 @@ def verify_checkpoint(
             signed by the log, LF7206 a bad signature, LF7207 not cosigned by the clock.
     """
     parsed = parse_note(note)
-    point = parse_checkpoint(parsed.text)
-    if point.origin != origin:
-        raise VerificationFailed(
-            "LF7204",
-            f"The checkpoint is of the log {point.origin[:120]!r}, not of {origin!r}.",
-            hint="Check which realm this is; a checkpoint of another log proves nothing here.",
-        )
+    point = _of_log(parse_checkpoint(parsed.text), origin)
     if check_signature(parsed, NoteKey(origin, KIND_ED25519, log_key)) is None:
         raise VerificationFailed(
             "LF7205",
@@ -311,13 +327,26 @@ def verify_checkpoint(
         )
     timestamp = check_signature(parsed, NoteKey(clock_name, KIND_COSIGNATURE, clock_key))
     if timestamp is None:
-        raise VerificationFailed(
-            "LF7207",
-            f"The checkpoint of {origin!r} is not cosigned by the clock {clock_name!r}, so its time is "
-            f"unknown.",
-            hint="Fetch it again; a log shows only checkpoints that its clock has cosigned.",
-        )
+        raise _no_time(origin, clock_name)
     return VerifiedCheckpoint(origin, point.size, point.root, timestamp)
+
+
+def _of_log(point: Checkpoint, origin: str) -> Checkpoint:
+    if point.origin != origin:
+        raise VerificationFailed(
+            "LF7204",
+            f"The checkpoint is of the log {point.origin[:120]!r}, not of {origin!r}.",
+            hint="Check which realm this is; a checkpoint of another log proves nothing here.",
+        )
+    return point
+
+
+def _no_time(origin: str, clock_name: str) -> VerificationFailed:
+    return VerificationFailed(
+        "LF7207",
+        f"The checkpoint of {origin!r} is not cosigned by the clock {clock_name!r}, so its time is unknown.",
+        hint="Fetch it again; a log shows only checkpoints that its clock has cosigned.",
+    )
 
 
 def _bad_signature(key: NoteKey, why: str) -> VerificationFailed:
