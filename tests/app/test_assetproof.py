@@ -26,6 +26,7 @@ from lockflight.core.trust import Duty, RealmKind
 from lockflight.core.verify.assetproof import read_asset_proof
 from lockflight.deploy.trust import Trust
 from lockflight.errors import LockflightError
+from tests.cli.runner import validator
 
 NAME = "data/a.csv"
 
@@ -61,6 +62,10 @@ def test_against_the_realm(world):
     assert found.proven.registration.release == world.signed.release.digest
     assert found.seen_at >= found.proven.time > 0
     assert world.proof.stat().st_size < 16_000
+
+
+def test_the_file_has_its_published_form(world):
+    validator("asset-proof").validate(json.loads(world.proof.read_bytes()))
 
 
 def test_a_proof_shows_nothing_else_of_the_release(world):

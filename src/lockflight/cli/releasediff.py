@@ -71,7 +71,9 @@ def _differences(found: ReleaseDiff, style: Style) -> Iterable[str]:
     touched = [name for name, changed in found.views.items() if changed]
     yield f"views touched: {', '.join(touched) or 'none'}"
     checks = [
-        f"{one.check} ({len(one.subjects)} of {count(one.of, 'asset')})" if one.grain == "asset" else one.check
+        f"{one.check} ({len(one.subjects)} of {count(one.of, 'asset')})"
+        if one.grain == "asset"
+        else one.check
         for one in found.again
     ]
     yield f"checks that run again: {', '.join(checks) or 'none'}"

@@ -180,6 +180,8 @@ def _decision(state: State, fact: Promotion, logged_at: int) -> StoredDecision:
     said = record.fact if record is not None and record.effective else None
     if record is None or not isinstance(said, StoredDecision):
         raise Ineffective("LF7253", "the decision that it names is not in the log, or not effective")
+    if record.signer in state.revoked_keys:
+        raise Ineffective("LF7253", "the gate key that made the decision was revoked since")
     about = (said.release, said.name, said.environment)
     if not said.allow or about != (fact.release, fact.name, fact.environment):
         raise Ineffective("LF7253", "the decision that it names does not allow this release there")
