@@ -13,10 +13,10 @@ from lockflight.core.canonical import dumps
 from lockflight.core.merkle import leaf_hash, node_hash
 from lockflight.core.release import Reference, make_release
 from lockflight.core.statement import parse
-from lockflight.core.tree import FILE, REFERENCE, Tree, TreeAsset, assets_of, path, signed_assets, tree
+from lockflight.core.tree import FILE, REFERENCE, Tree, TreeAsset, assets_of, path, signed_tree, tree
 from lockflight.core.verify.proofs import verify_inclusion
 from lockflight.core.words import Kind, Role, Tier
-from lockflight.errors import VerificationFailed
+from lockflight.errors import LockflightError, VerificationFailed
 from tests.factories import Ledger, asset, release
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=6)
@@ -87,11 +87,27 @@ def test_files_and_references_follow_from_the_signed_statement():
         references=[reference],
     )
     found = assets_of(what)
-    assert signed_assets(parse(what.payload)) == found
+    assert signed_tree(parse(what.payload)) == tree(found)
     assert found == tuple(sorted(found, key=lambda a: a.order))
     said = next(a for a in found if a.kind == REFERENCE)
     assert (said.sha256, said.size) == (reference.sha256, len(dumps(reference.to_json())))
     assert tree(found).size == len(what.assets) + 1
+
+
+NAMES = st.text("ab/.-\u00e9\U0001f512", min_size=1, max_size=4).map(lambda n: f"d{n}".replace("/", "") + "x")
+
+
+@given(
+    st.lists(
+        st.tuples(NAMES, st.sampled_from([Role.CODE, Role.DATASET])), max_size=6, unique_by=lambda p: p[0]
+    )
+)
+def test_release_and_statement_have_one_tree(files):
+    try:
+        what = release(*(asset(name, role, name.encode()) for name, role in files))
+    except LockflightError:
+        return  # names that no release may hold
+    assert signed_tree(parse(what.payload)) == tree(assets_of(what))
 
 
 def test_name_role_size_and_bytes_are_in_the_root():

@@ -8,6 +8,7 @@ node, a view's row or an entry of the log, and no two assets share one. The tree
 from __future__ import annotations
 
 import hashlib
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import dumps
@@ -26,6 +27,10 @@ DOMAIN: Final = "lockflight-tree/v1"
 FILE: Final = "file"
 REFERENCE: Final = "reference"
 KINDS: Final = (FILE, REFERENCE)
+_length = Struct(">I").pack
+_size = Struct(">Q").pack
+_HEAD: Final = _length(len(DOMAIN)) + DOMAIN.encode()
+_DIGEST_LENGTH: Final = _length(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,7 @@ class TreeAsset:
     @property
     def leaf(self) -> bytes:
         """Its leaf hash, 32 bytes."""
-        fields = [word.encode() for word in (DOMAIN, self.kind, self.name, self.role)]
-        data = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
-        digest = bytes.fromhex(self.sha256)
-        return leaf_hash(data + self.size.to_bytes(8, "big") + len(digest).to_bytes(4, "big") + digest)
+        return _leaf(self.name, self.kind, self.role, self.sha256, self.size)
 
     def to_json(self) -> JsonObject:
         """The form in proofs."""
@@ -113,28 +115,23 @@ def assets_of(release: Release) -> tuple[TreeAsset, ...]:
     return _ordered([*files, *(_reference(r.to_json()) for r in release.references)])
 
 
-def signed_assets(statement: st.Statement) -> tuple[TreeAsset, ...]:
-    """The same from the statement that signs a release.
+def signed_tree(statement: st.Statement) -> Tree:
+    """The tree that follows from the statement that signs a release: `tree(assets_of(release))`, for the fold.
 
     Raises:
         KeyError, TypeError, ValueError: it is not that of a Lockflight release.
     """
-    found: list[TreeAsset] = []
+    rows: list[tuple[str, str, str, str, int]] = []
     for item in array(statement.predicate["resources"]):
         resource = obj(item)
         notes = obj(resource["annotations"])
-        found.append(
-            TreeAsset(
-                text(resource["name"]),
-                FILE,
-                text(notes["role"]),
-                natural(notes["size"]),
-                hex64(resource["digest"]),
-            )
-        )
+        role, size = text(notes["role"]), natural(notes["size"])
+        rows.append((text(resource["name"]), FILE, role, hex64(resource["digest"]), size))
         if "release" in notes:
-            found += [_reference(obj(one)) for one in array(obj(notes["release"])["references"])]
-    return _ordered(found)
+            said = [_reference(obj(one)) for one in array(obj(notes["release"])["references"])]
+            rows += [(*one.order, one.size) for one in said]
+    rows.sort()
+    return Tree(root([_leaf(*row) for row in rows]).hex(), len(rows))
 
 
 def tree(assets: Sequence[TreeAsset]) -> Tree:
@@ -150,6 +147,15 @@ def path(assets: Sequence[TreeAsset], index: int) -> tuple[bytes, ...]:
         return root(leaves[at << level : (at + 1) << level])
 
     return tuple(inclusion_proof(node, index, len(leaves)))
+
+
+def _leaf(name: str, kind: str, role: str, sha256: str, size: int) -> bytes:
+    k, n, r = kind.encode(), name.encode(), role.encode()
+    k_length, n_length, r_length = _length(len(k)), _length(len(n)), _length(len(r))
+    digest = bytes.fromhex(sha256)
+    return leaf_hash(
+        b"".join((_HEAD, k_length, k, n_length, n, r_length, r, _size(size), _DIGEST_LENGTH, digest))
+    )
 
 
 def _reference(said: JsonObject) -> TreeAsset:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from lockflight.core.records import dataclass
 from lockflight.core.tensors import TensorIndex
+from lockflight.errors import EnvironmentProblem
 from lockflight.infra.files import Folder, Identity
 from lockflight.infra.hashing import SMALL, Digests
 from lockflight.store.files import locked, make_folder, read_file, replace_file
@@ -221,7 +222,7 @@ class HashCache:
                 replace_file(self._place, self._tag(body) + b"\n" + body, durable=False)
                 _prune(self._place)
             self._known = dict(self._used)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EnvironmentProblem):
             return
 
     def forget(self) -> None:

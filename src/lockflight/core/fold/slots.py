@@ -26,7 +26,7 @@ from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.fold.people import fresh_nonce
 from lockflight.core.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
 from lockflight.core.times import unix
-from lockflight.core.tree import signed_assets, tree
+from lockflight.core.tree import signed_tree
 from lockflight.core.vsa import StoredDecision
 from lockflight.core.waivers import standing
 
@@ -54,7 +54,7 @@ def registration(state: State, item: Item) -> Registration:
     if signature.fact.header != (fact.name, fact.version, fact.kind, fact.tier):
         raise Ineffective("LF7248", "the release was signed under another name, version, kind or tier")
     said = signature.statement
-    if fact.tree is not None and (said is None or tree(signed_assets(said)) != fact.tree):
+    if fact.tree is not None and (said is None or signed_tree(said) != fact.tree):
         raise Ineffective("LF7248", "its tree does not follow from the assets that were signed")
     return fact
 
