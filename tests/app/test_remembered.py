@@ -50,7 +50,7 @@ def work(tmp_path):
     folder = tmp_path / "big"
     (folder / "data").mkdir(parents=True)
     for i in range(8):
-        write(folder / "data" / f"{i}.csv", os.urandom(BIG // 2).hex().encode())
+        write(folder / "data" / f"{i}.csv", b"x,y\n" + os.urandom(BIG // 2).hex().encode())
     write(folder / "model.safetensors", tensors(1))
     write(folder / "lockflight.toml", MANIFEST.encode())
     write(folder / "README.md", b"# Big\n")
