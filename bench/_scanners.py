@@ -19,7 +19,8 @@ Judge = Callable[[Path], str]
 
 def ours() -> Judge:
     """Lockflight; what is neither safe nor malicious stops a gate too."""
-    from lockflight.scan.models import scan_source, shipped_allow_list
+    from lockflight.infra.allowlist import shipped_allow_list
+    from lockflight.scan.models import scan_source
 
     allow = shipped_allow_list()
     words = {"safe": "clean", "review": "flag", "unknown": "error", "malicious": "flag"}

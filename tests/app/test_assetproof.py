@@ -83,8 +83,8 @@ def test_against_a_snapshot_and_against_the_root_alone(world, tmp_path):
     assert found.standing == "effective"
     alone = check(bare, root=world.root, signer=world.signed.keyid)
     assert (alone.standing, alone.seen_at, alone.signer) == ("claimed", -1, world.signed.keyid)
-    assert refused(bare, root=world.root) == "LF0172"
-    assert refused(bare, root=world.root, signer="x", demands=Demands(max_age=1)) == "LF0172"
+    assert refused(bare, root=world.root) == "LF0173"
+    assert refused(bare, root=world.root, signer="x", demands=Demands(max_age=1)) == "LF0173"
     assert refused(bare, root=world.root, signer="p-0123456789abcdef") == "LF7345"
     assert refused(bare, root="0" * 64, signer=world.signed.keyid) == "LF7191"
     assert refused(bare) == "LF4510"

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from lockflight.app.realm import Realm
+from lockflight.app.replay import _proven, capsule_of
+from lockflight.app.view import open_view
 from lockflight.core.acts import Promotion
-from lockflight.core.trust import Duty
+from lockflight.core.trust import Duty, RealmKey
 from lockflight.core.vsa import StoredDecision
 from lockflight.signing.keys import generate, load, save
 
@@ -97,6 +99,29 @@ def test_a_realm_goes_on_after_its_keys_were_replaced(world):
     world.ok(f"realm join copy --root {root} --keys", **elsewhere)
     assert all(row["here"] for row in keys(world, **elsewhere))
     world.ok("rollback --project berth-classifier --env development --as alice", **elsewhere)
+
+
+def test_a_capsule_that_leaves_the_rotation_out_is_found_out_by_the_log(world):
+    old = load(world.home / "realms" / "acme" / "keys" / "gate.pem")
+    listed = result(world.ok("evidence list --all --type decision --json"))["evidence"]
+    genuine = capsule_of(open_view(world.home, "acme"), str(listed[-1]["index"]))
+    root = result(world.ok("realm show --json"))["root"]
+    world.ok("key rotate --duty gate")
+    realm = Realm(world.home, "acme")
+    lie = replace(newest(world, StoredDecision), verifier="https://lockflight.dev/verifier/thief")
+    receipt = realm.append([(lie.statement(), old)])[0]
+    record = realm.state.records[receipt.index]
+    assert record.code == "LF7244"
+    forged = replace(
+        genuine, decision=_proven(realm.view, replace(record, key=RealmKey(old.public_der, Duty.GATE)))
+    )
+    (world.folder / "forged.json").write_bytes(forged.encode())
+    done = world.run(f"policy replay forged.json --root {root} --json")
+    assert (done.code, code(done)) == (12, "LF7195")
+    assert "holds no grant" in done.out
+    (world.folder / "genuine.json").write_bytes(genuine.encode())
+    done = result(world.ok(f"policy replay genuine.json --root {root} --json"))
+    assert done["differences"] == []
 
 
 def test_what_a_stolen_producer_key_signed_is_taken_back(world):

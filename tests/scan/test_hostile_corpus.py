@@ -12,7 +12,8 @@ import pytest
 
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
-from lockflight.scan.models import scan_source, shipped_allow_list
+from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.scan.models import scan_source
 from tests.corpus.gadgets import GADGETS
 from tests.corpus.hostile import EVIL, samples
 
@@ -64,7 +65,8 @@ def test_none_is_safe_and_pickles_are_named():
 _CHILD = """
 import resource, sys
 from lockflight.core.source import BytesSource
-from lockflight.scan.models import scan_source, shipped_allow_list
+from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.scan.models import scan_source
 allow = shipped_allow_list()
 data = sys.stdin.buffer.read()
 print(scan_source(BytesSource(data, sys.argv[1]), allow).verdict.value)

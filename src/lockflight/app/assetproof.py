@@ -151,7 +151,7 @@ def verify_asset_proof(
         as_of: Unix seconds of an earlier time to answer for, in a realm of this home; None for now.
 
     Raises:
-        UsageError: LF0172 no log is asked and no signer named, or the other way round.
+        UsageError: LF0173 no log is asked and no signer named, or the other way round.
         NotFound: LF5035 there is no such file.
         VerificationFailed: LF7340 to LF7343, LF7345, LF7335, LF7191, LF7200 to LF7233; LF7342 the file is another.
     """
@@ -192,7 +192,7 @@ def verify_asset_proof(
 def _word_of(signer: str, demands: Demands) -> None:
     if not signer:
         raise UsageError(
-            "LF0172",
+            "LF0173",
             "Without the realm's log the proof rests on the word of whoever registered the release.",
             hint="--signer with the pseudonym of a certificate or a whole key id (lockflight realm show --json), "
             "or --snapshot FILE",
@@ -203,7 +203,7 @@ def _word_of(signer: str, demands: Demands) -> None:
 
 def _no_demands() -> UsageError:
     return UsageError(
-        "LF0172",
+        "LF0173",
         "Witnesses are demanded of a realm of this home, and an age of its log or of a snapshot; not of a proof alone.",
         hint="--realm NAME, or leave them out.",
     )

@@ -54,6 +54,12 @@ class Reused:
         return {"files": self.files, "size": self.size}
 
 
+def reused_by(memory: Remembered | None) -> Reused:
+    """What the last description that asked a memory did not read."""
+    sizes = memory.recalled.values() if memory is not None else ()
+    return Reused(len(sizes), sum(sizes))
+
+
 @dataclass(slots=True)
 class Described:
     """A release and its bytes. A context manager; holds files open until it is closed.
@@ -83,8 +89,7 @@ class Described:
     @property
     def reused(self) -> Reused:
         """What was not read, because the home remembers it."""
-        sizes = self._memory.recalled.values() if self._memory is not None else ()
-        return Reused(len(sizes), sum(sizes))
+        return reused_by(self._memory)
 
     def confirm(self, names: Iterable[str]) -> None:
         """Read those of these files that were remembered: whoever judges bytes judges those that have the digest.

@@ -108,9 +108,11 @@ class Realm:
         """
         found = self._own(duty)
         if found is None:
+            older = next((self.folder / "keys").glob(f"{duty.value}*.pem"), None)
+            but = ", but one that was replaced" if older is not None else ""
             raise EnvironmentProblem(
                 "LF5043",
-                f"This home does not hold the {duty.value} key of the realm {self.name!r}.",
+                f"This home does not hold the {duty.value} key of the realm {self.name!r}{but}.",
                 hint="Run the command where the realm's keys are, or export your evidence for it.",
             )
         return found

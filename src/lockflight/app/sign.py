@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
 from lockflight.app.authority import has_authority, short_lived, stamper_of
-from lockflight.app.describe import Reused, describe
+from lockflight.app.describe import Reused, describe, reused_by
 from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
 from lockflight.app.remembered import Remembered
@@ -29,6 +30,7 @@ from lockflight.signing.oms import make_bundle, make_identity_bundle, sign_relea
 from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lockflight.app.realm import Actor, Realm
@@ -100,33 +102,18 @@ def sign(
         PolicyDenied: LF4028 its own policy is larger than a policy may be.
         EnvironmentProblem: a key or the log cannot be used.
     """
-    target = out.absolute()
-    if target.exists():
-        raise UsageError("LF0131", f"{out} exists already.", hint="Choose a new folder with --out.")
-    if folder.absolute() in target.parents:
-        raise UsageError(
-            "LF0131",
-            f"{out} lies inside the workspace {folder}, so it would become part of the next release.",
-            hint="Choose a folder outside with --out.",
-        )
+    target = fresh_target(folder, out)
     realm = open_realm(home, realm_name)
     person = None if token else realm.actor(actor)
     if person is not None:
         need_role(realm, person, MAKERS, "sign a release")
     else:  # refused now, and verified again when the package is there: that may take longer than a token lives
         need_builder(bearer(realm, token, actor))
-    draft = target.with_name(f".{target.name}.unsigned")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        memory = Remembered.of(home, folder) if remember else None
-        with describe(folder, progress=progress, memory=memory) as described:
-            release, reused = described.release, described.reused
-            pack(described, draft, progress=progress)
-            if release.policy:
-                from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
-
-                keep_own(release, realm.folder, described.sources)
-            described.recheck()
+    memory = Remembered.of(home, folder) if remember else None
+    with drafted(folder, target, realm_folder=realm.folder, memory=memory, progress=progress) as (
+        release,
+        draft,
+    ):
         hand = _hand(realm, person, own_key=own_key, token=token, actor=actor)
         signer, named = hand.signer, hand.named
         envelope = sign_release(release, signer)
@@ -152,10 +139,6 @@ def sign(
             stamp = stamper_of(realm).stamp(envelope.signature, clock.now())
             bundle = make_identity_bundle(envelope, named, tlog, stamp)
         replace_file(draft / SIGNATURE_NAME, bundle)
-        (draft / SIGNATURE_NAME).chmod(0o644)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return Signed(
         release,
         target,
@@ -165,8 +148,65 @@ def sign(
         hand.name,
         signer.keyid,
         hand.identity,
-        reused,
+        reused_by(memory),
     )
+
+
+def fresh_target(folder: Path, out: Path) -> Path:
+    """Where a package of a workspace may appear.
+
+    Raises:
+        UsageError: LF0131 `out` exists or lies inside the workspace.
+    """
+    target = out.absolute()
+    if target.exists():
+        raise UsageError("LF0131", f"{out} exists already.", hint="Choose a new folder with --out.")
+    if folder.absolute() in target.parents:
+        raise UsageError(
+            "LF0131",
+            f"{out} lies inside the workspace {folder}, so it would become part of the next release.",
+            hint="Choose a folder outside with --out.",
+        )
+    return target
+
+
+@contextmanager
+def drafted(
+    folder: Path,
+    target: Path,
+    *,
+    realm_folder: Path | None = None,
+    memory: Remembered | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[tuple[Release, Path]]:
+    """A packed workspace that waits for its signature; it appears as `target` when the block has put that in.
+
+    Args:
+        folder: the workspace.
+        target: as `fresh_target` says.
+        realm_folder: keeps the release's own policy; None where no realm is asked.
+        memory: what is known of large files; the copy is hashed all the same.
+        progress: told about hashing.
+
+    Yields:
+        The release, and the folder that takes `model.sig`.
+    """
+    draft = target.with_name(f".{target.name}.unsigned")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        with describe(folder, progress=progress, memory=memory) as described:
+            release = described.release
+            pack(described, draft, progress=progress)
+            if release.policy and realm_folder is not None:
+                from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
+
+                keep_own(release, realm_folder, described.sources)
+            described.recheck()
+        yield release, draft
+        (draft / SIGNATURE_NAME).chmod(0o644)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import time_json
+from lockflight.cli.common import certificate_json, time_json
 from lockflight.cli.passphrase import asker, new_passphrase, passphrase_arguments, root_arguments
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
@@ -29,16 +29,6 @@ def init_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the two root keys there instead of the home, to keep them offline",
     )
     passphrase_arguments(parser, "these two keys", "out-", new=True)
-
-
-def certificate_json(certificate: Certificate) -> dict[str, object]:
-    """A certificate as results show it."""
-    return {
-        "subject": certificate.subject,
-        "sha256": certificate.digest,
-        "begins": time_json(certificate.begins),
-        "ends": time_json(certificate.ends),
-    }
 
 
 def _founded(done: Founded, realm: str) -> dict[str, object]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lockflight.cli.style import Style
     from lockflight.core.admit import Admission, Obstacle
     from lockflight.core.release import Release
+    from lockflight.core.verify.certificate import Certificate
 
 
 def folder_of(word: str) -> Path:
@@ -173,6 +174,16 @@ _PSEUDONYM = re.compile(r"\bp-[0-9a-f]{16}\b")
 def with_names(text: str, names: Mapping[str, str]) -> str:
     """A text with the pseudonyms of people replaced by their names, where these are still held."""
     return _PSEUDONYM.sub(lambda m: names.get(m[0], m[0]), text)
+
+
+def certificate_json(certificate: Certificate) -> dict[str, object]:
+    """A certificate as results show it."""
+    return {
+        "subject": certificate.subject,
+        "sha256": certificate.digest,
+        "begins": time_json(certificate.begins),
+        "ends": time_json(certificate.ends),
+    }
 
 
 def said_json(said: Said) -> dict[str, object]:

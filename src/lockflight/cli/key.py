@@ -10,7 +10,6 @@ from lockflight.cli.common import said_json
 from lockflight.cli.passphrase import asker, new_passphrase, passphrase_arguments, root_arguments
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
-from lockflight.core.verify.keys import ED25519, P256, P384, P521
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from lockflight.cli.style import Style
     from lockflight.core.trust import Duty
 
-#: What people type, and what the house calls it.
-_ALGORITHMS = {"p256": P256, "p384": P384, "p521": P521, "ed25519": ED25519}
+#: As people type them; those on curves of NIST are called `ecdsa-…` elsewhere.
+_ALGORITHMS = ("p256", "p384", "p521", "ed25519")
 _DUTIES = ("root", "log", "clock", "gate", "producer", "person")
 
 
@@ -50,7 +49,8 @@ def new(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.keys import new as make
 
     passphrase = new_passphrase(args, ask=args.ask_passphrase)
-    made = make(Path(args.out), _ALGORITHMS[args.algorithm], passphrase)
+    name: str = args.algorithm
+    made = make(Path(args.out), f"ecdsa-{name}" if name.startswith("p") else name, passphrase)
     result = {
         "file": str(made.path),
         "public": str(made.public),

@@ -139,7 +139,8 @@ def open_capsule(capsule: Capsule, root: str) -> Opened:
     """Check where a capsule comes from, with the realm's root digest alone.
 
     The trust statements must lead from the root to the gate key that signed the decision; the decision must be in the
-    realm's log; facts and policy must be those that it names.
+    realm's log; facts and policy must be those that it names. That no further trust statement replaced the gate key
+    before the decision, only the log shows.
 
     Args:
         capsule: what was read.
