@@ -18,12 +18,12 @@ Judge = Callable[[Path], str]
 
 
 def ours() -> Judge:
-    """Lockflight; what is neither safe nor malicious stops a gate too."""
+    """Lockflight."""
     from lockflight.infra.allowlist import shipped_allow_list
     from lockflight.scan.models import scan_source
 
     allow = shipped_allow_list()
-    words = {"safe": "clean", "review": "flag", "unknown": "error", "malicious": "flag"}
+    words = {"safe": "clean", "review": "review", "unknown": "error", "malicious": "flag"}
 
     class Opened:
         def __init__(self, path: Path) -> None:

@@ -49,7 +49,8 @@ def judged(python: Path | str, tool: str, folder: Path) -> dict[str, str]:
 def row(tool: str, hostile: dict[str, str], benign: dict[str, str]) -> str:
     """A tool's line of the table."""
     bad, good = Counter(hostile.values()), Counter(benign.values())
-    stopped = (bad["flag"] + bad["error"]) / len(hostile)
+    # What Lockflight reviews does not pass its gate; what others only remark upon passes theirs.
+    stopped = (bad["flag"] + bad["error"] + (bad["review"] if tool == "lockflight" else 0)) / len(hostile)
     return (
         f"{tool:11} hostile: {stopped:7.2%} stopped ({dict(sorted(bad.items()))}); "
         f"benign: {good['clean'] / len(benign):7.2%} safe ({dict(sorted(good.items()))})"
@@ -73,7 +74,7 @@ def main() -> int:
         bad = judged(sys.executable, "lockflight", folder / "hostile" / "files")
         good = judged(sys.executable, "lockflight", folder / "benign")
         print(row("lockflight", bad, good))
-        for word in ("error", "flag"):
+        for word in ("error", "review", "flag"):
             names = [one for one, said in good.items() if said == word]
             print(f"  benign and {word}: {len(names)} {names[:12]}")
         for tool, pinned in PEERS.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from lockflight.core.records import dataclass
-from lockflight.deploy import libraries, pickles
+from lockflight.deploy import libraries
 from lockflight.deploy.copies import PrivateCopies
 from lockflight.deploy.reading import SEALING, open_asset, read_whole, seal
 from lockflight.deploy.refusals import not_signed, unknown_asset
@@ -222,6 +222,8 @@ class Loaded:
         Raises:
             As `read`; PolicyDenied LF7534 it asks for more, LF7535 the list is another one.
         """
+        from lockflight.deploy import pickles  # brings the allow-list, which data formats do not need
+
         return pickles.load_pickle(self, name, allow_list=allow_list)
 
     def joblib(self, name: str, *, run_code: bool = False, allow_list: str = "") -> Any:  # noqa: ANN401 - as above
@@ -237,6 +239,8 @@ class Loaded:
             As `pickle`; EnvironmentProblem LF7531 joblib is not installed.
         """
         if not run_code:
+            from lockflight.deploy import pickles  # as in `pickle`
+
             return pickles.load_joblib(self, name, allow_list=allow_list)
         return libraries.joblib(self, name)
 

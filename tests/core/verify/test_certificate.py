@@ -261,6 +261,20 @@ def test_what_the_library_only_warns_of_is_refused(changes):
     assert caught.value.code == "LF7400"
 
 
+@pytest.mark.parametrize("fields", [0, 1, 2, 3])
+def test_a_certificate_of_few_fields_is_refused(fields):
+    body, algorithm, signature = der.read(sovereign().root.der).children()
+    short = der.sequence(*[one.raw for one in body.children()[:fields]])
+    for whole in (
+        der.sequence(short, algorithm.raw, signature.raw),
+        der.sequence(short, der.sequence()),
+        short,
+    ):
+        with pytest.raises(VerificationFailed) as caught:
+            load_certificate(whole)
+        assert caught.value.code == "LF7400"
+
+
 def test_pem_is_read_whole_or_refused():
     first, second = (sovereign(n).root.x509.public_bytes(Encoding.PEM) for n in (0, 1))
     text = b"subject: a root\r\n" + first.replace(b"\n", b"\r\n") + b"# the next\n" + second

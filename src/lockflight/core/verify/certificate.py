@@ -158,7 +158,9 @@ def _check_form(der: bytes) -> None:
     """
     body, algorithm, _ = read(der).children()
     fields = body.children()
-    serial, signed_with = fields[1:3] if fields[0].tag == context(0) else fields[:2]
+    if fields and fields[0].tag == context(0):
+        fields = fields[1:]
+    serial, signed_with = fields[:2]
     if serial.integer() <= 0:
         raise ValueError("its serial number is not positive")
     for one in (signed_with, algorithm):
