@@ -261,6 +261,16 @@ def test_what_the_library_only_warns_of_is_refused(changes):
     assert caught.value.code == "LF7400"
 
 
+@pytest.mark.parametrize("version", [-1, 0, 1, 3, 5, 300])
+def test_a_certificate_of_another_version_is_refused(version):
+    body, algorithm, signature = der.read(sovereign().root.der).children()
+    fields = [one.raw for one in body.children()]
+    fields[0] = der.tlv(der.context(0), der.integer(version))
+    with pytest.raises(VerificationFailed) as caught:
+        load_certificate(der.sequence(der.sequence(*fields), algorithm.raw, signature.raw))
+    assert caught.value.code == "LF7400"
+
+
 @pytest.mark.parametrize("fields", [0, 1, 2, 3])
 def test_a_certificate_of_few_fields_is_refused(fields):
     body, algorithm, signature = der.read(sovereign().root.der).children()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_CERTIFICATE_BYTES = 16 * 1024
 _ECDSA: Final = "1.2.840.10045.4."
+_AUTHORITY_KEY: Final = ExtensionOID.AUTHORITY_KEY_IDENTIFIER.dotted_string
+#: `[2] IMPLICIT CertificateSerialNumber` in it.
+_SERIAL: Final = context(2, constructed=False)
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _PEM: Final = re.compile(_BEGIN + rb"\s([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 #: Certificates between a leaf and its root, both included.
@@ -130,7 +133,13 @@ def load_certificate(der: bytes, *, what: str = "certificate") -> Certificate:
         parsed.public_key()
         _ = parsed.signature_hash_algorithm
         begins, ends = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+    ) as error:
         raise VerificationFailed("LF7400", f"The {what} does not read: {error}.") from error
     return Certificate(der, int(begins.timestamp()), int(ends.timestamp()))
 
@@ -167,6 +176,14 @@ def _check_form(der: bytes) -> None:
         name, *parameters = one.children()
         if parameters and name.oid().startswith(_ECDSA):
             raise ValueError("its ECDSA signature has parameters")
+    for extension in (
+        one for field in fields if field.tag == context(3) for one in read(field.content).children()
+    ):
+        name, *_, value = extension.children()
+        if name.oid() == _AUTHORITY_KEY:
+            serials = [one.content for one in read(value.content).children() if one.tag == _SERIAL]
+            if any(int.from_bytes(one, "big", signed=True) <= 0 for one in serials):
+                raise ValueError("it names its authority by a serial number that is not positive")
 
 
 @lru_cache(maxsize=256)
