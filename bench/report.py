@@ -20,7 +20,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench._common import ROOT, arguments
 
-SCRIPTS = ("startup", "hashing", "log", "scan_models", "policy", "load", "signing")
+SCRIPTS = (
+    "startup",
+    "hashing",
+    "log",
+    "scan_models",
+    "scan_quality",
+    "policy",
+    "load",
+    "signing",
+    "resign",
+)
 PAGE = ROOT / "docs" / "performance.md"
 HEAD = """\
 # Performance

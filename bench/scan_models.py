@@ -21,7 +21,8 @@ _OURS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from lockflight.scan.models import scan_source, shipped_allow_list
+from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.scan.models import scan_source
 
 class File:
     def __init__(self, path):

@@ -255,6 +255,10 @@ def sklearn_things(recorder: Recorder) -> None:
     """Every estimator, unfitted and fitted, with the options that bring objects of their own."""
     import numpy as np
     import scipy.sparse
+    from sklearn.experimental import (  # noqa: F401 - their estimators are found only after that
+        enable_halving_search_cv,
+        enable_iterative_imputer,
+    )
     from sklearn.utils import all_estimators
 
     random = np.random.RandomState(0)

@@ -19,6 +19,7 @@ from lockflight.core.scanfact import scan_fact
 from lockflight.core.state import FoldEntry, State
 from lockflight.core.statement import Statement
 from lockflight.core.times import rfc3339
+from lockflight.core.tree import assets_of, tree
 from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.unsettled import Said
 from lockflight.core.verify.keys import load_der
@@ -167,6 +168,7 @@ class Ledger:
             signature,
             what.oms_root,
             self.root,
+            tree(assets_of(what)),
         )
         return self.add(registration.statement(), signer)
 

@@ -10,6 +10,7 @@ import pytest
 from lockflight.app import authority, identity
 from lockflight.app.proposals import review
 from lockflight.app.realm import Realm, open_realm
+from lockflight.app.renewal import renew
 from lockflight.app.sign import sign
 from lockflight.app.trust import trust_of
 from lockflight.app.verify import verify_package
@@ -101,7 +102,7 @@ def test_a_renewed_authority_leaves_the_old_ones_word_standing(
     vouching: Realm, workspace: Path, tmp_path: Path
 ) -> None:
     sign(vouching.home, "acme", workspace, tmp_path / "one", actor="alice")
-    authority.renew(vouching.home, "acme")
+    renew(vouching.home, "acme")
     assert len(trust_of(vouching.home, "acme", None).issuers) == 2
     assert verify_package(vouching.home, "acme", tmp_path / "one").signer == "alice"
     (workspace / "README.md").write_text("# Six\n")
@@ -112,7 +113,7 @@ def test_a_renewed_authority_leaves_the_old_ones_word_standing(
 def test_an_authority_whose_key_was_lost_is_renewed(vouching: Realm, workspace: Path, tmp_path: Path) -> None:
     (vouching.folder / "keys" / "ca.pem").unlink()
     assert not authority.has_authority(vouching)
-    authority.renew(vouching.home, "acme")
+    renew(vouching.home, "acme")
     signed = sign(vouching.home, "acme", workspace, tmp_path / "package", actor="alice")
     assert signed.identity == identity_uri(vouching.state.trust, signed.principal)
 

@@ -136,3 +136,33 @@ def test_a_difference_turns_the_old_into_the_new(old, new):
     back = diff(b, a)
     assert {x.name for x in back.assets.added} == {x.name for x in found.assets.removed}
     assert back.views == found.views
+
+
+def test_a_file_that_moved_into_another_role():
+    old = release(asset("a", Role.CODE, "c"), asset("b", Role.OTHER, "c"))
+    new = release(asset("x", Role.OTHER, "c"), asset("y", Role.DATASET, "c"))
+    found = diff(old, new)
+    assert found.renamed == (("b", "x"), ("a", "y"))
+    assert found.moved_roles == [("y", "code", "dataset")]
+
+
+def again(old, new):
+    return {one.check: one.subjects for one in diff(old, new).again}
+
+
+def test_checks_that_must_run_again():
+    card = asset("README.md", Role.DOCUMENTATION)
+    weights = [asset(f"w{i}.pkl", Role.MODEL_WEIGHTS, c) for i, c in enumerate("bc")]
+    old = release(*weights, card)
+    readme = again(old, release(*weights, asset("README.md", Role.DOCUMENTATION, "b")))
+    assert readme == {"documents": ("r",), "completeness": ("r",)}
+    other = again(old, release(weights[0], asset("w1.pkl", Role.MODEL_WEIGHTS, "d"), card))
+    assert other["models"] == ("w1.pkl",)
+    assert other["secrets"] == ("behaviour",)
+    assert "code" not in other
+    assert diff(old, old).again == ()
+    # Loaders choose by the last part of a name, so the same bytes under another one are judged again.
+    assert again(old, release(weights[0], asset("w1.bin", Role.MODEL_WEIGHTS, "c"), card))["models"] == (
+        "w1.bin",
+    )
+    assert "models" not in again(old, release(weights[0], asset("sub/w1.pkl", Role.MODEL_WEIGHTS, "c"), card))

@@ -10,7 +10,7 @@ from lockflight.app.proposals import review
 from lockflight.app.realm import Member, Realm, create_realm
 from lockflight.app.speak import must_be_effective
 from lockflight.core.changes import Freeze, Verdict
-from lockflight.core.times import rfc3339
+from lockflight.core.times import rfc3339, unix
 from lockflight.core.trust import RealmKind
 from lockflight.errors import NotFound, PolicyDenied, UsageError
 
@@ -92,8 +92,9 @@ def test_the_log_itself_refuses_a_lift_by_one_person(home, realm):
 def test_it_ends_by_itself(home, realm):
     _, fact = stop(home, hours=1)
     view = Realm(home, "acme").view
-    assert frozen(view, clock.now() + 3599)
-    assert not frozen(view, clock.now() + 3602)
+    end = unix(fact.expires)
+    assert frozen(view, end - 1)
+    assert not frozen(view, end)
     assert fact.expires > rfc3339(clock.now())
 
 

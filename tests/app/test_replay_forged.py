@@ -103,8 +103,8 @@ def test_ineffective_decision_is_replayed(decided):
     new_gate = generate(P256)
     keys = tuple(RealmKey(new_gate.public_der, Duty.GATE) if k.duty is Duty.GATE else k for k in trust.keys)
     rotated = replace(trust, keys=keys, prev=root_digest(trust.statement().payload()))
-    realm.append([(rotated.statement(), realm.signer(Duty.ROOT))])
     old = realm.signer(Duty.GATE)
+    realm.append([(rotated.statement(), realm.signer(Duty.ROOT))])
     e = sign_statement(replace(stored, verifier="https://late.invalid/").statement(), old)
     realm.append_envelopes([(e.encode(), old.public_der)])
     entries = []

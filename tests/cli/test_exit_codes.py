@@ -10,6 +10,7 @@ import time
 import pytest
 
 from lockflight.app import clock
+from lockflight.core.times import rfc3339
 from lockflight.engine import local
 from lockflight.infra.proc import Limits
 from lockflight.signing.keys import P256, generate
@@ -75,6 +76,9 @@ ARGUMENTS = {
     "ca show": "",
     "trust show": "",
     "trust export": "--out trust.json",
+    "trust renew": "--until 2099-12-31",
+    "key show": "--all",
+    "key rotate": "--duty gate",
     "policy adopt": "--pack baseline --as bob",
     "policy dry-run": "--pack strict",
     "policy replay": "12",
@@ -100,6 +104,8 @@ ARGUMENTS = {
     "log rebuild": "",
     "log export": "--out web",
     "log proof": "0 --out zero.tlog-proof",
+    "release prove": "package predict.py --out predict.proof",
+    "release proven": "predict.proof package/predict.py",
     "log cosign": "--request request",
     "log stamp": "",
     "log witness": "init witness --name witness.example/w1",
@@ -163,7 +169,12 @@ def authority(world):
     world.ok("ca init")
 
 
+def asset_proof(world):
+    world.ok("release prove package predict.py --out predict.proof")
+
+
 PREPARE = {
+    "release proven": asset_proof,
     "ca issue": authority,
     "ca renew": authority,
     "ca show": authority,
@@ -233,6 +244,8 @@ for name, rest in {
     plain(name, 3, f"{name} nowhere{rest}")
 
 plain("init", 0, "init bare")
+plain("key new", 0, "key new --out k.pem --algorithm p384")
+plain("key new", 4, f"key new --out {REFUSED}")
 plain("scan", 0, "scan work/model")
 plain("release create", 0, "release create work --assets")
 plain("release show", 0, "release show package --assets")
@@ -328,6 +341,12 @@ def foreign_export(world):
     world.ok("evidence export --out theirs.jsonl", **elsewhere)
     key = json.loads(world.ok("realm show --json", **elsewhere).out)["result"]["keys"]
     return next(row["keyid"] for row in key if row["duty"] == "producer")
+
+
+@case(("key rotate", 10))
+def trust_that_ended(world):
+    world.ok(f"trust renew --until {rfc3339(int(time.time()) + 3600)}")
+    return "key rotate --as eve", {"later": 2 * 3600}
 
 
 @case(("policy adopt", 10))

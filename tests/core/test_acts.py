@@ -20,6 +20,7 @@ from lockflight.core.acts import (
     parse_revocation,
 )
 from lockflight.core.statement import parse
+from lockflight.core.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
 
 D = "ab" * 32
 ACTS = {
-    "registration": (Registration(D, "bot", "1", "agent", "high", D, D, D), parse_registration),
+    "registration": (
+        Registration(D, "bot", "1", "agent", "high", D, D, D, Tree(D, 3)),
+        parse_registration,
+    ),
+    "registration-without-tree": (
+        Registration(D, "bot", "1", "agent", "high", D, D, D),
+        parse_registration,
+    ),
     "approval": (
         Approval(D, "bot", "staging", D, "approve", "0" * 32, "2026-01-31T12:00:00Z", D, D),
         parse_approval,
@@ -59,7 +67,7 @@ def test_refuses_an_unknown_field(name: str) -> None:
 def test_refuses_every_missing_field(name: str) -> None:
     act, read = ACTS[name]
     statement = act.statement()
-    for field in statement.predicate:
+    for field in set(statement.predicate) - {"tree"}:
         less = {k: v for k, v in statement.predicate.items() if k != field}
         with pytest.raises((KeyError, TypeError, ValueError)):
             read(replace(statement, predicate=less))
@@ -74,6 +82,11 @@ BAD: list[tuple[str, str, object]] = [
     ("revocation", "reason", "because"),
     ("revocation", "scope", "world"),
     ("registration", "signature", "AB" * 32),
+    ("registration", "tree", {"root": D}),
+    ("registration", "tree", {"root": D, "size": 3, "more": 1}),
+    ("registration", "tree", {"root": D, "size": "3"}),
+    ("registration", "tree", {"root": D[:-1], "size": 3}),
+    ("registration", "tree", None),
 ]
 
 

@@ -13,9 +13,11 @@ import pytest
 from lockflight.app.tensors import tensor_index, tensor_tap
 from lockflight.core.release import Asset, make_release
 from lockflight.core.words import Kind, Role, Tier
+from lockflight.deploy import pickles
 from lockflight.deploy.loaded import Grounds, Loaded
 from lockflight.errors import LockflightError
 from lockflight.formats.sniff import sniff
+from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.infra.files import Folder
 from lockflight.infra.hashing import hash_files
 from tests.deploy.test_load import refused
@@ -129,17 +131,56 @@ class Marker:
         return Path.touch, (self.path,)
 
 
+def test_pickles_are_loaded_under_the_allow_list(packed, folder, tmp_path):
+    need("joblib", "sklearn")
+    import joblib
+    import numpy as np
+
+    mark = tmp_path / "mark"
+    for compress in (0, 3, ("gzip", 3), ("bz2", 3), ("lzma", 3), ("xz", 3)):
+        name = f"model-{compress[0] if isinstance(compress, tuple) else compress}.joblib"
+        joblib.dump(fitted(), folder / name, compress=compress)
+    words = {"labels": np.array(["no", None], dtype=object), "x": np.arange(4.0)}
+    joblib.dump(words, folder / "words.joblib")
+    for protocol in range(6):
+        (folder / f"model-{protocol}.pkl").write_bytes(pickle.dumps(fitted(), protocol))
+    (folder / "evil.pkl").write_bytes(pickle.dumps([1, Marker(mark)]))
+    (folder / "cut.pkl").write_bytes(pickle.dumps([1, 2])[:-1])
+    release = packed(folder)
+    for name in release.names("model-"):
+        load = release.joblib if name.endswith("joblib") else release.pickle
+        assert load(name).predict([[0.1], [2.9]]).tolist() == [0, 1]
+    found = release.joblib("words.joblib")
+    assert (found["labels"].tolist(), found["x"].tolist()) == (["no", None], [0.0, 1.0, 2.0, 3.0])
+    for load in (release.pickle, release.joblib):
+        assert "touch" in refused("LF7534", load, "evil.pkl").message
+        refused("LF7534", load, "cut.pkl")
+    assert not mark.exists()
+    digest = shipped_allow_list().digest
+    assert release.pickle("model-4.pkl", allow_list=f"sha256:{digest}").predict([[2.9]]).tolist() == [1]
+    refused("LF7535", lambda: release.pickle("model-4.pkl", allow_list="sha256:" + "0" * 64))
+
+
+@pytest.mark.parametrize("data", [b"c_codecs\nlookup\n.", b"cos\nsystem\n.", b"Pa\n.", b"cbuiltins\neval\n."])
+def test_the_unpickler_itself_finds_no_other_name(packed, folder, monkeypatch, data):
+    """Whatever the machine before it would let pass."""
+    need("joblib")
+    (folder / "a.pkl").write_bytes(data)
+    release = packed(folder)
+    monkeypatch.setattr(pickles, "_judged", lambda data, *_: data)
+    for load in (release.pickle, release.joblib):
+        refused("LF7534", load, "a.pkl")
+
+
 def test_joblib_runs_code_only_when_asked(packed, folder, tmp_path):
     need("joblib", "sklearn")
     import joblib
 
     mark = tmp_path / "mark"
-    joblib.dump(fitted(), folder / "model.joblib", compress=3)
-    (folder / "evil.joblib").write_bytes(pickle.dumps(Marker(mark)))
+    joblib.dump({"odd": need}, folder / "model.joblib", compress=3)
     release = packed(folder)
-    for name in ("model.joblib", "evil.joblib"):
-        refused("LF7530", release.joblib, name)
-    assert release.joblib("model.joblib", run_code=True).predict([[0.1], [2.9]]).tolist() == [0, 1]
+    refused("LF7534", release.joblib, "model.joblib")
+    assert release.joblib("model.joblib", run_code=True)["odd"] is need
     (folder / "model.joblib").write_bytes(pickle.dumps(Marker(mark)))
     with pytest.raises(LockflightError) as caught:
         release.joblib("model.joblib", run_code=True)

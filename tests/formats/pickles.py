@@ -12,7 +12,7 @@ import struct
 from lockflight.core.source import BytesSource
 from lockflight.formats.pickle.allow import AllowList, Entry
 from lockflight.formats.pickle.streams import analyse
-from lockflight.scan.models import shipped_allow_list
+from lockflight.infra.allowlist import shipped_allow_list
 
 EMPTY = AllowList.empty()
 

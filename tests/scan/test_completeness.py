@@ -101,6 +101,21 @@ def test_a_feature_reference_says_its_schema_and_its_digest(body, problem):
     assert all(problem in f.message for f in found)
 
 
+def test_a_reference_to_features_needs_a_file_that_says_which():
+    body = b'{"features": [{"name": "a", "dtype": "int64"}], "source": {"uri": "s3://x", "digest": "%s"}}'
+    body = body.replace(b"%s", PINNED.encode())
+    outside = Reference(
+        "trips", Role.FEATURE_REFERENCE, "s3://x", digest=PINNED, licence="CC0-1.0", context="2026"
+    )
+    for files, bad in (([], True), ([asset("f.json", body, Role.FEATURE_REFERENCE)], False)):
+        one = release(
+            Kind.MODEL, Tier.MINIMAL, [*whole(Kind.MODEL, Tier.MINIMAL), *files], references=[outside]
+        )
+        (subject,) = subjects(CompletenessCheck.info, one)
+        result = CompletenessCheck().run(subject, Context({"f.json": body}))
+        assert [f.asset for f in result.findings if f.code == "LF2546"] == ["trips"] * bad
+
+
 def test_an_empty_file_meets_no_demand():
     empty = asset("m.safetensors", b"", Role.MODEL_WEIGHTS)
     assert missing(judge(release(Kind.MODEL, Tier.MINIMAL, [empty])))

@@ -21,9 +21,11 @@ from lockflight.core.source import BytesSource
 from lockflight.core.words import MODEL_ROLES, Role
 from lockflight.errors import EnvironmentProblem
 from lockflight.formats import media
-from lockflight.scan import _models_single, models
+from lockflight.infra import allowlist
+from lockflight.infra.allowlist import LIBRARIES, shipped_allow_list
+from lockflight.scan import _models_single
 from lockflight.scan._models_rules import RULES
-from lockflight.scan.models import LIBRARIES, ModelsCheck, scan_source, shipped_allow_list
+from lockflight.scan.models import ModelsCheck, scan_source
 from tests.formats.files import (
     archive,
     assembled,
@@ -447,9 +449,9 @@ def test_what_it_reads():
 
 
 def test_a_missing_allow_list_is_no_verdict(monkeypatch):
-    monkeypatch.setattr(models, "LIBRARIES", ("no-such-library",))
+    monkeypatch.setattr(allowlist, "LIBRARIES", ("no-such-library",))
     with pytest.raises(EnvironmentProblem) as caught:
-        models.shipped_allow_list.__wrapped__()
+        shipped_allow_list.__wrapped__()
     assert caught.value.code == "LF2300"
 
 
@@ -523,7 +525,8 @@ def test_the_same_bytes_give_the_same_result_in_another_process(project_root):
     code = (
         "import sys, json; sys.path[:0] = ['src', '.']\n"
         "from lockflight.core.source import BytesSource\n"
-        "from lockflight.scan.models import scan_source, shipped_allow_list\n"
+        "from lockflight.infra.allowlist import shipped_allow_list\n"
+        "from lockflight.scan.models import scan_source\n"
         "data = sys.stdin.buffer.read()\n"
         "found = scan_source(BytesSource(data, 'm.pt'), shipped_allow_list())\n"
         "print(json.dumps([f.to_json() for f in found.findings]))\n"

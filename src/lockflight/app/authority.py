@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.app import clock
 from lockflight.app.realm import open_realm
+from lockflight.app.rootkey import replace_trust, root_signer
 from lockflight.app.speak import must_be_effective
 from lockflight.core.issuance import Issuance
 from lockflight.core.records import dataclass
@@ -27,8 +28,8 @@ from lockflight.signing.certificates import (
     make_stamper,
 )
 from lockflight.signing.keys import FileSigner, generate, load, save
-from lockflight.signing.oms import sign_statement
 from lockflight.signing.stamper import Stamper
+from lockflight.signing.uris import silent
 from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lockflight.app.realm import Realm
     from lockflight.core.trust import RealmKey
     from lockflight.core.verify.certificate import Certificate
+    from lockflight.signing.uris import Ask
 
 ISSUING: Final = "ca"
 CERTIFICATE_LOG: Final = "ct"
@@ -68,7 +70,8 @@ def found(
     home: Path,
     realm_name: str,
     *,
-    root_key: Path | None = None,
+    root_key: str = "",
+    ask: Ask = silent,
     passphrase: bytes | None = None,
     out: Path | None = None,
 ) -> Founded:
@@ -77,13 +80,15 @@ def found(
     Args:
         home: folder of realms.
         realm_name: the realm.
-        root_key: file of the realm's root key; None for the one in the home.
-        passphrase: of that file.
+        root_key: URI of the realm's root key; empty for the one in the home.
+        ask: for the passphrase of that key.
+        passphrase: protects the root keys in `out`; None for none.
         out: folder for the root keys of the authorities, to be taken offline; None for the home.
 
     Raises:
         ConflictError: LF7450 the realm has authorities, LF7007 a key file is in the way.
-        EnvironmentProblem: LF5043 the realm's root key is not here; LF7008 a folder cannot be written.
+        EnvironmentProblem: LF7008 a folder cannot be written.
+        LockflightError: as `root_signer` and `replace_trust`.
     """
     realm = open_realm(home, realm_name)
     trust = realm.state.trust
@@ -93,7 +98,7 @@ def found(
             f"The realm {realm.name!r} has a certificate authority already.",
             hint="lockflight ca renew gives it a new certificate; lockflight ca show shows it",
         )
-    signer = load(root_key, passphrase) if root_key is not None else realm.signer(Duty.ROOT)
+    signer = root_signer(realm, root_key, ask)
     now = max(clock.now(), realm.view.timestamp)
     keys = realm.folder / "keys"
     place = out if out is not None else keys
@@ -125,15 +130,13 @@ def found(
                 path,
                 save(key, path, passphrase=passphrase if out is not None and name in ROOTS else None),
             ]
-        statement = sign_statement(changed.statement(), signer).encode()
-        receipt = realm.append_envelopes([(statement, signer.public_der)])[0]
-        must_be_effective(realm, receipt.envelope)
     except BaseException:
         for file in written:
             file.unlink(missing_ok=True)
         raise
+    index = replace_trust(realm, changed, signer, "name the authorities", written=written)
     roots = tuple(place / f"{name}.pem" for name in ROOTS)
-    return Founded(issuing, ca_root, stamper, receipt.index, roots)
+    return Founded(issuing, ca_root, stamper, index, roots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,67 +313,6 @@ def _holds(public_der: bytes, words: bytes, signature: bytes) -> bool:
         return False
 
 
-def renew(
-    home: Path,
-    realm_name: str,
-    *,
-    root_key: Path | None = None,
-    passphrase: bytes | None = None,
-    roots: Path | None = None,
-) -> Founded:
-    """Give the issuing authority a new key and certificate; what older ones have issued stays valid.
-
-    Args:
-        home: folder of realms.
-        realm_name: the realm.
-        root_key: file of the realm's root key; None for the one in the home.
-        passphrase: of that file and of the authorities' root keys.
-        roots: folder of the authorities' root keys; None for the home.
-
-    Raises:
-        EnvironmentProblem: LF7451 the realm has no authority; LF5043 the realm's root key is not here.
-        NotFound: LF7009 the root key of the authority is not there.
-        VerificationFailed: LF7433 it is not the key of the realm's root certificate.
-    """
-    realm = open_realm(home, realm_name)
-    trust = realm.state.trust
-    if not trust.authorities.issuers:
-        raise _no_authority(realm, known=False)
-    signer = load(root_key, passphrase) if root_key is not None else realm.signer(Duty.ROOT)
-    now = max(clock.now(), realm.view.timestamp)
-    keys = realm.folder / "keys"
-    place = roots if roots is not None else keys
-    above = load(place / "ca-root.pem", passphrase if roots is not None else None)
-    root = load_certificate(trust.authorities.issuers[-1][-1])
-    if above.public_der != root.public_der:
-        raise VerificationFailed(
-            "LF7433",
-            f"{place / 'ca-root.pem'} is not the key of the realm's root certificate.",
-            hint="--roots DIR names the folder that `ca init --roots-out` wrote",
-        )
-    fresh = generate(P256)
-    issuing = make_intermediate(above, root, fresh.public_der, f"{trust.name} signing", now)
-    changed = replace(
-        trust,
-        authorities=replace(trust.authorities, issuers=(*trust.authorities.issuers, (issuing.der, root.der))),
-        prev=root_digest(trust.statement().payload()),
-    )
-    trust_root(changed)
-    path = keys / f"{ISSUING}-{fresh.keyid[:16]}.pem"
-    written = [path, save(fresh, path)]
-    try:
-        receipt = realm.append_envelopes(
-            [(sign_statement(changed.statement(), signer).encode(), signer.public_der)]
-        )[0]
-        must_be_effective(realm, receipt.envelope)
-    except BaseException:
-        for one in written:
-            one.unlink(missing_ok=True)
-        raise
-    stamper = load_certificate(trust.authorities.stampers[-1][0])
-    return Founded(issuing, root, stamper, receipt.index, ())
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """A certificate of a realm.
@@ -447,7 +389,7 @@ def authority_of(realm: Realm) -> CertificateAuthority:
         log = _key(realm, CERTIFICATE_LOG, *realm.state.trust.authorities.certificate_logs)
         if signer is not None and log is not None and certificate.begins <= now <= certificate.ends:
             return CertificateAuthority(certificate, signer, log)
-    raise _no_authority(realm, known=bool(chains))
+    raise no_authority(realm, known=bool(chains))
 
 
 def stamper_of(realm: Realm) -> Stamper:
@@ -463,7 +405,7 @@ def stamper_of(realm: Realm) -> Stamper:
         signer = _key(realm, STAMPING, certificate.public_der)
         if signer is not None and certificate.begins <= now <= certificate.ends:
             return Stamper(certificate, signer)
-    raise _no_authority(realm, known=bool(chains))
+    raise no_authority(realm, known=bool(chains))
 
 
 def _key(realm: Realm, name: str, *publics: bytes) -> FileSigner | None:
@@ -481,7 +423,8 @@ def _files(realm: Realm, name: str) -> list[Path]:
     return [path for path in found if not path.name.startswith(f"{name}-root")]
 
 
-def _no_authority(realm: Realm, *, known: bool) -> EnvironmentProblem:
+def no_authority(realm: Realm, *, known: bool) -> EnvironmentProblem:
+    """LF7451: nothing here issues certificates or time stamps of the realm."""
     if known:
         return EnvironmentProblem(
             "LF7451",

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from lockflight.app.describe import describe, describe_guess
+from lockflight.app.describe import Reused, describe, describe_guess
 from lockflight.app.descriptors import Descriptors
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.overlay import overlay
 from lockflight.app.realm import Realm, open_realm
+from lockflight.app.remembered import Remembered
 from lockflight.app.settings import PERSONAL
 from lockflight.app.view import need_environment
 from lockflight.app.waivers import known_waivers
@@ -66,6 +67,7 @@ class CheckOutcome:
         skipped: entries of the folder that are never candidates.
         names: pseudonym to name, for people whose name is still held.
         waivers: environment to what the realm knows of waivers beside the facts.
+        reused: files that were not read, neither for their digests nor by a check.
     """
 
     release: Release
@@ -79,6 +81,7 @@ class CheckOutcome:
     skipped: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
     waivers: Mapping[str, Known] = field(default_factory=dict)
+    reused: Reused = field(default_factory=Reused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class CheckOptions:
         actor: name of the person who asks, or of the machine whose key signs what the checks say.
         as_of: Unix seconds of an earlier time to judge at; then nothing runs and nothing is recorded.
         bundle: a policy to try instead of the realm's own; then nothing is decided that counts.
+        remember: large files that cannot have changed since this home hashed them are not read for their digests.
     """
 
     environment: str = ""
@@ -106,6 +110,7 @@ class CheckOptions:
     actor: str = ""
     as_of: int | None = None
     bundle: Bundle | None = None
+    remember: bool = False
 
 
 @dataclass(slots=True)
@@ -147,8 +152,11 @@ def check(
     evidence = open_realm(home, PERSONAL) if local and not earlier else asked
     with ExitStack() as stack:
         guessed = not (folder / "lockflight.toml").is_file()
+        memory = Remembered.of(home, folder) if options.remember else None
         described = stack.enter_context(
-            describe_guess(folder, progress=progress) if guessed else describe(folder, progress=progress)
+            describe_guess(folder, progress=progress, memory=memory)
+            if guessed
+            else describe(folder, progress=progress, memory=memory)
         )
         release = described.release
         work = _Work(home, asked, evidence, gate, clock(), described.sources)
@@ -184,6 +192,7 @@ def check(
         skipped=tuple(described.skipped),
         names=judged.names(),
         waivers={name: known_waivers(judged, release.name, release.digest, name) for name in judgements},
+        reused=described.reused,
     )
 
 
@@ -224,12 +233,16 @@ def run_checks(
     Args:
         home: where tools are installed.
         realm: where the evidence goes.
-        described: the release and its bytes; the caller checks afterwards that they are still the same.
+        described: the release and its bytes; what a check reads is hashed in this run, whatever was remembered, and
+            the caller checks afterwards that it is still the same.
         pairs: each check with each subject.
         now: Unix seconds, the claimed time of the results.
         actor: name of a machine whose key signs; the realm's own signs for anybody else.
         workers: number of check processes; 0 for one per processor.
         progress: told about finished checks.
+
+    Raises:
+        InvalidInput: LF1003 a file has other bytes than were remembered.
     """
     from lockflight.engine.local import (  # a decision over evidence that is there runs nothing
         CheckJob,
@@ -246,8 +259,11 @@ def run_checks(
                 tools[tool] = str(tool_path(home, tool))
             except EnvironmentProblem:
                 continue  # the check itself reports it as incomplete evidence, with the install command
-        descriptors = Descriptors(described.sources, [a.name for a in subject.assets])
-        jobs.append(CheckJob(info.name, CHECKS[info.name], subject, descriptors, tools))
+        opened = info.opened(subject.assets)
+        names = [a.name for a in opened]
+        described.confirm(names)
+        descriptors = Descriptors(described.sources, names)
+        jobs.append(CheckJob(info.name, CHECKS[info.name], subject, descriptors, tools, opened))
         order.append((info, subject, descriptors))
     progress.begin("checking", len(jobs))
     issued = rfc3339(now)

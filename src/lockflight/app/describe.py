@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
 from types import TracebackType
@@ -19,15 +19,45 @@ from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, Asset, Releas
 from lockflight.core.selection import Excluded, Selection, select
 from lockflight.core.source import ByteSource, BytesSource
 from lockflight.core.toml_lines import MAX_BYTES
-from lockflight.core.words import Kind, Role
+from lockflight.core.words import OWN_ROLES, Kind, Role
 from lockflight.errors import InvalidInput, NotFound
 from lockflight.formats.sniff import sniff
-from lockflight.infra.files import Entry, FileKind, FileSource, Folder, Listing, changed, linked, special
-from lockflight.infra.hashing import HashedFile, hash_files
+from lockflight.infra.files import (
+    Entry,
+    FdSource,
+    FileKind,
+    FileSource,
+    Folder,
+    Listing,
+    ReopenedSource,
+    changed,
+    linked,
+    special,
+)
+from lockflight.infra.hashing import HashedFile, hash_files, hash_source
 from lockflight.infra.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from lockflight.app.guess import Guess
+    from lockflight.app.remembered import Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """Files that were not read again, and their bytes."""
+
+    files: int = 0
+    size: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        """As replies tell it."""
+        return {"files": self.files, "size": self.size}
+
+
+def reused_by(memory: Remembered | None) -> Reused:
+    """What the last description that asked a memory did not read."""
+    sizes = memory.recalled.values() if memory is not None else ()
+    return Reused(len(sizes), sum(sizes))
 
 
 @dataclass(slots=True)
@@ -54,6 +84,33 @@ class Described:
     folder: Path = field(default_factory=Path)
     _held: tuple[FileSource, ...] = field(default=(), repr=False)
     _opened: Folder | None = field(default=None, repr=False)
+    _memory: Remembered | None = field(default=None, repr=False)
+
+    @property
+    def reused(self) -> Reused:
+        """What was not read, because the home remembers it."""
+        return reused_by(self._memory)
+
+    def confirm(self, names: Iterable[str]) -> None:
+        """Read those of these files that were remembered: whoever judges bytes judges those that have the digest.
+
+        Raises:
+            InvalidInput: LF1003 one has other bytes than were remembered.
+        """
+        if self._memory is None or not self._memory.recalled:
+            return
+        for name in self._memory.recalled.keys() & set(names):
+            source, asset = self.sources[name], self.release.asset(name)
+            again = source.reopen() if isinstance(source, ReopenedSource) else source
+            try:
+                if not isinstance(again, FdSource) or asset is None:
+                    raise changed(name)
+                if hash_source(again) != (asset.sha256, asset.blake3):
+                    raise changed(name)
+            finally:
+                if again is not source and isinstance(again, FdSource):
+                    again.close()
+            del self._memory.recalled[name]
 
     def recheck(self) -> None:
         """Refuse what changed since it was hashed; to be called after the last check has read its bytes.
@@ -77,6 +134,8 @@ class Described:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._memory is not None and isinstance(error, InvalidInput) and error.code == "LF1003":
+            self._memory.forget()  # what changed unseen must not be found again
         self.close()
 
 
@@ -86,6 +145,7 @@ def describe(
     progress: Progress = SILENT,
     manifest_text: str | None = None,
     package: bool = False,
+    memory: Remembered | None = None,
 ) -> Described:
     """Describe the release in a folder.
 
@@ -94,6 +154,7 @@ def describe(
         progress: told about the bytes that are hashed.
         manifest_text: used instead of the folder's `lockflight.toml`; then it is the release's first asset.
         package: the folder is a package: nothing is skipped and nothing may be excluded, except the signature.
+        memory: what is known of large files of a workspace; a package is always read.
 
     Raises:
         NotFound: LF1009 no such folder, LF0165 it has no manifest.
@@ -113,7 +174,10 @@ def describe(
         selection = choose(manifest, listing, kinds, package=package)
         check_names([MANIFEST_NAME, *selection.roles])
         names = [*selection.roles] if manifest_text is not None else [MANIFEST_NAME, *selection.roles]
-        hashed = hash_files(opened, names, sniff, tap=tensor_tap, progress=progress)
+        memory = None if package else memory
+        if memory is not None:
+            memory.begin([MANIFEST_NAME, *(n for n, role in selection.roles.items() if role in OWN_ROLES)])
+        hashed = hash_files(opened, names, sniff, tap=tensor_tap, progress=progress, memory=memory)
         sources: dict[str, ByteSource] = {h.source.name: h.source for h in hashed}
         if manifest_text is not None:
             sources[MANIFEST_NAME] = BytesSource(text, MANIFEST_NAME)
@@ -138,6 +202,8 @@ def describe(
             file.source.close()
         opened.close()
         raise
+    if memory is not None:
+        memory.save()
     return Described(
         release=release,
         sources=sources,
@@ -148,10 +214,17 @@ def describe(
         folder=folder,
         _held=tuple(h.source for h in hashed),
         _opened=opened,
+        _memory=memory,
     )
 
 
-def describe_guess(folder: Path, *, kind: Kind | None = None, progress: Progress = SILENT) -> Described:
+def describe_guess(
+    folder: Path,
+    *,
+    kind: Kind | None = None,
+    progress: Progress = SILENT,
+    memory: Remembered | None = None,
+) -> Described:
     """Describe a folder that has no manifest, with the one that `lockflight init` would propose, in memory.
 
     A proposal leaves links out for a person to judge; here nobody reads it first, so a link is refused.
@@ -164,7 +237,7 @@ def describe_guess(folder: Path, *, kind: Kind | None = None, progress: Progress
     proposal = propose(folder, kind=kind)
     if proposal.links:
         raise linked(proposal.links[0])
-    described = describe(folder, progress=progress, manifest_text=proposal.text)
+    described = describe(folder, progress=progress, manifest_text=proposal.text, memory=memory)
     described.guesses = proposal.guesses
     return described
 

@@ -41,6 +41,9 @@ MACHINE_ROLES = ("builder", "evaluator")
 MAX_MACHINE_HOURS = 720
 MACHINE_HOURS = 24
 
+#: Who neither acts nor can act again under their pseudonym, unless two people grant it anew.
+_GONE = frozenset({"revoked", "withdrawn"})
+
 _NAME = re.compile(r"[^\W_](?:[\w .'@+-]{0,62}[\w.])?")
 _PSEUDONYM = re.compile(r"p-[0-9a-f]{16}")
 _EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,189}")
@@ -56,12 +59,18 @@ class Proposed:
         grant: what it says.
         name: of the person or machine.
         key_file: where the new private key lies; None where the key stays as it is.
+        namesakes: pseudonyms of those who bore the name before.
+        waits: whether it waits for a second person; a personal realm has none.
+        replaced: id of the key that a new one takes the place of; empty for none.
     """
 
     said: Said
     grant: Grant
     name: str
     key_file: Path | None = None
+    namesakes: tuple[str, ...] = ()
+    waits: bool = True
+    replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,7 @@ def add(  # noqa: PLR0913 - each is an option of the verb
     owner: str = "",
     hours: int | None = None,
     no_key: bool = False,
+    same_name: bool = False,
     actor: str,
     now: int,
 ) -> Proposed:
@@ -159,11 +169,12 @@ def add(  # noqa: PLR0913 - each is an option of the verb
         owner: name of the human behind a machine or a second account.
         hours: life of the key; None for a day (machines) or for ever (people).
         no_key: a machine that has no key: tokens of a trusted issuer identify it, and certificates speak for it.
+        same_name: give a name out again that somebody bore who was revoked or has left; they stay what they are.
         actor: who proposes.
         now: Unix seconds.
 
     Raises:
-        UsageError: LF0113, LF0133, LF0125 name, roles or addresses; LF0126 owner or hours.
+        UsageError: LF0113, LF0114, LF0133, LF0125 name, roles or addresses; LF0126 owner or hours.
         PolicyDenied: LF4601 a personal realm; LF4602 who proposes may not.
     """
     check_name(name)
@@ -179,7 +190,7 @@ def add(  # noqa: PLR0913 - each is an option of the verb
             hint="--owner NAME",
         )
     realm, person = _realm(home, realm_name, actor)
-    _free(realm, name, now)
+    before = _free(realm, name, now, same_name=same_name)
     human = _human(realm, owner) if owner else ""
     signer = None if no_key else generate()
     duty = Duty.PRODUCER if machine else Duty.PERSON
@@ -192,7 +203,8 @@ def add(  # noqa: PLR0913 - each is an option of the verb
         human,
         expires,
     )
-    return _propose(realm, person, key, profile, f"add {name}", signer=signer)
+    done = _propose(realm, person, key, profile, f"add {name}", signer=signer)
+    return replace(done, namesakes=before)
 
 
 def grant(
@@ -215,16 +227,34 @@ def grant(
     return _propose(realm, person, replace(held, roles=roles), profile, what)
 
 
-def renew(home: Path, realm_name: str, name: str, *, hours: int | None, actor: str, now: int) -> Proposed:
+def renew(
+    home: Path,
+    realm_name: str,
+    name: str,
+    *,
+    hours: int | None = None,
+    actor: str,
+    now: int,
+    own: bool = False,
+) -> Proposed:
     """Propose a new key for a machine, or for a person who lost theirs; the old one counts until then.
+
+    Args:
+        home: folder of realms.
+        realm_name: the realm.
+        name: whose.
+        hours: life of the key; None for a day (machines) or for ever (people).
+        actor: who proposes.
+        now: Unix seconds.
+        own: it is the key of who proposes, whatever `name` says; then a personal realm gives it at once.
 
     Raises:
         NotFound: LF4605 nobody of that name.
         UsageError: LF0126 the hours.
         PolicyDenied: LF4601 a personal realm; LF4602 who proposes may not.
     """
-    realm, person = _realm(home, realm_name, actor)
-    held = find(realm.view, name)
+    realm, person = _realm(home, realm_name, actor, alone=own)
+    held = find(realm.view, person.principal if own else name)
     expires = _expiry(machine=held.duty is Duty.PRODUCER and not held.keyless, hours=hours, now=now)
     if held.keyless:
         what = f"let {realm.view.name_of(held.principal)} stay"
@@ -232,7 +262,7 @@ def renew(home: Path, realm_name: str, name: str, *, hours: int | None, actor: s
     signer = generate()
     key = replace(held, der=signer.public_der, expires=expires)
     what = f"renew the key of {realm.view.name_of(held.principal)}"
-    return _propose(realm, person, key, None, what, signer=signer)
+    return replace(_propose(realm, person, key, None, what, signer=signer), replaced=held.keyid)
 
 
 def withdraw(home: Path, realm_name: str, name: str, *, actor: str) -> Proposed:
@@ -332,9 +362,9 @@ def _standing(state: State, key: RealmKey, now: int) -> str:
     return "waiting" if any(fact.key.principal == key.principal for fact in known) else ""
 
 
-def _realm(home: Path, realm_name: str, actor: str) -> tuple[Realm, Actor]:
+def _realm(home: Path, realm_name: str, actor: str, *, alone: bool = False) -> tuple[Realm, Actor]:
     realm = open_realm(home, realm_name)
-    if realm.personal:
+    if realm.personal and not alone:
         raise PolicyDenied(
             "LF4601",
             "A personal realm has one person, who holds every role.",
@@ -343,14 +373,25 @@ def _realm(home: Path, realm_name: str, actor: str) -> tuple[Realm, Actor]:
     return realm, realm.actor(actor)
 
 
-def _free(realm: Realm, name: str, now: int) -> None:
-    for row in identities(realm, now):
-        if row.name == name:
-            raise UsageError(
-                "LF0114",
-                f"The realm {realm.name!r} has a {name!r} already ({row.state}); a name belongs to one.",
-                hint=f"lockflight identity grant {name} --role ROLE changes the roles; else choose another name.",
-            )
+def _free(realm: Realm, name: str, now: int, *, same_name: bool) -> tuple[str, ...]:
+    """Pseudonyms of those who bore the name and are gone; refused while somebody bears it, or without being asked."""
+    rows = [row for row in identities(realm, now) if row.name == name]
+    present = next((row for row in rows if row.state not in _GONE), None)
+    if present is not None:
+        raise UsageError(
+            "LF0114",
+            f"The realm {realm.name!r} has a {name!r} already ({present.state}); a name belongs to one.",
+            hint=f"lockflight identity grant {name} --role ROLE changes the roles; else choose another name.",
+        )
+    if rows and not same_name:
+        gone = ", ".join(f"{row.key.principal}, {row.state}" for row in rows)
+        raise UsageError(
+            "LF0114",
+            f"The realm {realm.name!r} had a {name!r} before ({gone}), who stays so. Whoever is added is another "
+            "person to it, who could approve what the first one made.",
+            hint="Choose another name, or add --same-name; whoever consents is told.",
+        )
+    return tuple(row.key.principal for row in rows)
 
 
 def _human(realm: Realm, owner: str) -> str:
@@ -406,4 +447,5 @@ def _propose(
             realm.erase_blob(key.profile)
         raise
     path = realm.keep(key.principal, signer) if signer is not None else None
-    return Proposed(log(realm, person, fact.statement(), what), fact, name, path)
+    said = log(realm, person, fact.statement(), what)
+    return Proposed(said, fact, name, path, waits=not realm.personal)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lockflight.app.gate import Gate, Judgement
 from lockflight.app.ownpolicy import bring_along
 from lockflight.app.realm import open_realm
+from lockflight.app.resolve import keys_ever
 from lockflight.app.speak import Said, need_role, say
 from lockflight.app.totp import use
 from lockflight.app.verify import verify_package
@@ -191,9 +192,9 @@ def revoke(
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     may_revoke(realm, person)
-    if scope is Scope.KEY and digest not in realm.state.keys:
+    if scope is Scope.KEY and digest not in keys_ever(realm.state):
         raise NotFound(
-            "LF4523", f"No active key of this realm has the id {digest[:16]}.", hint="lockflight realm show"
+            "LF4523", f"The realm never knew a key of the id {digest[:16]}.", hint="lockflight key show --all"
         )
     blob = realm.put_blob({"note": note}) if note else ""
     statement = Revocation(scope, digest, name or digest[:16], reason, blob, realm.state.root)

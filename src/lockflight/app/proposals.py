@@ -128,6 +128,9 @@ def _grant(view: RealmView, fact: Grant) -> str:
     who = f"the {kind} {name}" if known else f"the new {kind} {name}"
     if name != key.principal:
         who += f" ({key.principal})"
+        others = sorted(p for p, known_as in view.names().items() if known_as == name and p != key.principal)
+        if others:
+            who += f", not {', '.join(others)} of the same name"
     if fact.withdrawn:
         return f"withdraw {who}"
     owner = f", who answers to {view.name_of(key.owner)}" if key.owner else ""

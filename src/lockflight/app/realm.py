@@ -98,7 +98,7 @@ class Realm:
 
     def holds(self, duty: Duty) -> bool:
         """Whether the realm's own key of a duty is in this home; the root key may be kept offline."""
-        return (self.folder / "keys" / f"{duty.value}.pem").is_file()
+        return self._own(duty) is not None
 
     def signer(self, duty: Duty) -> FileSigner:
         """The realm's own key of a duty.
@@ -106,14 +106,25 @@ class Realm:
         Raises:
             EnvironmentProblem: LF5043 the home does not hold it.
         """
-        path = self.folder / "keys" / f"{duty.value}.pem"
-        if not path.is_file():
+        found = self._own(duty)
+        if found is None:
+            older = next((self.folder / "keys").glob(f"{duty.value}*.pem"), None)
+            but = ", but one that was replaced" if older is not None else ""
             raise EnvironmentProblem(
                 "LF5043",
-                f"This home does not hold the {duty.value} key of the realm {self.name!r}.",
+                f"This home does not hold the {duty.value} key of the realm {self.name!r}{but}.",
                 hint="Run the command where the realm's keys are, or export your evidence for it.",
             )
-        return load(path)
+        return found
+
+    def _own(self, duty: Duty) -> FileSigner | None:
+        """The key that the trust statement in force names; one that it replaced signs nothing that counts."""
+        keys = {key.keyid for key in self.state.trust.keys if key.duty is duty}
+        for keyid in keys:
+            for path in own_files(self.folder / "keys", duty, keyid):
+                if path.is_file() and (signer := load(path)).keyid == keyid:
+                    return signer
+        return None
 
     def actor(self, name: str = "") -> Actor:
         """The person who acts.
@@ -240,6 +251,11 @@ class Realm:
         """An erasable blob's content; empty when it was erased."""
         raw = BlobStore(self.folder / "blobs").get(digest) if digest else None
         return json.loads(raw) if raw is not None else {}
+
+
+def own_files(folder: Path, duty: Duty, keyid: str) -> tuple[Path, Path]:
+    """Where a key of the realm's own may lie: the first one of a duty, or one that came by rotation."""
+    return folder / f"{duty.value}.pem", folder / f"{duty.value}-{keyid[:16]}.pem"
 
 
 def open_realm(home: Path, name: str, *, person: str = "you") -> Realm:

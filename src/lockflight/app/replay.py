@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.ownpolicy import judge_of, own_again
 from lockflight.app.resolve import entry_of
+from lockflight.app.view import open_view, realm_folder
 from lockflight.core.capsule import Capsule, Opened, decode_files, facts_fit, open_capsule
 from lockflight.core.claims import claims
 from lockflight.core.dsse import decode
@@ -18,6 +19,7 @@ from lockflight.core.records import dataclass
 from lockflight.core.trust import Duty, Trust
 from lockflight.core.unsettled import canonical, said
 from lockflight.core.verify.bundle import TlogEntry
+from lockflight.core.verify.bundle import read_bundle as read_bundle_of
 from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.note import KIND_ED25519, NoteKey
 from lockflight.core.vsa import StoredDecision
@@ -26,10 +28,13 @@ from lockflight.policy.bundle import read_bundle
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
 from lockflight.signing.oms import make_bundle
+from lockflight.store.address import has_log
 from lockflight.store.blobs import BlobStore
+from lockflight.store.pins import PinStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from lockflight.app.ownpolicy import OwnBundle
     from lockflight.app.view import RealmView
@@ -207,6 +212,28 @@ def replay(capsule: Capsule, root: str, *, entries: Sequence[FoldEntry] | None =
         return replayer.replay(capsule, root, entries=entries)
     finally:
         replayer.close()
+
+
+def entries_here(home: Path, root: str, capsule: Capsule) -> list[FoldEntry] | None:
+    """The verified log of a capsule's realm, where this home holds it as far as the capsule's proof reaches.
+
+    A capsule cannot show that no trust statement replaced its gate key before the decision; the log can.
+
+    Args:
+        home: folder of realms.
+        root: SHA-256 (hex) of the realm's first trust statement.
+        capsule: what was read.
+
+    Raises:
+        VerificationFailed: LF71xx the decision's bundle does not read; LF72xx the log.
+    """
+    tlog = read_bundle_of(capsule.decision, what="decision").tlog
+    for name, pin in PinStore(home).realms().items():
+        if pin.root == f"sha256:{root}" and has_log(realm_folder(home, name)):
+            entries: list[FoldEntry] = []
+            open_view(home, name, verified=entries)
+            return entries if tlog is not None and tlog.size <= len(entries) else None
+    return None
 
 
 def _against_log(opened: Opened, root: str, entries: Sequence[FoldEntry]) -> list[str]:

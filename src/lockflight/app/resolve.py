@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.acts import Registration, Scope
 from lockflight.core.release import parse_release
+from lockflight.core.trust import Grant, Trust
 from lockflight.errors import LockflightError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from lockflight.core.release import Release
     from lockflight.core.state import Record, State
+    from lockflight.core.trust import RealmKey
 
 SHORTEST = 8
 _PREFIX = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
@@ -24,7 +26,7 @@ _FULL = 64
 def known(state: State, scope: Scope) -> dict[str, str]:
     """Every digest of a scope that the realm has seen, with its name."""
     if scope is Scope.KEY:
-        return {keyid: key.principal or key.duty.value for keyid, key in state.keys.items()}
+        return {keyid: key.principal or key.duty.value for keyid, (key, _) in keys_ever(state).items()}
     names: dict[str, str] = {}
     for records in state.registrations.values():
         for record in records:
@@ -33,6 +35,27 @@ def known(state: State, scope: Scope) -> dict[str, str]:
     if scope is Scope.RELEASE:
         return names
     return {asset.sha256: asset.name for release in signed(state) for asset in release.assets}
+
+
+def keys_ever(state: State) -> dict[str, tuple[RealmKey, Record]]:
+    """Every key that the realm knew or was asked to know, by id, with the entry that named it first.
+
+    A key that was replaced can still be stolen, and what it signed can still be taken back.
+    """
+    found: dict[str, tuple[RealmKey, Record]] = {}
+    for record in state.records:
+        fact = record.fact
+        if not record.effective:
+            continue
+        if isinstance(fact, Trust):
+            named = fact.keys
+        elif isinstance(fact, Grant) and not fact.withdrawn:
+            named = (fact.key,)
+        else:
+            continue
+        for key in named:
+            found[key.keyid] = (key, found[key.keyid][1] if key.keyid in found else record)
+    return found
 
 
 def signed(state: State) -> list[Release]:

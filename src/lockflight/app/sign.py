@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from lockflight.app import clock
 from lockflight.app.authority import has_authority, short_lived, stamper_of
-from lockflight.app.describe import describe
+from lockflight.app.describe import Reused, describe, reused_by
 from lockflight.app.pack import pack
 from lockflight.app.realm import open_realm
+from lockflight.app.remembered import Remembered
 from lockflight.app.speak import must_be_effective, need_role
 from lockflight.app.tokens import bearer, lent_for_token, need_builder
 from lockflight.core.acts import Registration
 from lockflight.core.records import dataclass
 from lockflight.core.release import SIGNATURE_NAME
 from lockflight.core.state import MAKERS
+from lockflight.core.tree import assets_of, tree
 from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import TlogEntry
 from lockflight.core.verify.keys import load_der
@@ -26,6 +30,7 @@ from lockflight.signing.oms import make_bundle, make_identity_bundle, sign_relea
 from lockflight.store.files import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lockflight.app.realm import Actor, Realm
@@ -46,6 +51,7 @@ class Signed:
         principal, signer: pseudonym and name of who signed.
         keyid: the key that signed: theirs, or one that was lent to them for ten minutes.
         identity: what the certificate calls them; empty where their own key signed.
+        reused: files that were read once only, to be copied.
     """
 
     release: Release
@@ -56,6 +62,7 @@ class Signed:
     signer: str
     keyid: str
     identity: str = ""
+    reused: Reused = field(default_factory=Reused)
 
 
 def sign(
@@ -67,6 +74,7 @@ def sign(
     actor: str,
     own_key: bool = False,
     token: bytes = b"",
+    remember: bool = False,
     progress: Progress = SILENT,
 ) -> Signed:
     """Pack, sign, log; the package appears under `out` only when all of it succeeded.
@@ -82,6 +90,8 @@ def sign(
         actor: name of the person.
         own_key: sign with the person's own key all the same.
         token: identity token of a trusted issuer; the machine that it speaks for signs instead of a person.
+        remember: large files that cannot have changed since this home hashed them are read once, to be copied; the
+            copy is hashed on the way as ever, so nothing is signed that was not hashed.
         progress: told about hashing.
 
     Raises:
@@ -92,32 +102,18 @@ def sign(
         PolicyDenied: LF4028 its own policy is larger than a policy may be.
         EnvironmentProblem: a key or the log cannot be used.
     """
-    target = out.absolute()
-    if target.exists():
-        raise UsageError("LF0131", f"{out} exists already.", hint="Choose a new folder with --out.")
-    if folder.absolute() in target.parents:
-        raise UsageError(
-            "LF0131",
-            f"{out} lies inside the workspace {folder}, so it would become part of the next release.",
-            hint="Choose a folder outside with --out.",
-        )
+    target = fresh_target(folder, out)
     realm = open_realm(home, realm_name)
     person = None if token else realm.actor(actor)
     if person is not None:
         need_role(realm, person, MAKERS, "sign a release")
     else:  # refused now, and verified again when the package is there: that may take longer than a token lives
         need_builder(bearer(realm, token, actor))
-    draft = target.with_name(f".{target.name}.unsigned")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        with describe(folder, progress=progress) as described:
-            release = described.release
-            pack(described, draft, progress=progress)
-            if release.policy:
-                from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
-
-                keep_own(release, realm.folder, described.sources)
-            described.recheck()
+    memory = Remembered.of(home, folder) if remember else None
+    with drafted(folder, target, realm_folder=realm.folder, memory=memory, progress=progress) as (
+        release,
+        draft,
+    ):
         hand = _hand(realm, person, own_key=own_key, token=token, actor=actor)
         signer, named = hand.signer, hand.named
         envelope = sign_release(release, signer)
@@ -131,6 +127,7 @@ def sign(
             signature=signature.envelope,
             oms_root=release.oms_root,
             realm=realm.state.root,
+            tree=tree(assets_of(release)),
         )
         body = sign_statement(registration.statement(), signer).encode()
         receipt = realm.append_envelopes([(body, named)])[0]
@@ -142,10 +139,6 @@ def sign(
             stamp = stamper_of(realm).stamp(envelope.signature, clock.now())
             bundle = make_identity_bundle(envelope, named, tlog, stamp)
         replace_file(draft / SIGNATURE_NAME, bundle)
-        (draft / SIGNATURE_NAME).chmod(0o644)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return Signed(
         release,
         target,
@@ -155,7 +148,65 @@ def sign(
         hand.name,
         signer.keyid,
         hand.identity,
+        reused_by(memory),
     )
+
+
+def fresh_target(folder: Path, out: Path) -> Path:
+    """Where a package of a workspace may appear.
+
+    Raises:
+        UsageError: LF0131 `out` exists or lies inside the workspace.
+    """
+    target = out.absolute()
+    if target.exists():
+        raise UsageError("LF0131", f"{out} exists already.", hint="Choose a new folder with --out.")
+    if folder.absolute() in target.parents:
+        raise UsageError(
+            "LF0131",
+            f"{out} lies inside the workspace {folder}, so it would become part of the next release.",
+            hint="Choose a folder outside with --out.",
+        )
+    return target
+
+
+@contextmanager
+def drafted(
+    folder: Path,
+    target: Path,
+    *,
+    realm_folder: Path | None = None,
+    memory: Remembered | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[tuple[Release, Path]]:
+    """A packed workspace that waits for its signature; it appears as `target` when the block has put that in.
+
+    Args:
+        folder: the workspace.
+        target: as `fresh_target` says.
+        realm_folder: keeps the release's own policy; None where no realm is asked.
+        memory: what is known of large files; the copy is hashed all the same.
+        progress: told about hashing.
+
+    Yields:
+        The release, and the folder that takes `model.sig`.
+    """
+    draft = target.with_name(f".{target.name}.unsigned")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        with describe(folder, progress=progress, memory=memory) as described:
+            release = described.release
+            pack(described, draft, progress=progress)
+            if release.policy and realm_folder is not None:
+                from lockflight.app.ownpolicy import keep_own  # policies are read only where there is one
+
+                keep_own(release, realm_folder, described.sources)
+            described.recheck()
+        yield release, draft
+        (draft / SIGNATURE_NAME).chmod(0o644)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

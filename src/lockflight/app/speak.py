@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lockflight.app.realm import Actor, Realm
+    from lockflight.core.ports import Signer
     from lockflight.core.state import Record
     from lockflight.core.statement import Statement
 
@@ -63,7 +64,7 @@ def log(realm: Realm, person: Actor, statement: Statement, what: str, *, code: s
     receipt = realm.append([(statement, person.signer)])[0]
     record = realm.state.by_digest.get(receipt.envelope)
     if record is not None and not record.effective:
-        raise _refusal(record, person.name, what, code)
+        raise refusal(record, person.name, what, code)
     must_be_effective(realm, receipt.envelope)
     return Said(receipt.envelope, receipt.index, person.principal, person.name)
 
@@ -74,17 +75,23 @@ def rehearse(realm: Realm, person: Actor, statement: Statement, what: str, *, co
     Raises:
         PolicyDenied, ConflictError: as `say`.
     """
+    record = tried(realm, statement, person.signer)
+    if not record.effective:
+        raise refusal(record, person.name, what, code)
+
+
+def tried(realm: Realm, statement: Statement, signer: Signer) -> Record:
+    """What the fold would make of a statement that was logged now; logs nothing."""
     view = realm.view
-    envelope = sign_statement(statement, person.signer)
-    leaf = leaf_for(envelope, load_der(person.signer.public_der))
+    envelope = sign_statement(statement, signer)
+    leaf = leaf_for(envelope, load_der(signer.public_der))
     now = max(clock.now(), view.timestamp)
     entry = FoldEntry(len(view.state.records), leaf, envelope.digest, envelope.encode(), now)
-    record = advance(view.state.fork(), entry)
-    if not record.effective:
-        raise _refusal(record, person.name, what, code)
+    return advance(view.state.fork(), entry)
 
 
-def _refusal(record: Record, name: str, what: str, code: str) -> LockflightError:
+def refusal(record: Record, name: str, what: str, code: str = "LF4602") -> LockflightError:
+    """Why a record does not count, as the error of whoever said it."""
     details: dict[str, object] = {"code": record.code}
     if record.code in _OURS:
         return InternalError(
@@ -140,4 +147,4 @@ def must_be_effective(realm: Realm, digest: str) -> None:
         raise InternalError("LF0903", "A statement that was just recorded is not in the log.")
     if not record.effective:
         name = realm.view.name_of(record.key.principal) if record.key is not None else "a stranger"
-        raise _refusal(record, name, f"make this {record.type}", "LF4602")
+        raise refusal(record, name, f"make this {record.type}", "LF4602")

@@ -223,8 +223,8 @@ def _own_keys(state: State, source: Path, target: Path) -> Iterable[str]:
     """Copy the private keys that belong to keys of the realm, under the names that this home uses."""
     make_folder(target)
     for key in state.keys.values():
-        short = f"{key.principal}-{key.keyid[:16]}"
-        for name in (key.principal, short) if key.principal else (key.duty.value,):
+        first = key.principal or key.duty.value
+        for name in (first, f"{first}-{key.keyid[:16]}"):
             path = source / f"{name}.pem"
             if path.is_file() and (signer := load(path)).keyid == key.keyid:
                 save(signer, target / path.name)

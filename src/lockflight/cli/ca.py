@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import time_json
+from lockflight.cli.common import certificate_json, time_json
+from lockflight.cli.passphrase import asker, new_passphrase, passphrase_arguments, root_arguments
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
 from lockflight.cli.token import token_of, token_option
@@ -22,35 +22,13 @@ if TYPE_CHECKING:
 
 def init_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `ca init`."""
-    _root_arguments(parser)
+    root_arguments(parser)
     parser.add_argument(
         "--roots-out",
         metavar="DIR",
-        help="write the two root keys there instead of the home, to keep them offline; "
-        "LOCKFLIGHT_PASSPHRASE protects them",
+        help="write the two root keys there instead of the home, to keep them offline",
     )
-
-
-def _root_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--root-key",
-        metavar="FILE",
-        help="the realm's root key, where it is kept outside of the home; LOCKFLIGHT_PASSPHRASE opens it",
-    )
-
-
-def _passphrase() -> bytes | None:
-    return os.environ.get("LOCKFLIGHT_PASSPHRASE", "").encode() or None
-
-
-def certificate_json(certificate: Certificate) -> dict[str, object]:
-    """A certificate as results show it."""
-    return {
-        "subject": certificate.subject,
-        "sha256": certificate.digest,
-        "begins": time_json(certificate.begins),
-        "ends": time_json(certificate.ends),
-    }
+    passphrase_arguments(parser, "these two keys", "out-", new=True)
 
 
 def _founded(done: Founded, realm: str) -> dict[str, object]:
@@ -68,16 +46,23 @@ def init(args: argparse.Namespace, run: Run) -> Reply:
     """Make the authorities of a realm."""
     from lockflight.app.authority import found
 
-    root_key = Path(args.root_key) if args.root_key is not None else None
     out = Path(args.roots_out) if args.roots_out is not None else None
-    done = found(run.home, run.realm, root_key=root_key, passphrase=_passphrase(), out=out)
+    done = found(
+        run.home,
+        run.realm,
+        root_key=args.root_key,
+        ask=asker(args),
+        passphrase=new_passphrase(args, "out-") if out is not None else None,
+        out=out,
+    )
 
     def human(style: Style) -> Iterable[str]:
         yield f"{style.yes} the realm {style.bold(run.realm)} issues certificates and time stamps of its own"
         yield from _rows(style, [("issues", done.issuing), ("root", done.root), ("time", done.stamper)])
         yield f"  named by the trust statement, entry {done.index} in the log"
         for path in done.roots:
-            yield f"  root key {clean(str(path))}: take it off this machine; it is needed for renewal only"
+            which = "ca renew" if path.name.startswith("ca-") else "ca renew --time"
+            yield f"  root key {clean(str(path))}: take it off this machine; only {which} needs it"
         yield "Releases are signed under certificates of ten minutes from now on: lockflight sign DIR --out PACKAGE"
         yield "For stock verifiers: lockflight trust export --out trust.json"
 
@@ -86,23 +71,29 @@ def init(args: argparse.Namespace, run: Run) -> Reply:
 
 def renew_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `ca renew`."""
-    _root_arguments(parser)
+    root_arguments(parser)
     parser.add_argument(
         "--roots", metavar="DIR", help="folder with the root keys, where they are kept outside of the home"
+    )
+    parser.add_argument(
+        "--time",
+        action="store_true",
+        help="the time-stamp authority too, whose certificate lives five years (needs tsa-root.pem)",
     )
 
 
 def renew(args: argparse.Namespace, run: Run) -> Reply:
     """Give the authority a new key and certificate; the old ones stay valid until they end."""
-    from lockflight.app.authority import renew as again
+    from lockflight.app.renewal import renew as again
 
-    root_key = Path(args.root_key) if args.root_key is not None else None
     roots = Path(args.roots) if args.roots is not None else None
-    done = again(run.home, run.realm, root_key=root_key, passphrase=_passphrase(), roots=roots)
+    done = again(run.home, run.realm, root_key=args.root_key, ask=asker(args), roots=roots, time=args.time)
 
     def human(style: Style) -> Iterable[str]:
-        yield f"{style.yes} the realm {style.bold(run.realm)} has a new issuing certificate"
-        yield from _rows(style, [("issues", done.issuing), ("root", done.root)])
+        what = "new certificates to issue and to say the time" if args.time else "a new issuing certificate"
+        yield f"{style.yes} the realm {style.bold(run.realm)} has {what}"
+        rows = [("issues", done.issuing), ("root", done.root)]
+        yield from _rows(style, [*rows, ("time", done.stamper)] if args.time else rows)
         yield f"  named by the trust statement, entry {done.index} in the log; older certificates stay valid"
 
     return Reply("ca-init/v1", _founded(done, run.realm), human)

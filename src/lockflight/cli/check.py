@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.checkreports import refuse_clashes, report_arguments, reports
-from lockflight.cli.common import folder_of, for_team, quoted, record_options
+from lockflight.cli.common import (
+    folder_of,
+    for_team,
+    memory_option,
+    quoted,
+    record_options,
+    say_reused,
+)
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, UsageError, worst_exit
@@ -38,6 +45,7 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="each rule with each term, passed ones too"
     )
+    memory_option(parser)
     record_options(parser, "evidence and decision")
     report_arguments(parser)
 
@@ -65,6 +73,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         actor=run.actor,
         as_of=run.as_of,
         bundle=_bundle(args),
+        remember=not args.no_cache,
     )
     first = run.realm == PERSONAL and not (run.home / "realms" / PERSONAL).exists()
     clock = now if run.as_of is None else lambda: run.now
@@ -73,6 +82,7 @@ def check(args: argparse.Namespace, run: Run) -> Reply:
         run.say(
             f"made your personal realm in {clean(str(run.home))}; its decisions count for development only"
         )
+    say_reused(outcome.reused, run)
     marks = reports(args, outcome, run)
     code = _exit_code(outcome, args.plan)
     error = _error(outcome, args.folder, code)

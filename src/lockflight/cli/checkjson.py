@@ -24,6 +24,7 @@ def check_json(outcome: CheckOutcome) -> dict[str, object]:
         "guessed": outcome.guessed,
         "notices": list(outcome.notices),
         "skipped": list(outcome.skipped),
+        "reused": outcome.reused.to_json(),
         "planned": [{"check": c, "grain": g, "subject": s} for c, g, s in outcome.planned],
         "ran": [
             {"check": r.check, "grain": r.grain, "subject": r.subject, **r.result.to_json()}

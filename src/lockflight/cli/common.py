@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lockflight.app.demands import Demands
+    from lockflight.app.describe import Reused
     from lockflight.app.speak import Said
     from lockflight.cli.reply import Run
     from lockflight.cli.style import Style
     from lockflight.core.admit import Admission, Obstacle
     from lockflight.core.release import Release
+    from lockflight.core.verify.certificate import Certificate
 
 
 def folder_of(word: str) -> Path:
@@ -35,6 +37,22 @@ def folder_of(word: str) -> Path:
         what = "is no folder" if path.exists() else "is not there"
         raise NotFound("LF0117", f"{word} {what}.", hint="Name the folder of the workspace or package.")
     return path
+
+
+def memory_option(parser: argparse.ArgumentParser) -> None:
+    """`--no-cache`: read every byte."""
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="read every byte, also of large files that cannot have changed since this home hashed them",
+    )
+
+
+def say_reused(reused: Reused, run: Run, *, what: str = "not read again") -> None:
+    """Narrate what was spared, if anything was."""
+    if reused.files:
+        files = count(reused.files, "file")
+        run.say(f"{files} of {reused.size} bytes {what}: nothing wrote to them (--no-cache reads all)")
 
 
 def demand_options(parser: argparse.ArgumentParser, policy: str = "--policy") -> None:
@@ -156,6 +174,16 @@ _PSEUDONYM = re.compile(r"\bp-[0-9a-f]{16}\b")
 def with_names(text: str, names: Mapping[str, str]) -> str:
     """A text with the pseudonyms of people replaced by their names, where these are still held."""
     return _PSEUDONYM.sub(lambda m: names.get(m[0], m[0]), text)
+
+
+def certificate_json(certificate: Certificate) -> dict[str, object]:
+    """A certificate as results show it."""
+    return {
+        "subject": certificate.subject,
+        "sha256": certificate.digest,
+        "begins": time_json(certificate.begins),
+        "ends": time_json(certificate.ends),
+    }
 
 
 def said_json(said: Said) -> dict[str, object]:

@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a machine without a key: tokens of a trusted issuer identify it (identity issuer)",
     )
+    parser.add_argument(
+        "--same-name",
+        action="store_true",
+        help="give out the name of somebody who was revoked or has left; to the realm it is another person",
+    )
     _hours(parser)
 
 
@@ -100,6 +105,7 @@ def add(args: argparse.Namespace, run: Run) -> Reply:
         owner=args.owner,
         hours=args.hours,
         no_key=args.no_key,
+        same_name=args.same_name,
         actor=run.actor,
         now=run.now,
     )
@@ -147,6 +153,7 @@ def _proposed(done: Proposed, action: str, run: Run) -> Reply:
         "owner": key.owner or None,
         "expires": key.expires or None,
         "key_file": str(done.key_file) if done.key_file is not None else None,
+        "namesakes": list(done.namesakes),
         **said_json(done.said),
     }
 
@@ -166,6 +173,11 @@ def _proposed(done: Proposed, action: str, run: Run) -> Reply:
                 "no key: tokens of a trusted issuer identify it" if key.keyless else f"key {short(key.keyid)}"
             )
             yield f"  {held}{until}" + (f"  {done.key_file}" if done.key_file is not None else "")
+        if done.namesakes:
+            yield (
+                f"{style.look} {', '.join(done.namesakes)} had this name before and stays out; to the realm this is "
+                "another person, who could approve what the first one made"
+            )
         yield "  nothing has changed yet: it waits for a second person"
         yield f"  next: lockflight review {short(done.said.envelope)} --as NAME   (not {clean(done.said.name)})"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import time_json
+from lockflight.cli.passphrase import new_passphrase, passphrase_arguments
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 from lockflight.core.words import INTAKE
@@ -46,8 +46,9 @@ def init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root-key-out",
         metavar="FILE",
-        help="write the root key there instead of the home, to keep it offline; LOCKFLIGHT_PASSPHRASE protects it",
+        help="write the root key there instead of the home, to keep it offline",
     )
+    passphrase_arguments(parser, "the root key in that file", new=True)
 
 
 def init(args: argparse.Namespace, run: Run) -> Reply:
@@ -58,7 +59,7 @@ def init(args: argparse.Namespace, run: Run) -> Reply:
 
     kind = RealmKind.SIMULATOR if args.simulator else RealmKind.TEAM
     root_key = Path(args.root_key_out) if args.root_key_out is not None else None
-    passphrase = os.environ.get("LOCKFLIGHT_PASSPHRASE", "").encode() or None
+    passphrase = new_passphrase(args) if root_key is not None else None
     members = [_member(word) for word in args.member]
     store = run.settings["store"] if args.store is None else args.store
     view = create_realm(
@@ -67,7 +68,7 @@ def init(args: argparse.Namespace, run: Run) -> Reply:
         kind,
         members,
         root_key=root_key,
-        passphrase=passphrase if root_key is not None else None,
+        passphrase=passphrase,
         store=store,
     ).view
 
@@ -124,6 +125,7 @@ def _result(view: RealmView, waits: int = 0) -> dict[str, object]:
         "folder": str(view.folder),
         "origin": state.trust.origin,
         "root": f"sha256:{state.root}",
+        "expires": state.trust.expires or None,
         "environments": list(state.environments),
         "waiting": waits,
         "checkpoint": {"size": view.size, "root": view.root_hash, "time": time_json(view.timestamp)},
@@ -166,6 +168,7 @@ def _lines(view: RealmView, style: Style, waits: int = 0) -> Iterable[str]:
             ["root", style.bold(f"sha256:{state.root}")],
             ["log", f"{state.trust.origin}, {view.size} entries, {time_json(view.timestamp)}"],
             ["environments", _ladder(state)],
+            *([["trust", f"until {state.trust.expires}"]] if state.trust.expires else []),
         ]
     )
     yield ""

@@ -1,4 +1,4 @@
-"""`release create|show|diff|pack`."""
+"""`release create|show|pack`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import choice
-from lockflight.cli.common import folder_of, quoted, release_json, release_line
+from lockflight.cli.common import (
+    folder_of,
+    memory_option,
+    quoted,
+    release_json,
+    release_line,
+    say_reused,
+)
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 
@@ -16,7 +23,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lockflight.app.describe import Described
-    from lockflight.app.diff import ReleaseDiff
     from lockflight.cli.style import Style
     from lockflight.core.release import Release
 
@@ -25,13 +31,19 @@ def create_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `release create`."""
     parser.add_argument("folder", metavar="DIR", help="a workspace, with lockflight.toml")
     parser.add_argument("--assets", action="store_true", help="list the assets")
+    memory_option(parser)
 
 
 def create(args: argparse.Namespace, run: Run) -> Reply:
     """Describe a folder and print its digest."""
     from lockflight.app.describe import describe
+    from lockflight.app.remembered import Remembered
 
-    return _described(args, describe(folder_of(args.folder), progress=run.progress()))
+    folder = folder_of(args.folder)
+    memory = None if args.no_cache else Remembered.of(run.home, folder)
+    described = describe(folder, progress=run.progress(), memory=memory)
+    say_reused(described.reused, run)
+    return _described(args, described)
 
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,56 +130,8 @@ def _result(described: Described) -> dict[str, object]:
         "notices": [n.message for n in described.notices],
         "skipped": list(described.skipped),
         "excluded": [{"name": e.name, "reason": e.reason} for e in described.excluded],
+        "reused": described.reused.to_json(),
     }
-
-
-def diff_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `release diff`."""
-    parser.add_argument("old", metavar="OLD", help="a workspace or a package")
-    parser.add_argument("new", metavar="NEW", help="another one")
-
-
-def diff(args: argparse.Namespace, run: Run) -> Reply:
-    """What differs between two folders or packages."""
-    from lockflight.app.diff import diff as compare
-    from lockflight.app.show import opened
-
-    with opened(folder_of(args.old), progress=run.progress()) as one:
-        old = one.release
-    with opened(folder_of(args.new), progress=run.progress()) as other:
-        new = other.release
-    found = compare(old, new)
-    result = {"old": release_json(old), "new": release_json(new), **found.to_json()}
-
-    def human(style: Style) -> Iterable[str]:
-        yield f"- {release_line(old, style)}"
-        yield f"+ {release_line(new, style)}"
-        yield from _differences(found, style)
-
-    return Reply("release-diff/v1", result, human)
-
-
-def _differences(found: ReleaseDiff, style: Style) -> Iterable[str]:
-    if found.same:
-        yield f"{style.yes} one and the same release"
-        return
-    for field, (before, after) in found.header.items():
-        yield f"{style.look} {field}: {clean(before)} -> {clean(after)}"
-    for word, names in (
-        ("added", [a.name for a in found.assets.added]),
-        ("removed", [a.name for a in found.assets.removed]),
-        ("changed", [b.name for _, b in found.assets.changed]),
-        ("renamed", [f"{old} -> {new}" for old, new in found.renamed]),
-        ("role", [f"{name}: {old.value} -> {new.value}" for name, old, new in found.roles]),
-        ("reference", [r.name for r in (*found.references.added, *found.references.removed)]),
-        ("reference", [b.name for _, b in found.references.changed]),
-        ("dependency", [d.name for d in (*found.dependencies.added, *found.dependencies.removed)]),
-        ("dependency", [b.name for _, b in found.dependencies.changed]),
-    ):
-        for name in names:
-            yield f"  {style.bold(word.ljust(10))} {clean(name)}"
-    touched = [name for name, changed in found.views.items() if changed]
-    yield f"views touched: {', '.join(touched) or 'none'}"
 
 
 def pack_arguments(parser: argparse.ArgumentParser) -> None:

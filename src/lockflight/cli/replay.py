@@ -62,7 +62,7 @@ def replay(args: argparse.Namespace, run: Run) -> Reply:
 
     path = Path(args.decision)
     if path.is_file():
-        done = _from_file(path, args.root)
+        done = _from_file(path, args.root, run)
     elif args.root:
         raise NotFound("LF0117", f"{args.decision} is no file, so --root has no capsule to be about.")
     else:
@@ -105,7 +105,8 @@ def replay(args: argparse.Namespace, run: Run) -> Reply:
     )
 
 
-def _from_file(path: Path, root: str) -> Replay:
+def _from_file(path: Path, root: str, run: Run) -> Replay:
+    from lockflight.app.replay import entries_here
     from lockflight.app.replay import replay as again
     from lockflight.core.capsule import MAX_BYTES, parse_capsule
 
@@ -118,7 +119,8 @@ def _from_file(path: Path, root: str) -> Replay:
         )
     with path.open("rb") as file:
         body = file.read(MAX_BYTES + 1)
-    return again(parse_capsule(body), digest)
+    capsule = parse_capsule(body)
+    return again(capsule, digest, entries=entries_here(run.home, digest, capsule))
 
 
 def _another(done: Replay) -> VerificationFailed:

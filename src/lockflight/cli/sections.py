@@ -37,7 +37,19 @@ SECTIONS = (
     ),
     (
         "Things",
-        ("release", "realm", "identity", "ca", "trust", "evidence", "log", "policy", "waiver", "tools"),
+        (
+            "release",
+            "realm",
+            "identity",
+            "key",
+            "ca",
+            "trust",
+            "evidence",
+            "log",
+            "policy",
+            "waiver",
+            "tools",
+        ),
     ),
     ("Help", ("demo", "doctor", "explain", "schema", "config")),
 )

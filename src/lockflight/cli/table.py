@@ -52,7 +52,9 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         {
             "create": ("release:create", "describe a folder and print its digest", (0, 2, 3, 4)),
             "show": ("release:show", "assets, roles, views of a folder or package", (0, 2, 3, 4, 12)),
-            "diff": ("release:diff", "what differs between two folders or packages", (0, 2, 3, 4, 12)),
+            "diff": ("releasediff:diff", "what differs between two releases", (0, 2, 3, 4, 12)),
+            "prove": ("assetproof:prove", "write the proof that an asset is in a release", (0, 2, 3, 4, 12)),
+            "proven": ("assetproof:proven", "check such a proof, offline", (0, 2, 3, 4, 12)),
             "pack": ("release:pack", "write exactly the assets into a new folder", (0, 2, 3, 4)),
         },
     ),
@@ -84,7 +86,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
                 "a key and a certificate for ten minutes, for other tools",
                 (0, 2, 3, 4, 10, 12),
             ),
-            "renew": ("ca:renew", "a new certificate for the authority, beside the old", (0, 2, 3, 4, 12)),
+            "renew": ("ca:renew", "new certificates for the authorities, beside the old", (0, 2, 3, 4, 12)),
             "show": ("ca:show", "the realm's certificates, and which keys are here", (0, 2, 3, 4, 12)),
         },
     ),
@@ -93,6 +95,15 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         {
             "show": ("trust:show", "keys and authorities of a realm or of a file", (0, 2, 3, 4, 12)),
             "export": ("trust:export", "write it for stock sigstore tools", (0, 2, 3, 4, 12)),
+            "renew": ("trust:renew", "until when the realm's trust holds", (0, 2, 3, 4, 12)),
+        },
+    ),
+    "key": (
+        "keys of people and of the realm",
+        {
+            "new": ("key:new", "make a key file and its public key", (0, 2, 4)),
+            "show": ("key:show", "keys with duty, holder and where they stand", (0, 2, 3, 4, 12)),
+            "rotate": ("key:rotate", "replace a person's key, or one of the realm's", (0, 2, 3, 4, 10, 12)),
         },
     ),
     "identity": (

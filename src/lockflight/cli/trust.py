@@ -1,4 +1,4 @@
-"""`trust show` and `trust export`."""
+"""`trust show`, `trust export` and `trust renew`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import time_json
+from lockflight.cli.passphrase import asker, root_arguments
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short, table
+from lockflight.core.times import rfc3339, unix
+from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -94,3 +97,48 @@ def export(args: argparse.Namespace, run: Run) -> Reply:
             )
 
     return Reply("trust-export/v1", result, human)
+
+
+def renew_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `trust renew`."""
+    parser.add_argument(
+        "--until",
+        required=True,
+        metavar="TIME",
+        help="from when nothing new counts before the next renewal: 2027-01-31, 2027-01-31T12:00:00Z, or never",
+    )
+    root_arguments(parser)
+
+
+def renew(args: argparse.Namespace, run: Run) -> Reply:
+    """Say until when the realm's trust holds."""
+    from lockflight.app.renewal import prolong
+
+    until = _until(args.until)
+    done = prolong(run.home, run.realm, until, now=run.now, root_key=args.root_key, ask=asker(args))
+    result = {
+        "realm": run.realm,
+        "before": done.before or None,
+        "until": done.until or None,
+        "index": done.index,
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        end = f"until {done.until}" if done.until else "without an end"
+        yield f"{style.yes} the trust of the realm {style.bold(run.realm)} holds {end}, entry {done.index} in the log"
+        if done.until:
+            yield "  after that nothing new counts, before the root key renews it; what counted goes on to count"
+
+    return Reply("trust-renewed/v1", result, human)
+
+
+def _until(word: str) -> str:
+    """RFC 3339 Z; empty for never."""
+    if word == "never":
+        return ""
+    try:
+        return rfc3339(unix(f"{word}T00:00:00Z" if len(word) == len("2027-01-31") else word))
+    except ValueError as error:
+        raise UsageError(
+            "LF0105", f"--until: {error}.", hint="--until 2027-01-31, or --until never"
+        ) from error

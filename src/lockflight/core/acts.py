@@ -15,6 +15,7 @@ from lockflight.core import statement as st
 from lockflight.core.records import dataclass
 from lockflight.core.shape import hex64, natural, text, texts
 from lockflight.core.times import unix
+from lockflight.core.tree import Tree, parse_tree
 from lockflight.core.trust import FACTORS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Registration:
         name, version, kind, tier: of the release.
         signature: envelope digest of the release's OMS statement.
         oms_root: what OMS tools show as the digest.
+        tree: of the release's assets; None in registrations that were written before there was one.
     """
 
     release: str
@@ -70,6 +72,7 @@ class Registration:
     signature: str
     oms_root: str
     realm: str = ""
+    tree: Tree | None = None
 
     def statement(self) -> st.Statement:
         """The statement to sign with the person's key."""
@@ -81,6 +84,8 @@ class Registration:
             "signature": self.signature,
             "realm": self.realm,
         }
+        if self.tree is not None:
+            predicate["tree"] = self.tree.to_json()
         subject = st.SubjectRef(self.name, self.release, (("omsRoot", self.oms_root),))
         return st.Statement(st.REGISTRATION, (subject,), predicate)
 
@@ -102,6 +107,7 @@ def parse_registration(statement: st.Statement) -> Registration:
         signature=hex64(raw["signature"]),
         oms_root=hex64(dict(subject.others)["omsRoot"]),
         realm=hex64(raw["realm"]),
+        tree=parse_tree(raw["tree"]) if "tree" in raw else None,
     )
     return _same(result, result.statement(), statement)
 

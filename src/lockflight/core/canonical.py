@@ -90,7 +90,9 @@ def loads_strict(
             parse_int=integer,
             parse_float=decimal,
         )
-        _check_tree(value, what, max_depth)
+        # Only an escape makes a lone surrogate, and no tree is deeper than it has brackets.
+        if b"\\u" in data or data.count(b"[") + data.count(b"{") > max_depth:
+            _check_tree(value, what, max_depth)
     except RecursionError:
         raise _too_deep(what, max_depth) from None
     except ValueError as error:

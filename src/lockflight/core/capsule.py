@@ -13,25 +13,26 @@ from typing import TYPE_CHECKING
 
 from lockflight.core import statement as st
 from lockflight.core.canonical import JsonObject, dumps, loads_object
-from lockflight.core.dsse import b64, decode
+from lockflight.core.dsse import b64
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj
-from lockflight.core.trust import Duty, Trust, follows, parse_trust, root_digest
+from lockflight.core.trust import Duty
 from lockflight.core.verify.bundle import check_bundle, read_bundle, verify_logged
-from lockflight.core.verify.envelope import open_envelope
-from lockflight.core.verify.keys import PublicKey, load_der
+from lockflight.core.verify.keys import load_der
 from lockflight.core.verify.log import clock_name
+from lockflight.core.verify.trustchain import MAX_TRUST, trust_in_force
 from lockflight.core.vsa import StoredDecision, parse_vsa
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from lockflight.core.trust import Trust
 
 SCHEMA = "https://lockflight.dev/schema/capsule/v1"
 FILES_SCHEMA = "https://lockflight.dev/schema/policy-files/v1"
 MAX_BYTES = 128 * 1024 * 1024
 MAX_VALUES = 2_000_000
-MAX_TRUST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def open_capsule(capsule: Capsule, root: str) -> Opened:
     """Check where a capsule comes from, with the realm's root digest alone.
 
     The trust statements must lead from the root to the gate key that signed the decision; the decision must be in the
-    realm's log; facts and policy must be those that it names.
+    realm's log; facts and policy must be those that it names. That no further trust statement replaced the gate key
+    before the decision, only the log shows.
 
     Args:
         capsule: what was read.
@@ -149,7 +151,7 @@ def open_capsule(capsule: Capsule, root: str) -> Opened:
             and LF72xx the decision's signature or its place in the log; LF7192 it is no decision; LF7193 the facts
             are others, LF7194 the policy is another.
     """
-    trust = _trust(capsule.trust, root)
+    trust = trust_in_force(capsule.trust, root, what="capsule")
     gate = load_der(trust.key(Duty.GATE).der)
     bundle = read_bundle(capsule.decision, what="decision")
     check_bundle(bundle, gate, what="decision")
@@ -192,33 +194,6 @@ def open_capsule(capsule: Capsule, root: str) -> Opened:
         capsule.own,
         point.timestamp,
     )
-
-
-def _trust(envelopes: Sequence[bytes], root: str) -> Trust:
-    trust: Trust | None = None
-    key: PublicKey | None = None
-    for data in envelopes:
-        envelope = decode(data, what="trust statement")
-        try:
-            found = parse_trust(st.parse(envelope.payload))
-        except (KeyError, TypeError, ValueError) as error:
-            raise VerificationFailed("LF7191", f"A trust statement does not read: {error}.") from error
-        if trust is None:
-            if root_digest(envelope.payload) != root:
-                raise VerificationFailed(
-                    "LF7191",
-                    f"The capsule is of the realm with the root sha256:{root_digest(envelope.payload)[:16]}…, "
-                    f"not of sha256:{root[:16]}….",
-                    hint="Ask who gave it to you which realm decided.",
-                )
-        elif fault := follows(trust, found):
-            raise VerificationFailed("LF7191", f"The trust statements do not follow each other: {fault}.")
-        signer = key or load_der(found.key(Duty.ROOT).der)
-        open_envelope(envelope, signer, what="trust statement")
-        trust, key = found, load_der(found.key(Duty.ROOT).der)
-    if trust is None:
-        raise VerificationFailed("LF7191", "The capsule has no trust statement.")
-    return trust
 
 
 def _not_one(error: Exception) -> VerificationFailed:

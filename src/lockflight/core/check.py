@@ -66,6 +66,7 @@ class CheckInfo:
         offline: works without a network.
         cost: about how long.
         atlas: MITRE ATLAS techniques that it looks for.
+        opens: roles of the assets whose bytes it reads, where of the others their description is enough; None for all.
     """
 
     name: str
@@ -80,10 +81,15 @@ class CheckInfo:
     offline: bool = True
     cost: Cost = Cost.SECONDS
     atlas: tuple[str, ...] = ()
+    opens: frozenset[Role] | None = None
 
     def selects(self, asset: Asset) -> bool:
         """Whether the check reads this asset (grain asset)."""
         return asset.role in self.reads or asset.media_type in self.media_types
+
+    def opened(self, assets: Iterable[Asset]) -> tuple[Asset, ...]:
+        """Those of a subject's assets whose bytes the check reads."""
+        return tuple(a for a in assets if self.opens is None or a.role in self.opens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ def _let_in(state: State, record: Record, digest: str) -> bool:
     """Whether the gate allowed exactly these bytes; the producer's word alone is not enough."""
     intake = provenance_of(record).intake
     decision = state.by_digest.get(intake.decision) if intake is not None else None
-    said = decision.fact if decision is not None and decision.effective else None
+    counts = decision is not None and decision.effective and decision.signer not in state.revoked_keys
+    said = decision.fact if decision is not None and counts else None
     return (
         isinstance(said, StoredDecision)
         and said.allow

@@ -230,7 +230,10 @@ class Emergency:
 
 @dataclass(slots=True)
 class State:
-    """State of a realm at one tree size. Built by `fold`; read by everybody else."""
+    """State of a realm at one tree size. Built by `fold`; read by everybody else.
+
+    `former` holds the realm's own keys that a trust statement replaced, by id.
+    """
 
     root: str
     trust: Trust
@@ -268,6 +271,7 @@ class State:
     changes: list[Proposal] = field(default_factory=list)
     issuers: dict[str, TrustedIssuer] = field(default_factory=dict)
     issuer_heads: dict[str, str] = field(default_factory=dict)
+    former: dict[str, RealmKey] = field(default_factory=dict)
     founding: bool = True
 
     def fork(self) -> State:

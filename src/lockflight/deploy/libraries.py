@@ -69,10 +69,8 @@ def skops(loaded: Source, name: str, trusted: Sequence[str]) -> Any:  # noqa: AN
     return io.loads(data, trusted=list(trusted))
 
 
-def joblib(loaded: Source, name: str, *, run_code: bool) -> Any:  # noqa: ANN401 - see `Loaded`
-    """See `Loaded.joblib`."""
-    if not run_code:
-        raise _runs_code(name, "a joblib file is a pickle, and reading it runs what its maker wrote into it")
+def joblib(loaded: Source, name: str) -> Any:  # noqa: ANN401 - see `Loaded`
+    """See `Loaded.joblib`, without the allow-list."""
     library = _need("joblib", "joblib")
     with loaded.open(name) as stream:
         return library.load(stream)
@@ -104,8 +102,7 @@ def _runs_code(what: str, why: str) -> PolicyDenied:
     return PolicyDenied(
         "LF7530",
         f"{what!r} is not loaded: {why}.",
-        hint="Use a format that holds data only: safetensors, skops, GGUF, ONNX. joblib(NAME, run_code=True) reads a "
-        "pickle all the same.",
+        hint="Use a format that holds data only: safetensors, skops, GGUF, ONNX.",
     )
 
 

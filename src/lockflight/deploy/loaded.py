@@ -212,17 +212,37 @@ class Loaded:
         """
         return libraries.skops(self, name, trusted)
 
-    def joblib(self, name: str, *, run_code: bool = False) -> Any:  # noqa: ANN401 - whatever was saved
-        """What a joblib file holds. That is a pickle: reading it runs whatever its maker wrote into it.
+    def pickle(self, name: str, *, allow_list: str = "") -> Any:  # noqa: ANN401 - whatever was saved
+        """What a pickle holds, if the allow-list of the scan lists every name in it and how each is used.
+
+        Args:
+            name: the file; compressed as joblib does it, or not.
+            allow_list: digest that the allow-list must have, as the scan's evidence says it; empty for any.
+
+        Raises:
+            As `read`; PolicyDenied LF7534 it asks for more, LF7535 the list is another one.
+        """
+        from lockflight.deploy import pickles  # brings the allow-list, which data formats do not need
+
+        return pickles.load_pickle(self, name, allow_list=allow_list)
+
+    def joblib(self, name: str, *, run_code: bool = False, allow_list: str = "") -> Any:  # noqa: ANN401 - as above
+        """What a joblib file holds, which is a pickle with arrays in between; under the allow-list, as `pickle`.
 
         Args:
             name: the file.
-            run_code: True to let it. The bytes are the signed ones either way; what they do is another question.
+            run_code: True to read it without the list: that runs whatever its maker wrote into it. The bytes are the
+                signed ones either way; what they do is another question.
+            allow_list: as in `pickle`.
 
         Raises:
-            As `open`; PolicyDenied LF7530 without `run_code`; EnvironmentProblem LF7531 joblib is not installed.
+            As `pickle`; EnvironmentProblem LF7531 joblib is not installed.
         """
-        return libraries.joblib(self, name, run_code=run_code)
+        if not run_code:
+            from lockflight.deploy import pickles  # as in `pickle`
+
+            return pickles.load_joblib(self, name, allow_list=allow_list)
+        return libraries.joblib(self, name)
 
     def tokenizer(self, name: str) -> Any:  # noqa: ANN401 - tokenizers is imported where it is used
         """A `tokenizers.Tokenizer` from its JSON file.

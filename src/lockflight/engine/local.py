@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lockflight.core.check import Subject
+    from lockflight.core.release import Asset
 
 #: Budgets of one check on one subject.
 LIMITS = Limits(cpu_s=600, memory_bytes=4096 * MIB, wall_s=900.0, output_bytes=16 * MIB)
@@ -45,6 +46,7 @@ class CheckJob:
         subject: what it judges.
         descriptors: asset name to an open descriptor; looked up when the job starts, never closed here.
         tools: foreign tool to the absolute path of its executable, for those that are installed.
+        opened: the assets whose descriptors it gets; None for all of its subject.
     """
 
     check: str
@@ -52,6 +54,7 @@ class CheckJob:
     subject: Subject
     descriptors: Mapping[str, int] = field(repr=False)
     tools: Mapping[str, str] = field(default_factory=dict)
+    opened: tuple[Asset, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ class _Pool:
             return self._waiting[best].popleft()
 
     def _one(self, worker: Worker, job: CheckJob) -> CheckResult:
-        names = [asset.name for asset in job.subject.assets]
+        names = [a.name for a in (job.subject.assets if job.opened is None else job.opened)]
         try:
             fds = [job.descriptors[name] for name in names]
         except (KeyError, LockflightError) as error:

@@ -258,6 +258,10 @@ class Folder:
     ) -> None:
         self.close()
 
+    def fileno(self) -> int:
+        """The descriptor of the folder itself."""
+        return self._fds[0]
+
     def close(self) -> None:
         """Close the folder; sources that were opened from it stay open."""
         with self._lock:

@@ -62,6 +62,22 @@ class HashedFile(NamedTuple, Generic[T]):
     tap: Tap | None = None
 
 
+class Memory(Protocol, Generic[T]):
+    """What was found out about files before; see `store.hashcache` for when that can hold."""
+
+    def recall(self, source: FdSource) -> HashedFile[T] | None:
+        """What is known of an open file; None where it must be read."""
+        ...
+
+    def settle(self, source: FdSource) -> bool:
+        """Before a file is read: whether what is found may be kept."""
+        ...
+
+    def keep(self, file: HashedFile[T]) -> None:
+        """Keep what was found."""
+        ...
+
+
 _local = threading.local()
 
 
@@ -147,6 +163,7 @@ def hash_files(
     progress: Progress = SILENT,
     workers: int = 0,
     hold: int = 0,
+    memory: Memory[T] | None = None,
 ) -> list[HashedFile[T]]:
     """Open, hash and look at files, in their given order.
 
@@ -159,6 +176,7 @@ def hash_files(
         workers: threads for files above 64 KiB; 0 for one per processor.
         hold: how many descriptors may stay open; 0 to ask the system. Above that, files are opened again for
             each later read, with their identity compared.
+        memory: asked about files above 64 KiB before these are read; smaller ones are always read.
 
     Raises:
         InvalidInput: LF1001 to LF1003, see `Folder.open` and `hash_source`.
@@ -174,16 +192,7 @@ def hash_files(
     progress.begin("hashing", 0 if progress is SILENT else sum(folder.size(name) for name in names))
     pool: ThreadPoolExecutor | None = None
 
-    def hashed_file(source: FdSource) -> HashedFile[T]:
-        part = tap(source)
-        return HashedFile(source, hash_source(source, progress, part), look(source), part)
-
-    def one(source: FdSource, *, keep: bool) -> HashedFile[T]:
-        file = hashed_file(source)
-        if keep:
-            return file
-        source.close()
-        return file._replace(source=ReopenedSource(folder, source.name, source.identity))
+    work = _Work(folder, look, tap, progress, memory)
 
     try:
         for i, name in enumerate(names):
@@ -191,20 +200,24 @@ def hash_files(
             opened.append(source)
             small = source.size <= SMALL
             if small and all_fit:
-                hashed[i] = hashed_file(source)
+                part = tap(source)
+                hashed[i] = HashedFile(source, hash_source(source, progress, part), look(source), part)
                 continue
             # When not all can stay open, the large ones do: parsers come back to those.
             if small:
-                hashed[i] = one(source, keep=False)
+                hashed[i] = work.read(source, keep=False)
                 continue
             keep = held < hold
             held += keep
+            hashed[i] = work.known(source, keep=keep)
+            if hashed[i] is not None:
+                continue
             if pool is None:
                 # Loaded only for large files: it costs a tenth of a whole offline verification.
                 from concurrent.futures import ThreadPoolExecutor
 
                 pool = ThreadPoolExecutor(workers, "hash")
-            window.append((i, pool.submit(one, source, keep=keep)))
+            window.append((i, pool.submit(work.read, source, keep=keep)))
             if len(window) > 4 * workers:
                 at, future = window.popleft()
                 hashed[at] = future.result()
@@ -222,3 +235,46 @@ def hash_files(
             pool.shutdown()
         progress.end()
     return [h for h in hashed if h is not None]
+
+
+class _Work(Generic[T]):
+    """What is done with each file."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        look: Callable[[FdSource], T],
+        tap: Callable[[FdSource], Tap | None],
+        progress: Progress,
+        memory: Memory[T] | None,
+    ) -> None:
+        self._folder = folder
+        self._look = look
+        self._tap = tap
+        self._progress = progress
+        self._memory = memory
+
+    def read(self, source: FdSource, *, keep: bool) -> HashedFile[T]:
+        """Hash and look at it; without `keep` its descriptor is given back."""
+        memory = self._memory if source.size > SMALL else None
+        settled = memory is not None and memory.settle(source)
+        part = self._tap(source)
+        digests = hash_source(source, self._progress, part)
+        file = HashedFile(source, digests, self._look(source), part)
+        if memory is not None and settled:
+            memory.keep(file)
+        return file if keep else self._given_back(file)
+
+    def known(self, source: FdSource, *, keep: bool) -> HashedFile[T] | None:
+        """What the memory knows of it."""
+        file = self._memory.recall(source) if self._memory is not None else None
+        if file is None:
+            return None
+        self._progress.advance(source.size)
+        return file if keep else self._given_back(file)
+
+    def _given_back(self, file: HashedFile[T]) -> HashedFile[T]:
+        """The same file without its descriptor: opened again for each later read."""
+        source = file.source
+        source.close()
+        return file._replace(source=ReopenedSource(self._folder, source.name, source.identity))

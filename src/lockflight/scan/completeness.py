@@ -19,9 +19,9 @@ from lockflight.formats import media
 from lockflight.formats.features import BadFeatures, read_features
 from lockflight.formats.onnx import onnx_tables, parse_onnx
 from lockflight.formats.report import shown
+from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan._text import capped, suffix
 from lockflight.scan.declared import COMPLETENESS
-from lockflight.scan.models import shipped_allow_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,6 +156,7 @@ class CompletenessCheck:
             *(f for asset in release.assets for f in _misplaced(asset)),
             *(f for asset in release.assets for f in _features(asset, ctx)),
             *(f for asset in release.assets for f in _tensors(asset, release, ctx)),
+            *_undescribed(release),
         ]
         missing = sum(f.code in {"LF2540", "LF2546", "LF2547"} for f in findings)
         unpinned = sum(f.code == "LF2542" for f in findings)
@@ -277,6 +278,24 @@ def _tensors(asset: Asset, release: Release, ctx: CheckContext) -> Iterator[Find
             fix="Add the file to lockflight.toml with the role model-weights, whole and under that name.",
             salt=path,
         )
+
+
+def _undescribed(release: Release) -> Iterator[Finding]:
+    """A descriptor of features outside has no place for their schema: a file beside it must say that."""
+    if any(asset.role is _R.FEATURE_REFERENCE for asset in release.assets):
+        return
+    for reference in release.references:
+        if reference.role is _R.FEATURE_REFERENCE:
+            yield Finding(
+                code="LF2546",
+                rule="completeness:feature-reference",
+                severity=Severity.HIGH,
+                asset=reference.name,
+                message="The reference names a source of features, and no file says which of them the model reads.",
+                fix="Add a file with the role feature-reference that names each feature with its type, and the source "
+                "with its digest: lockflight explain LF2546",
+                salt=reference.role.value,
+            )
 
 
 def _misplaced(asset: Asset) -> Iterator[Finding]:

@@ -69,10 +69,11 @@ TEXT_INTEGRITY = CheckInfo(
 
 COMPLETENESS = CheckInfo(
     name="completeness",
-    version="3",
+    version="4",
     title="Roles that the kind and tier demand, and whether everything outside the folder is pinned",
     grain=Grain.RELEASE,
     reads=frozenset(Role),
+    opens=frozenset({Role.FEATURE_REFERENCE}),
     atlas=("AML.T0010",),
 )
 

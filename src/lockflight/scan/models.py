@@ -6,8 +6,6 @@ the evidence as the digest of the tool. What cannot be judged is `unknown`, whic
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from lockflight.core.check import (
@@ -19,9 +17,7 @@ from lockflight.core.check import (
 )
 from lockflight.core.findings import Finding, Verdict
 from lockflight.core.records import dataclass
-from lockflight.errors import EnvironmentProblem
-from lockflight.formats.pickle.allow import AllowList, parse_allow_list
-from lockflight.formats.pickle.arguments import RULES as ARGUMENT_RULES
+from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan._models_rules import finding_of
 from lockflight.scan._models_walk import Walker
 from lockflight.scan.declared import MODELS
@@ -29,20 +25,7 @@ from lockflight.scan.declared import MODELS
 if TYPE_CHECKING:
     from lockflight.core.check import CheckContext, Subject
     from lockflight.core.source import ByteSource
-
-#: The documents of the shipped allow-list, one per library.
-LIBRARIES = (
-    "joblib",
-    "keras",
-    "numpy",
-    "onnx",
-    "pandas",
-    "python",
-    "scikit-learn",
-    "scipy",
-    "tensorflow",
-    "torch",
-)
+    from lockflight.formats.pickle.allow import AllowList
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +54,6 @@ class ModelScan:
     def coverage_ppm(self) -> int:
         """Share of the bytes that were judged; of an empty file, all."""
         return self.judged * PPM // self.size if self.size else PPM
-
-
-@cache
-def shipped_allow_list() -> AllowList:
-    """The allow-list that comes with Lockflight.
-
-    Raises:
-        EnvironmentProblem: LF2300 a document is missing from the installation.
-        VerificationFailed: LF2301 a document is damaged.
-    """
-    folder = resources.files("lockflight") / "_data" / "allowlist"
-    documents = []
-    for library in LIBRARIES:
-        try:
-            documents.append((folder / f"{library}.json").read_bytes())
-        except OSError as error:
-            raise EnvironmentProblem(
-                "LF2300",
-                f"The allow-list document {library}.json is missing from this installation.",
-                hint="pip install --force-reinstall lockflight",
-            ) from error
-    return parse_allow_list(documents, frozenset(ARGUMENT_RULES))
 
 
 def scan_source(source: ByteSource, allow: AllowList) -> ModelScan:

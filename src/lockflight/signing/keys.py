@@ -160,9 +160,12 @@ def load(path: Path, passphrase: bytes | None = None) -> FileSigner:
             if passphrase is None
             else "has no passphrase, but one was given"
         )
-        raise UsageError(
-            "LF7005", f"The key file {str(path)!r} {need}.", hint="Give the passphrase of this key."
-        ) from None
+        hint = (
+            "Set LOCKFLIGHT_PASSPHRASE, use --passphrase-env or --passphrase-fd, or type it on a terminal."
+            if passphrase is None
+            else "Leave the passphrase out."
+        )
+        raise UsageError("LF7005", f"The key file {str(path)!r} {need}.", hint=hint) from None
     except (ValueError, UnsupportedAlgorithm):
         if passphrase is not None and b"ENCRYPTED" in data:
             raise UsageError(
@@ -185,6 +188,15 @@ def load(path: Path, passphrase: bytes | None = None) -> FileSigner:
         f"The key in {str(path)!r} is of a kind that is not used here.",
         hint=f"Make a key of one of these kinds: {', '.join(ALGORITHMS)}.",
     )
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether a passphrase opens the key file; refuses what `load` would refuse before it asks for one.
+
+    Raises:
+        NotFound, InvalidInput, EnvironmentProblem: LF7004, LF7006, LF7008, LF7009 as `load`.
+    """
+    return b"ENCRYPTED" in _read_private(path)
 
 
 def _read_private(path: Path) -> bytes:

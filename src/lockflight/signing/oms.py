@@ -14,7 +14,9 @@ from lockflight.core.verify.bundle import MEDIA_TYPE, TlogEntry, pem_hint
 from lockflight.core.verify.keys import load_pem
 
 if TYPE_CHECKING:
-    from lockflight.core.canonical import JsonObject
+    from collections.abc import Sequence
+
+    from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.ports import Signer
     from lockflight.core.release import Release
     from lockflight.core.statement import Statement
@@ -60,6 +62,18 @@ def make_identity_bundle(envelope: Envelope, certificate: bytes, tlog: TlogEntry
         stamp: TimeStampResp (DER) over the signature.
     """
     return _bundle(envelope, {"certificate": {"rawBytes": _b64(certificate)}}, tlog, stamp)
+
+
+def make_chain_bundle(envelope: Envelope, chain: Sequence[bytes], stamp: bytes = b"") -> bytes:
+    """The bundle of a release signed under a certificate of somebody's own authority: OMS method `certificate`.
+
+    Args:
+        envelope: the signed statement.
+        chain: certificates, DER: the signer's first, then those above, without the root that verifiers trust.
+        stamp: TimeStampResp (DER) over the signature; empty for none.
+    """
+    certificates: JsonValue = [{"rawBytes": _b64(one)} for one in chain]
+    return _bundle(envelope, {"x509CertificateChain": {"certificates": certificates}}, None, stamp)
 
 
 def _bundle(envelope: Envelope, signer: JsonObject, tlog: TlogEntry | None, stamp: bytes) -> bytes:

@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockflight.core import der
 from lockflight.core.verify.certificate import (
     CODE_SIGNING,
     ISSUER_V1,
@@ -22,6 +23,7 @@ from lockflight.core.verify.certificate import (
     check_path,
     identity_of,
     load_certificate,
+    load_pem_certificates,
 )
 from lockflight.errors import VerificationFailed
 from tests.signed import mutate
@@ -226,3 +228,75 @@ def test_changed_bytes_are_refused_or_prove_nothing(data):
 
 def test_long_certificates_are_not_read():
     assert code(load_certificate, b"\x30" * 20_000) == "LF7400"
+
+
+def rewritten(*, serial=None, parameters=False, signed_parameters=False):
+    """A certificate with another serial number or with parameters beside ECDSA; the signature does not cover it."""
+    body, algorithm, signature = der.read(sovereign().root.der).children()
+    fields = [one.raw for one in body.children()]
+    if serial is not None:
+        fields[1] = serial
+    null = der.tlv(der.NULL)
+    if signed_parameters:
+        fields[2] = der.sequence(*[one.raw for one in body.children()[2].children()], null)
+    outer = der.sequence(*[one.raw for one in algorithm.children()], null) if parameters else algorithm.raw
+    return der.sequence(der.sequence(*fields), outer, signature.raw)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"serial": der.integer(0)},
+        {"serial": der.integer(-5)},
+        {"serial": der.tlv(der.INTEGER, b"\x00\x05")},
+        {"serial": der.tlv(der.INTEGER)},
+        {"parameters": True},
+        {"signed_parameters": True},
+    ],
+)
+def test_what_the_library_only_warns_of_is_refused(changes):
+    assert load_certificate(rewritten(serial=der.integer(5)))
+    with pytest.raises(VerificationFailed) as caught:
+        load_certificate(rewritten(**changes))
+    assert caught.value.code == "LF7400"
+
+
+@pytest.mark.parametrize("version", [-1, 0, 1, 3, 5, 300])
+def test_a_certificate_of_another_version_is_refused(version):
+    body, algorithm, signature = der.read(sovereign().root.der).children()
+    fields = [one.raw for one in body.children()]
+    fields[0] = der.tlv(der.context(0), der.integer(version))
+    with pytest.raises(VerificationFailed) as caught:
+        load_certificate(der.sequence(der.sequence(*fields), algorithm.raw, signature.raw))
+    assert caught.value.code == "LF7400"
+
+
+@pytest.mark.parametrize("fields", [0, 1, 2, 3])
+def test_a_certificate_of_few_fields_is_refused(fields):
+    body, algorithm, signature = der.read(sovereign().root.der).children()
+    short = der.sequence(*[one.raw for one in body.children()[:fields]])
+    for whole in (
+        der.sequence(short, algorithm.raw, signature.raw),
+        der.sequence(short, der.sequence()),
+        short,
+    ):
+        with pytest.raises(VerificationFailed) as caught:
+            load_certificate(whole)
+        assert caught.value.code == "LF7400"
+
+
+def test_pem_is_read_whole_or_refused():
+    first, second = (sovereign(n).root.x509.public_bytes(Encoding.PEM) for n in (0, 1))
+    text = b"subject: a root\r\n" + first.replace(b"\n", b"\r\n") + b"# the next\n" + second
+    assert [one.der for one in load_pem_certificates(text)] == [sovereign(n).root.der for n in (0, 1)]
+    for broken in (
+        b"",
+        b"no certificate",
+        first + second.replace(b"END", b"EMD"),
+        first + second[:200],
+        first.replace(b"M", b"!", 1) + second,
+        first.replace(b"=", b"", 1)[:-30] + b"-----END CERTIFICATE-----" if b"=" in first else first[:300],
+    ):
+        with pytest.raises(VerificationFailed) as caught:
+            load_pem_certificates(broken)
+        assert caught.value.code == "LF7400"

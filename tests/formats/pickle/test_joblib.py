@@ -130,3 +130,19 @@ def test_a_file_beside_is_what_old_joblib_wrote():
     head = stack_global("joblib.numpy_pickle", "NDArrayWrapper") + b")\x81}" + short("filename")
     assert judge(b"\x80\x04" + head + short("model_01.npy") + b"sb.").issues == ()
     assert rules(judge(b"\x80\x04" + head + b"Nsb.")) == {"pickle:outside-file"}
+
+
+def inline(module, name):
+    """An array of objects whose own stream takes a module's name from its memo, where the outer one has another."""
+    outer = short(module) + b"\x94" + b"0" + short("x") + b"\x940N"
+    kind = dtype("O8", b"(K\x03" + short("|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ft")
+    inner = b"\x80\x04" + short("numpy") + b"\x94" + b"h\x00" + short(name) + b"\x93\x85."
+    return framed(outer + wrapper(kind=kind)) + inner + b"\x85."
+
+
+def test_a_word_of_numpy_under_a_strange_module_is_no_import_that_counts():
+    """`pickle.load`, which knows no arrays of joblib, would ask for GridSearchCV.dtype and fail."""
+    assert judge(inline("GridSearchCV", "dtype")).issues == ()
+    report = judge(inline("os", "system"))
+    assert "os.system" in {issue.subject for issue in report.issues}
+    assert verdict(report) is Verdict.MALICIOUS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.changes import (
@@ -40,7 +41,7 @@ def grant(state: State, item: Item) -> Grant:
     """A key gets a duty and roles, or loses them. The first grants are the root's; later ones need two people."""
     fact = parse_grant(item.statement)
     own(state, fact.realm)
-    if item.key.duty is Duty.PERSON:
+    if item.key.duty is Duty.PERSON and not _own_key(state, item.key, fact):
         may(state, item.key, admins(state), "granting")
     check_grant(state, fact)
     if state.alone or (item.key.duty is Duty.ROOT and state.founding):
@@ -48,6 +49,12 @@ def grant(state: State, item: Item) -> Grant:
         return fact
     propose(state, item, fact)
     return fact
+
+
+def _own_key(state: State, key: RealmKey, fact: Grant) -> bool:
+    """Whether somebody asks for another key of their own, and for nothing else; then the second person is an admin."""
+    held = state.people().get(key.principal)
+    return not fact.withdrawn and held is not None and replace(fact.key, der=held.der) == held
 
 
 def check_grant(state: State, fact: Grant) -> None:
@@ -60,6 +67,8 @@ def check_grant(state: State, fact: Grant) -> None:
         raise Ineffective("LF7247", f"the key {keyid[:16]} already belongs to another principal or duty")
     if fact.withdrawn and held is None:
         raise Ineffective("LF7247", f"{principal} does not hold the key {keyid[:16]}")
+    if keyid in state.former:
+        raise Ineffective("LF7247", f"the key {keyid[:16]} was one of the realm's own")
     if not fact.withdrawn and keyid in state.revoked_keys:
         raise Ineffective("LF7247", f"the key {keyid[:16]} was revoked")
     if not fact.withdrawn and principal in state.revoked_people:
@@ -317,6 +326,12 @@ def _second(state: State, key: RealmKey, target: Proposal) -> None:
     granted = target.fact.key if isinstance(target.fact, Grant) else None
     if granted is not None and state.selves(key) & {granted.principal, granted.owner}:
         raise Ineffective("LF7266", "nobody consents to their own grant")
+    if (
+        granted is not None
+        and granted.principal == target.proposer
+        and not admins(state) & set(granted.roles)
+    ):
+        may(state, key, admins(state), "consenting to the new key of who asks for it")
     if isinstance(target.fact, TrustedIssuer):
         machines = {rule.principal for rule in target.fact.rules}
         if state.selves(key) & (machines | {state.human(one) for one in machines}):
@@ -328,6 +343,10 @@ def _carry_out(state: State, target: Proposal, item: Item) -> None:
     if isinstance(fact, Grant):
         check_grant(state, fact)
         origin = GrantOrigin(target.human, item.key.human, item.logged_at)
+        proposer = state.people().get(target.proposer)
+        if proposer is not None and _own_key(state, proposer, fact):
+            # Whose roles nobody touched owes nobody anything.
+            origin = state.grant_origins.get(fact.key.principal, origin)
         give(state, fact, target.digest, origin)
         return
     steps: tuple[tuple[type, Callable[..., None], Callable[..., None]], ...] = (

@@ -21,7 +21,17 @@ from lockflight.core.provenance import Provenance, parse_provenance
 from lockflight.core.scanfact import ScanFact, parse_scan
 from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header, own_policy
 from lockflight.core.times import unix
-from lockflight.core.trust import DUTY_OF, READER, Duty, RealmKey, Trust, follows, parse_trust, root_digest
+from lockflight.core.trust import (
+    DUTY_OF,
+    READER,
+    Duty,
+    Grant,
+    RealmKey,
+    Trust,
+    follows,
+    parse_trust,
+    root_digest,
+)
 from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
 from lockflight.core.vsa import StoredDecision, parse_vsa
 from lockflight.errors import LockflightError, VerificationFailed
@@ -196,7 +206,7 @@ def _open(state: State, entry: FoldEntry) -> tuple[tuple[Envelope, PublicKey] | 
             and envelope.keyid == leaf.key.keyid
             and envelope.signature == leaf.signature
             and hashlib.sha256(envelope.signed_bytes).digest() == leaf.digest
-            and envelope.digest == entry.digest
+            and hashlib.sha256(entry.envelope).hexdigest() == entry.digest  # the bytes are its canonical form
         ):
             return (envelope, leaf.key), known
     if known is not None:
@@ -282,13 +292,34 @@ def _trust(state: State, item: Item) -> Trust:
     fault = follows(state.trust, trust)
     if fault:
         raise Ineffective("LF7246", fault)
+    for key in trust.keys:
+        _check_own(state, key)
     if trust.reader > READER:
         raise _too_new(trust)
+    kept = {key.keyid for key in trust.keys}
     for old in state.trust.keys:
         state.keys.pop(old.keyid, None)
+        if old.keyid not in kept:
+            state.former[old.keyid] = old
     state.keys.update({k.keyid: k for k in trust.keys})
     state.trust = trust
     return trust
+
+
+def _check_own(state: State, key: RealmKey) -> None:
+    """Refuse a key of the realm that had another duty or owner before, or that was replaced or revoked."""
+    held = state.keys.get(key.keyid)
+    if held is not None and held.duty is key.duty and not held.principal:
+        return
+    short = key.keyid[:16]
+    if key.keyid in state.revoked_keys:
+        raise Ineffective("LF7247", f"the key {short} was revoked")
+    if key.keyid in state.former:
+        raise Ineffective("LF7247", f"the key {short} was replaced before, and does not come back")
+    if held is not None or any(
+        isinstance(r.fact, Grant) and r.fact.key.keyid == key.keyid for r in state.records
+    ):
+        raise Ineffective("LF7247", f"the key {short} already belongs to another principal or duty")
 
 
 def _too_new(trust: Trust) -> VerificationFailed:

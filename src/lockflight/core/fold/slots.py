@@ -26,6 +26,7 @@ from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.fold.people import fresh_nonce
 from lockflight.core.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
 from lockflight.core.times import unix
+from lockflight.core.tree import signed_tree
 from lockflight.core.vsa import StoredDecision
 from lockflight.core.waivers import standing
 
@@ -52,6 +53,9 @@ def registration(state: State, item: Item) -> Registration:
         raise Ineffective("LF7248", "the release signature that it names is about another release")
     if signature.fact.header != (fact.name, fact.version, fact.kind, fact.tier):
         raise Ineffective("LF7248", "the release was signed under another name, version, kind or tier")
+    said = signature.statement
+    if fact.tree is not None and (said is None or signed_tree(said) != fact.tree):
+        raise Ineffective("LF7248", "its tree does not follow from the assets that were signed")
     return fact
 
 
@@ -176,6 +180,8 @@ def _decision(state: State, fact: Promotion, logged_at: int) -> StoredDecision:
     said = record.fact if record is not None and record.effective else None
     if record is None or not isinstance(said, StoredDecision):
         raise Ineffective("LF7253", "the decision that it names is not in the log, or not effective")
+    if record.signer in state.revoked_keys:
+        raise Ineffective("LF7253", "the gate key that made the decision was revoked since")
     about = (said.release, said.name, said.environment)
     if not said.allow or about != (fact.release, fact.name, fact.environment):
         raise Ineffective("LF7253", "the decision that it names does not allow this release there")

@@ -6,7 +6,9 @@ and not understood here refuses the certificate, so do name constraints and poli
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -17,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdentifier
 
-from lockflight.core.der import UTF8_STRING, read
+from lockflight.core.der import UTF8_STRING, context, read
 from lockflight.core.records import dataclass
 from lockflight.core.verify.keys import PublicKey, load_der
 from lockflight.errors import VerificationFailed
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MAX_CERTIFICATE_BYTES = 16 * 1024
+_ECDSA: Final = "1.2.840.10045.4."
+_AUTHORITY_KEY: Final = ExtensionOID.AUTHORITY_KEY_IDENTIFIER.dotted_string
+#: `[2] IMPLICIT CertificateSerialNumber` in it.
+_SERIAL: Final = context(2, constructed=False)
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
+_PEM: Final = re.compile(_BEGIN + rb"\s([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 #: Certificates between a leaf and its root, both included.
 MAX_PATH = 6
 MIN_RSA_BITS = 2048
@@ -116,16 +124,22 @@ def load_certificate(der: bytes, *, what: str = "certificate") -> Certificate:
     try:
         if len(der) > MAX_CERTIFICATE_BYTES:
             raise ValueError(f"it is longer than {MAX_CERTIFICATE_BYTES} bytes")
+        _check_form(der)
         parsed = _parsed(der)
         if parsed.version is not x509.Version.v3:
             raise ValueError("it is not of version 3")
-        read(der)
         # Reads every extension once, so that no later look raises.
         list(parsed.extensions)
         parsed.public_key()
         _ = parsed.signature_hash_algorithm
         begins, ends = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+    ) as error:
         raise VerificationFailed("LF7400", f"The {what} does not read: {error}.") from error
     return Certificate(der, int(begins.timestamp()), int(ends.timestamp()))
 
@@ -137,10 +151,39 @@ def load_pem_certificates(data: bytes) -> tuple[Certificate, ...]:
         VerificationFailed: LF7400 there is none, or one does not read.
     """
     try:
-        found = x509.load_pem_x509_certificates(data)
+        found = [base64.b64decode(b"".join(body.split()), validate=True) for body in _PEM.findall(data)]
+        if not found or len(found) != data.count(_BEGIN):
+            raise ValueError("no block begins and ends as one does, or one of them does not")
     except ValueError as error:
         raise VerificationFailed("LF7400", f"It holds no certificates in PEM: {error}.") from error
-    return tuple(load_certificate(one.public_bytes(Encoding.DER)) for one in found)
+    return tuple(load_certificate(one) for one in found)
+
+
+def _check_form(der: bytes) -> None:
+    """Refuse what RFC 5280 §4.1.2.2 and RFC 5758 §3.2 forbid and the library reads with a warning.
+
+    Raises:
+        ValueError: not DER, a serial number that is not positive, or ECDSA with parameters.
+    """
+    body, algorithm, _ = read(der).children()
+    fields = body.children()
+    if fields and fields[0].tag == context(0):
+        fields = fields[1:]
+    serial, signed_with = fields[:2]
+    if serial.integer() <= 0:
+        raise ValueError("its serial number is not positive")
+    for one in (signed_with, algorithm):
+        name, *parameters = one.children()
+        if parameters and name.oid().startswith(_ECDSA):
+            raise ValueError("its ECDSA signature has parameters")
+    for extension in (
+        one for field in fields if field.tag == context(3) for one in read(field.content).children()
+    ):
+        name, *_, value = extension.children()
+        if name.oid() == _AUTHORITY_KEY:
+            serials = [one.content for one in read(value.content).children() if one.tag == _SERIAL]
+            if any(int.from_bytes(one, "big", signed=True) <= 0 for one in serials):
+                raise ValueError("it names its authority by a serial number that is not positive")
 
 
 @lru_cache(maxsize=256)

@@ -251,6 +251,9 @@ class State:
             self.memo.append(value)
             self.plain = False
         else:
+            if index > self.source.size:
+                # A pickler counts its entries, and each takes a byte at least; loaders make room up to the index.
+                self.block("memo", "A memo entry has an index that only asks the loader for memory.")
             self.plain = False
             self._sparse[index] = value
             if len(self._sparse) > MAX_GLOBALS:

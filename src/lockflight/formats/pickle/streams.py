@@ -58,6 +58,11 @@ class PickleReport:
     ext_codes: frozenset[int]
 
 
+#: In a joblib file with an array of objects, `pickle.load` reads the array's own stream as part of the outer one, and
+#: its references to "numpy" as whatever stands there. No library has anything of this name that does harm.
+_NUMPY_WORDS = frozenset({"dtype"})
+
+
 class _File:
     """Collects what the streams of one file say."""
 
@@ -98,7 +103,12 @@ class _File:
         outcome = machine.run(start)
         self.opcodes += outcome.opcodes
         for key, (_, use) in machine.globals.items():
-            if not use.listed and _plausible(use.module) and key not in self.globals:
+            if (
+                not use.listed
+                and _plausible(use.module)
+                and key not in self.globals
+                and use.name not in _NUMPY_WORDS
+            ):
                 self.globals[key] = use
 
     def _take(self, machine: Machine, outcome: Outcome) -> None:

@@ -1,0 +1,119 @@
+"""Pickles of a verified package, loaded under the allow-list that also judges them in the scan.
+
+Twice: the bytes, which nobody can change any more, are followed by the same machine as in the scan before anything is
+made of them; and the unpickler that then makes the objects finds no name that is not listed. What the first would let
+pass by mistake, the second refuses.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pickle  # noqa: TID251 - only what the machine of the scan has followed is loaded
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from lockflight.core.source import BytesSource
+from lockflight.errors import EnvironmentProblem, PolicyDenied
+from lockflight.formats.inflate import compression_of, inflate
+from lockflight.formats.pickle.streams import analyse
+from lockflight.infra.allowlist import shipped_allow_list
+
+if TYPE_CHECKING:
+    from lockflight.formats.pickle.allow import AllowList
+
+#: What a compressed pickle may become in memory.
+MAX_LOADED = 8 * 1024**3
+_SHOWN = 5
+
+
+class Source(Protocol):
+    """What these functions ask of a `Loaded`."""
+
+    def read(self, name: str) -> bytes: ...  # noqa: D102 - as in `Loaded`
+
+
+def load_pickle(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: ANN401 - see `Loaded`
+    """See `Loaded.pickle`."""
+    allow = _bound(allow_list)
+    data = _judged(loaded.read(name), name, allow)
+
+    class Listed(_names(allow, name), pickle.Unpickler):  # type: ignore[misc]
+        """CPython's own, written in C."""
+
+    return Listed(io.BytesIO(data)).load()
+
+
+def load_joblib(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: ANN401 - see `Loaded`
+    """See `Loaded.joblib`."""
+    allow = _bound(allow_list)
+    data = _judged(loaded.read(name), name, allow)
+    try:
+        stock = importlib.import_module("joblib.numpy_pickle").NumpyUnpickler
+    except ImportError as error:
+        raise EnvironmentProblem(
+            "LF7531",
+            f"joblib is not installed, or does not import: {error}.",
+            hint="pip install joblib",
+        ) from error
+
+    class Listed(_names(allow, name), stock):  # type: ignore[misc, valid-type]
+        """joblib's own, which reads arrays between the opcodes."""
+
+    stream = io.BytesIO(data)
+    try:
+        unpickler = Listed(name, stream, ensure_native_byte_order=True)
+    except TypeError:  # joblib before 1.5
+        unpickler = Listed(name, stream)
+    return unpickler.load()
+
+
+def _names(allow: AllowList, file: str) -> type:
+    """An unpickler's part that finds listed names only."""
+
+    class Names:
+        def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - whatever stands there
+            # Old protocols write names of Python 2, which CPython maps after this; either is the one that is listed.
+            if allow.get(module, name) is None and allow.get(*allow.python3_name(module, name)) is None:
+                raise _refused(file, [f"it asks for {module}.{name}, which is not on the allow-list"])
+            return super().find_class(module, name)  # type: ignore[misc]
+
+        def persistent_load(self, _: object) -> NoReturn:
+            raise _refused(file, ["it refers to something outside of itself"])
+
+    return Names
+
+
+def _bound(digest: str) -> AllowList:
+    allow = shipped_allow_list()
+    if digest and digest.removeprefix("sha256:") != allow.digest:
+        raise PolicyDenied(
+            "LF7535",
+            f"The allow-list of this installation has the digest sha256:{allow.digest}, not {digest[:80]!r}.",
+            hint="Load with the version of Lockflight whose scan is in the evidence, or scan again with this one.",
+        )
+    return allow
+
+
+def _judged(data: bytes, name: str, allow: AllowList) -> bytes:
+    """The pickle in a file, inflated, if all of it may be loaded."""
+    kind = compression_of(data[:16])
+    if kind:
+        opened = inflate(BytesSource(data, name), kind, max_output=MAX_LOADED, name=name)
+        if opened.problem or opened.trailing:
+            raise _refused(name, [f"its {kind} data cannot be read to its end, or something follows it"])
+        data = opened.source.read_at(0, opened.source.size)
+    report = analyse(BytesSource(data, name), allow)
+    why = [issue.message for issue in report.issues]
+    if why or not report.complete:
+        raise _refused(name, why or ["it cannot be followed to its end"])
+    return data
+
+
+def _refused(name: str, why: list[str]) -> PolicyDenied:
+    more = f" And {len(why) - _SHOWN} more." if len(why) > _SHOWN else ""
+    return PolicyDenied(
+        "LF7534",
+        f"{name!r} is not loaded: {' '.join(one.rstrip('.') + '.' for one in why[:_SHOWN])}{more}",
+        hint="lockflight scan says the same of the file. Convert it to safetensors or skops where it was made.",
+        details={"name": name, "issues": why[:100]},
+    )
