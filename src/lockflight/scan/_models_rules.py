@@ -64,6 +64,7 @@ RULES: dict[str, Rule] = {
     "pickle:outside-file": Rule("LF2111", _DROP, (*_PICKLE, "CWE-22")),
     "pickle:buffer": Rule("LF2112", _SAFER, _PICKLE),
     "pickle:memo": Rule("LF2113", _DROP, (*_PICKLE, "CWE-789")),
+    "pickle:nested": Rule("LF2114", _DROP, _PICKLE),
     "pickle:broken": Rule("LF2118", _AGAIN, _PICKLE),
     "pickle:budget": Rule("LF2119", _SPLIT, _PICKLE),
     "zip:mismatch": Rule("LF2120", _AGAIN, _CONFLICT),

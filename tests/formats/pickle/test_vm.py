@@ -236,3 +236,39 @@ def test_windows_do_not_matter(monkeypatch):
 def test_what_is_called_is_told_apart_from_what_is_imported():
     imported = judge(b"\x80\x04" + stack_global("os", "system") + b".")
     assert "imports os.system" in imported.issues[0].message
+
+
+def inside(data, way):
+    length = len(data)
+    head = {
+        "short": b"C" + bytes([length % 256]),
+        "long": b"B" + struct.pack("<I", length),
+        "8": b"\x8e" + struct.pack("<Q", length),
+        "array": b"\x96" + struct.pack("<Q", length),
+    }[way]
+    return b"\x80\x05}" + short("state") + head + data + b"s."
+
+
+@pytest.mark.parametrize("way", ["short", "long", "8", "array"])
+def test_a_pickle_as_bytes_inside_of_one_is_looked_into(way):
+    evil = b"\x80\x04" + stack_global("os", "system") + short("true") + b"\x85R."
+    report = judge(inside(evil, way))
+    assert [(i.rule, i.subject) for i in report.issues] == [("pickle:nested", "os.system")]
+    assert verdict(report) is Verdict.MALICIOUS
+    deeper = b"\x80\x04" + b"B" + struct.pack("<I", len(evil)) + evil + b"."
+    assert [i.subject for i in judge(inside(deeper, "long")).issues] == ["os.system"]
+    for harmless in (
+        pickle.dumps({"a": [1, 2]}),
+        evil[:-1],
+        evil + b"0",
+        b"\x80\x04" + bytes(40) + b".",
+        bytes(50),
+    ):
+        assert judge(inside(harmless, way if len(harmless) < 256 else "long")).issues == ()
+
+
+def test_bytes_that_are_pickles_of_bytes_that_are_pickles_end():
+    data = b"\x80\x04N."
+    for _ in range(60):
+        data = b"\x80\x04B" + struct.pack("<I", len(data)) + data + b"."
+    assert verdict(judge(data)) is Verdict.UNKNOWN

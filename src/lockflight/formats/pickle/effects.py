@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle.opcodes import BY_NAME
-from lockflight.formats.pickle.state import Broken
+from lockflight.formats.pickle.state import PAD, Broken
 from lockflight.formats.pickle.values import (
     BOOL,
     BYTES,
@@ -31,6 +31,8 @@ _INTEGER = re.compile(rb"\s*[+-]?(0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|[0
 _FLOAT = re.compile(rb"\s*[+-]?[0-9A-Za-z_.+-]{1,64}\s*\Z")
 #: Bytes of the largest LONG1 that is kept as a number.
 _MAX_LONG = 16
+#: Bytes of the shortest pickle that imports something.
+_SMALLEST_PICKLE = 8
 
 
 def number(value: int) -> Value:
@@ -108,8 +110,15 @@ def _counted_text(width: int) -> Callable[[State], None]:
 def _counted_bytes(width: int) -> Callable[[State], None]:
     def effect(state: State) -> None:
         length = state.count(width)
+        start = state.pos
         state.pos += length
         state.stack.append(BYTES)
+        if length >= _SMALLEST_PICKLE:
+            inside = start - state.base
+            near = inside >= 0 and inside + 2 <= len(state.buf) - PAD
+            head = state.buf[inside : inside + 2] if near else state.source.read_at(start, 2)
+            if head[:1] == b"\x80" and head[1:2] <= b"\x05":
+                state.literal(start, length)
 
     return effect
 

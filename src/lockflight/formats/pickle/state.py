@@ -153,6 +153,10 @@ class State:
         """Run the pickle that lies inside this one; the offset behind it. The machine overrides it."""
         raise NotImplementedError
 
+    def literal(self, start: int, length: int) -> None:
+        """Look into bytes that begin like a pickle. The machine overrides it."""
+        raise NotImplementedError
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read(self, n: int) -> bytes:

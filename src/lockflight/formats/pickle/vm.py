@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
+from lockflight.core.source import Window
 from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.effects import EFFECTS
 from lockflight.formats.pickle.state import MAX_MARKS, MAX_MEMO, MAX_STACK, PAD, Broken, Budget, State
@@ -25,6 +26,7 @@ from lockflight.formats.pickle.values import (
     Dict,
     Value,
 )
+from lockflight.formats.report import shown
 
 if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
@@ -113,6 +115,27 @@ class Machine(State):
         if not outcome.stopped:
             raise Broken(f"in an array of objects, {outcome.problem}", budget=outcome.budget)
         return outcome.end
+
+    def literal(self, start: int, length: int) -> None:
+        """A whole pickle that lies in the stream as bytes: nobody runs it yet, and no model needs one that imports."""
+        if self.source.read_at(start + length - 1, 1) != b".":
+            return
+        self.budget.depth -= 1
+        if self.budget.depth < 0:
+            raise Broken("pickles lie inside each other too deeply", budget=True)
+        inner = Machine(Window(self.source, start, length, self.source.name), self.allow, self.budget)
+        outcome = inner.run(0)
+        self.budget.depth += 1
+        if outcome.budget:
+            raise Broken(f"in bytes that are a pickle, {outcome.problem}", budget=True)
+        names = [
+            shown(".".join(use.resolved), 200)[1:-1] for _, use in inner.globals.values() if not use.listed
+        ]
+        names += [issue.subject for issue in inner.issues.frozen() if issue.rule == "pickle:nested"]
+        if outcome.stopped and outcome.end == length and names:
+            self.block(
+                "nested", f"Bytes in it are a pickle of their own, which imports {names[0]}.", names[0]
+            )
 
     def _turn(self, at: int, done: int) -> int:
         """Between two opcodes: frames, budgets and the window; how far the loop may go, relative to `base`."""
