@@ -553,3 +553,17 @@ def test_damage_never_makes_a_hostile_file_crash_the_check():
     ]
     seen = {scan(data, "model.bin").verdict for data in mutants(seeds, 1500, 11)}
     assert {Verdict.SAFE, Verdict.UNKNOWN, Verdict.MALICIOUS} <= seen
+
+
+@pytest.mark.parametrize("name", ["system.template", "prompt.txt", "config.yaml", "card.md", "prompt"])
+def test_a_template_in_any_text_is_found_by_what_it_does(name):
+    bad = "a: |\n  {{ config.__class__.__init__.__globals__['os'].system('true') }}\n"
+    found = scan(bad.encode(), name)
+    assert found.verdict is Verdict.MALICIOUS
+    assert any(rule.startswith("template:") for rule in rules(found))
+    for fine in (
+        "a: b\n",
+        "a: |\n  {% for m in messages %}{{ m.content }}{% endfor %}\n",
+        "a: '{{ .System }} {{'\n",
+    ):
+        assert scan(fine.encode(), name).verdict is Verdict.SAFE

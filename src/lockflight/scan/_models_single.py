@@ -127,11 +127,22 @@ class Single:
         """A configuration."""
         del depth
         self._parsed(check_yaml(source), source, member)
+        self._rendered(source, member)
 
     def text(self, source: ByteSource, member: str, depth: int) -> None:
         """Words."""
         del depth
         self._parsed(check_text(source), source, member)
+        self._rendered(source, member)
+
+    def _rendered(self, source: ByteSource, member: str) -> None:
+        """A text that somebody may render: what is no template, or a harmless one, is none of our business."""
+        if source.size > MAX_TEMPLATE:
+            return
+        data = source.read_at(0, source.size)
+        if b"{{" in data or b"{%" in data:
+            found = check_template(data.decode("utf-8", "replace"))
+            self._take((issue for issue in found if issue.verdict is Verdict.MALICIOUS), member)
 
     def jinja(self, source: ByteSource, member: str, depth: int) -> None:
         """A template."""
