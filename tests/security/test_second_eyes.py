@@ -12,7 +12,6 @@ from lockflight.app.proposals import describe
 from lockflight.core.acts import Action, Approval, Promotion, Registration, Scope
 from lockflight.core.authors import authors
 from lockflight.core.canonical import dumps
-from lockflight.core.capsule import _trust
 from lockflight.core.changes import (
     DAY,
     Adoption,
@@ -34,6 +33,7 @@ from lockflight.core.ruling import Waived
 from lockflight.core.statement import Statement, SubjectRef
 from lockflight.core.times import rfc3339
 from lockflight.core.trust import LADDER, Duty, Mode, RealmKey, root_digest
+from lockflight.core.verify.trustchain import trust_in_force
 from lockflight.core.vsa import StoredDecision
 from lockflight.core.waived import objection
 from lockflight.core.waivers import waiver_facts
@@ -630,7 +630,7 @@ def test_capsule_trust_takes_what_fold_refuses(ledger):
     assert ledger.code(d) == "LF7246"
     envs = (ledger.entries[0].envelope, ledger.entries[-1].envelope)
     with pytest.raises(VerificationFailed) as caught:
-        _trust(envs, ledger.root)
+        trust_in_force(envs, ledger.root, what="capsule")
     assert caught.value.code == "LF7191"
 
 
