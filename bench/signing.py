@@ -65,9 +65,7 @@ NAMES = (
     "a fifth is listing, reading and both digests; the rest is Python over each name, on either way: its rules three"
     " times, role and first bytes, and the statement parsed, built again and compared with the folder and the manifest"
 )
-AGAIN = (
-    "the whole log is read and verified when a realm opens and after each append, four times per signature"
-)
+AGAIN = "the realm is opened each time, and its whole log read and verified"
 
 #: Both print the digests by name, and the CPU seconds until everything was imported.
 CPU = """

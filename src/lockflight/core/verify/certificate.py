@@ -124,7 +124,6 @@ def load_certificate(der: bytes, *, what: str = "certificate") -> Certificate:
     try:
         if len(der) > MAX_CERTIFICATE_BYTES:
             raise ValueError(f"it is longer than {MAX_CERTIFICATE_BYTES} bytes")
-        _check_form(der)
         parsed = _parsed(der)
         if parsed.version is not x509.Version.v3:
             raise ValueError("it is not of version 3")
@@ -188,6 +187,7 @@ def _check_form(der: bytes) -> None:
 
 @lru_cache(maxsize=256)
 def _parsed(der: bytes) -> x509.Certificate:
+    _check_form(der)
     return x509.load_der_x509_certificate(der)
 
 
@@ -337,7 +337,13 @@ def check_path(
 
 def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
     """Whether a certificate carries the signature of another one's key, under its name, in a strong form."""
-    child, parent = certificate.x509, issuer.x509
+    return _issued(certificate.der, issuer.der)
+
+
+@lru_cache(maxsize=256)
+def _issued(issued: bytes, by: bytes) -> bool:
+    """The same from the bytes: the upper half of every path is one pair of certificates."""
+    child, parent = _parsed(issued), _parsed(by)
     digest = child.signature_hash_algorithm
     # Ed25519 hashes by itself and has no algorithm of its own.
     if child.issuer != parent.subject or not (digest is None or isinstance(digest, _STRONG)):
