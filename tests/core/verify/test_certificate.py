@@ -271,6 +271,26 @@ def test_a_certificate_of_another_version_is_refused(version):
     assert caught.value.code == "LF7400"
 
 
+@pytest.mark.parametrize("place", [3, 5])
+@pytest.mark.parametrize(
+    "name",
+    [
+        der.sequence(der.tlv(13)),
+        der.sequence(der.set_of()),
+        der.integer(1),
+        der.tlv(der.SEQUENCE, b"\x31\x05"),
+    ],
+)
+def test_a_name_that_does_not_read_is_refused_at_once(place, name):
+    """The library would look at it when it is asked for."""
+    body, algorithm, signature = der.read(sovereign().root.der).children()
+    fields = [one.raw for one in body.children()]
+    fields[place] = name
+    with pytest.raises(VerificationFailed) as caught:
+        load_certificate(der.sequence(der.sequence(*fields), algorithm.raw, signature.raw))
+    assert caught.value.code == "LF7400"
+
+
 @pytest.mark.parametrize("fields", [0, 1, 2, 3])
 def test_a_certificate_of_few_fields_is_refused(fields):
     body, algorithm, signature = der.read(sovereign().root.der).children()

@@ -127,7 +127,8 @@ def load_certificate(der: bytes, *, what: str = "certificate") -> Certificate:
         parsed = _parsed(der)
         if parsed.version is not x509.Version.v3:
             raise ValueError("it is not of version 3")
-        # Reads every extension once, so that no later look raises.
+        # The library reads names and extensions when they are asked for: once here, so that no later look raises.
+        _ = (parsed.issuer, parsed.subject)
         list(parsed.extensions)
         parsed.public_key()
         _ = parsed.signature_hash_algorithm
