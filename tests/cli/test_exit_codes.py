@@ -288,6 +288,34 @@ def another_log(world):
     return "log witness sign witness --request request --out reply", {}
 
 
+def people(world):
+    (world.folder / "people.csv").write_text("name,age\nAda,36\nBo,7\n")
+    return "people.csv"
+
+
+def row_proof(world, digest=""):
+    found = json.loads(world.ok(f"dataset prove {people(world)} --row 2 --out row.proof --json").out)
+    return f"dataset proven row.proof --root {digest or found['result']['digest']}"
+
+
+plain("dataset show", 3, "dataset show nowhere.csv")
+plain("dataset show", 4, f"dataset show {REFUSED}")
+plain("dataset prove", 4, f"dataset prove {REFUSED} --row 1 --out row.proof")
+plain("dataset proven", 3, f"dataset proven nowhere --root sha256:{'0' * 64}")
+plain("dataset proven", 4, f"dataset proven {REFUSED} --root sha256:{'0' * 64}")
+CASES["dataset show", 0] = lambda world: (f"dataset show {people(world)}", {})
+CASES["dataset prove", 0] = lambda world: (f"dataset prove {people(world)} --row 2 --out row.proof", {})
+CASES["dataset prove", 3] = lambda world: (f"dataset prove {people(world)} --row 9 --out row.proof", {})
+CASES["dataset proven", 0] = lambda world: (row_proof(world), {})
+CASES["dataset proven", 12] = lambda world: (row_proof(world, "0" * 64), {})
+
+
+@case(("dataset prove", 12))
+def the_line_of_names(world):
+    (world.folder / "record").write_text("name,age\n")
+    return f"dataset prove {people(world)} --match record --out row.proof", {}
+
+
 @case(("check", 10))
 def denied(world):
     (world.work / "model" / "adapter.pkl").write_text(PICKLE)

@@ -39,6 +39,7 @@ SECTIONS = (
         "Things",
         (
             "release",
+            "dataset",
             "realm",
             "identity",
             "key",
