@@ -21,6 +21,7 @@ LIBRARIES = (
     "scipy",
     "tensorflow",
     "torch",
+    "torchscript",
 )
 
 
