@@ -48,6 +48,7 @@ SECTIONS = (
             "log",
             "policy",
             "waiver",
+            "allowlist",
             "tools",
         ),
     ),
