@@ -175,7 +175,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     ),
     "allowlist": (
         "what pickles may use",
-        {"show": ("allowlist:show", "libraries, names and uses, with the digest", (0, 2, 3, 4, 12))},
+        {"show": ("allowlist:show", "libraries, names and uses, with the digest", (0, 2, 3, 4))},
     ),
     "tools": (
         "foreign tools in pinned environments",
