@@ -29,6 +29,7 @@ LIBRARIES = (
     "scipy",
     "tensorflow",
     "torch",
+    "torchscript",
 )
 
 
