@@ -115,6 +115,7 @@ ARGUMENTS = {
         " --reason because --control watched --as alice"
     ),
     "waiver list": "",
+    "allowlist show": "",
     "tools list": "",
     "tools install": "bandit",
     "config show": "",
@@ -247,6 +248,9 @@ plain("init", 0, "init bare")
 plain("key new", 0, "key new --out k.pem --algorithm p384")
 plain("key new", 4, f"key new --out {REFUSED}")
 plain("scan", 0, "scan work/model")
+plain("allowlist show", 0, "allowlist show")
+plain("allowlist show", 3, "allowlist show os.system")
+plain("allowlist show", 4, f"allowlist show --allow {REFUSED}")
 plain("release create", 0, "release create work --assets")
 plain("release show", 0, "release show package --assets")
 plain("release diff", 0, "release diff work package")

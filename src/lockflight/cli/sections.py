@@ -49,6 +49,7 @@ SECTIONS = (
             "log",
             "policy",
             "waiver",
+            "allowlist",
             "tools",
         ),
     ),

@@ -181,6 +181,10 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "list": ("waiver:list", "every waiver with where it stands", (0, 2, 3, 4, 12)),
         },
     ),
+    "allowlist": (
+        "what pickles may use",
+        {"show": ("allowlist:show", "libraries, names and uses, with the digest", (0, 2, 3, 4))},
+    ),
     "tools": (
         "foreign tools in pinned environments",
         {
