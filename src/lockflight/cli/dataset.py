@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.cli.common import folder_of, release_json, release_line
+from lockflight.cli.datalines import card_lines, columns_words, rows_json, rows_lines
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, table
 from lockflight.errors import UsageError
@@ -15,11 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockflight.app.dataset import RowProven
+    from lockflight.app.verify import Verified
     from lockflight.cli.style import Style
     from lockflight.core.rows import RowIndex
 
-#: Columns that people are shown by name; `--json` names all.
-_SHOWN = 6
 #: Characters of a row that people are shown.
 _WIDTH = 120
 
@@ -40,6 +41,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
         "sha256": done.digests.sha256,
         "blake3": done.digests.blake3,
         "rows": rows_json(done.index),
+        "data": done.card.to_json() if done.card is not None else None,
     }
 
     def human(style: Style) -> Iterable[str]:
@@ -50,33 +52,9 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
                 *rows_lines(done.index, style),
             ]
         )
+        yield from card_lines(done.card, style)
 
     return Reply("dataset/v1", result, human)
-
-
-def rows_json(index: RowIndex) -> dict[str, object]:
-    """How replies tell the rows of a file."""
-    head = index.head
-    return {
-        "form": head.form,
-        "rows": head.rows,
-        "columns": list(head.columns),
-        "types": list(head.types),
-        "ordered": f"sha256:{index.ordered}",
-        "set": f"sha256:{index.unordered}",
-    }
-
-
-def rows_lines(index: RowIndex, style: Style) -> list[list[str]]:
-    """The same for people."""
-    head = index.head
-    named = ", ".join(clean(name) for name in head.columns[:_SHOWN])
-    more = f" and {len(head.columns) - _SHOWN} more" if len(head.columns) > _SHOWN else ""
-    return [
-        ["rows", f"{head.rows} ({head.form}), {count(len(head.columns), 'column')}: {named}{more}"],
-        ["in order", style.bold(f"sha256:{index.ordered}")],
-        ["as a set", style.bold(f"sha256:{index.unordered}")],
-    ]
 
 
 def prove_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,8 +104,9 @@ def prove(args: argparse.Namespace, run: Run) -> Reply:
 def proven_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `dataset proven`."""
     parser.add_argument("proof", metavar="PROOF", help="file from dataset prove")
+    parser.add_argument("--root", metavar="DIGEST", help="digest of the table, as signed with a release")
     parser.add_argument(
-        "--root", required=True, metavar="DIGEST", help="digest of the table, as signed with a release"
+        "--release", metavar="PACKAGE", help="instead: a package; verified, and one of its tables must be it"
     )
     parser.add_argument(
         "--match", metavar="FILE", help="the record that it must be about, - for standard input"
@@ -139,10 +118,24 @@ def proven(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.dataset import proven_row
     from lockflight.app.logexport import root_of
 
-    del run
+    if bool(args.root) == bool(args.release):
+        raise UsageError(
+            "LF0176",
+            "A proof leads to a digest; it needs to be told which one counts.",
+            hint="--root sha256:… of dataset show, or --release PACKAGE",
+        )
     match = _record(args.match) if args.match is not None else None
-    done = proven_row(Path(args.proof), root_of(args.root), match=match)
-    result = {**_result(done), "row": done.proof.row, "match": args.match}
+    found = _signed(args, run) if args.release else None
+    done = proven_row(
+        Path(args.proof),
+        root_of(args.root) if found is None else "",
+        tables=found[1] if found is not None else {},
+        match=match,
+    )
+    release = None
+    if found is not None:
+        release = {**release_json(found[0].release), "asset": done.asset, "signer": found[0].signer}
+    result = {**_result(done), "row": done.proof.row, "match": args.match, "release": release}
 
     def human(style: Style) -> Iterable[str]:
         head, place, row = done.proof.head, done.proof.place, clean(done.proof.row)
@@ -151,12 +144,22 @@ def proven(args: argparse.Namespace, run: Run) -> Reply:
             yield f"{style.yes} row {place.index + 1} of {head.rows}: {shown}"
         else:
             yield f"{style.yes} none of the {count(head.rows, 'row')}: {shown}"
-        named = ", ".join(clean(name) for name in head.columns[:_SHOWN])
-        more = f" and {len(head.columns) - _SHOWN} more" if len(head.columns) > _SHOWN else ""
-        yield f"  table sha256:{done.digest}, columns {named}{more}"
-        yield "  that is worth what the digest is worth: lockflight verify says who signed it with a release"
+        yield f"  table sha256:{done.digest}, columns {columns_words(head)}"
+        if found is None:
+            yield "  that is worth what the digest is worth: --release PACKAGE says who signed it"
+        else:
+            yield f"  that is {clean(done.asset)} of {release_line(found[0].release, style)}"
+            yield f"  signed by {clean(found[0].signer)}"
 
     return Reply("dataset-proven/v1", result, human)
+
+
+def _signed(args: argparse.Namespace, run: Run) -> tuple[Verified, dict[str, RowIndex]]:
+    """A verified package, and the rows that it tells by name."""
+    from lockflight.app.verify import verify_package
+
+    verified = verify_package(run.home, run.realm, folder_of(args.release), progress=run.progress())
+    return verified, {a.name: a.rows for a in verified.release.assets if a.rows is not None}
 
 
 def _result(done: RowProven) -> dict[str, object]:
