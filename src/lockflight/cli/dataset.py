@@ -1,4 +1,4 @@
-"""`dataset show|prove|proven`."""
+"""`dataset show|prove|proven|croissant`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lockflight.cli.common import folder_of, release_json, release_line
 from lockflight.cli.datalines import card_lines, columns_words, rows_json, rows_lines
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, table
+from lockflight.core.datacard import UNKNOWN
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -152,6 +153,48 @@ def proven(args: argparse.Namespace, run: Run) -> Reply:
             yield f"  signed by {clean(found[0].signer)}"
 
     return Reply("dataset-proven/v1", result, human)
+
+
+def croissant_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `dataset croissant`."""
+    parser.add_argument("path", metavar="PATH", help="croissant.json, or the folder in which it lies")
+    parser.add_argument(
+        "--write", action="store_true", help="make it first, from the lockflight.toml of that folder"
+    )
+
+
+def croissant(args: argparse.Namespace, run: Run) -> Reply:
+    """Check a description of data and the files that it names, or write one."""
+    from lockflight.app.croissant import check_croissant, write_croissant
+
+    path = Path(args.path)
+    if args.write:
+        done = write_croissant(folder_of(args.path), progress=run.progress())
+        run.say(f"wrote {clean(str(done.path))}; give it a role in lockflight.toml, such as documentation")
+    else:
+        done = check_croissant(path, progress=run.progress())
+    found = done.croissant
+    result = {
+        "path": str(done.path),
+        "name": found.name,
+        "version": found.version,
+        "licence": found.licence,
+        "files": [
+            {"id": f.id, "path": f.path, "sha256": f.sha256, "encoding": f.encoding} for f in found.files
+        ],
+        "records": [{"name": name, "fields": fields} for name, fields in found.records],
+        "checked": done.checked,
+        "written": args.write,
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"{style.yes} {clean(str(done.path))} describes {clean(found.name)} (Croissant {found.version})"
+        files = count(len(found.files), "file")
+        yield f"  {files}, {done.checked} compared by sha256; {count(len(found.records), 'record set')}"
+        mark = f"{style.look} " if found.licence == UNKNOWN else ""
+        yield f"  {mark}licence {clean(found.licence)}"
+
+    return Reply("dataset-croissant/v1", result, human)
 
 
 def _signed(args: argparse.Namespace, run: Run) -> tuple[Verified, dict[str, RowIndex]]:
