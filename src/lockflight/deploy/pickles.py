@@ -16,6 +16,7 @@ from lockflight.core.source import BytesSource
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.formats.inflate import compression_of, inflate
 from lockflight.formats.pickle.streams import analyse
+from lockflight.formats.torchfile import read_checkpoint
 from lockflight.infra.allowlist import shipped_allow_list
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 #: What a compressed pickle may become in memory.
 MAX_LOADED = 8 * 1024**3
 _SHOWN = 5
+#: The first version whose `weights_only` holds.
+_TORCH = (2, 6)
 
 
 class Source(Protocol):
@@ -45,8 +48,18 @@ def load_pickle(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: 
 
 def load_joblib(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.joblib`."""
+    return unpickle(loaded.read(name), name, allow_list=allow_list)
+
+
+def unpickle(data: bytes, name: str, *, allow_list: str = "") -> Any:  # noqa: ANN401 - see `Loaded`
+    """What a pickle, of joblib or plain, holds; under the allow-list.
+
+    Raises:
+        PolicyDenied: LF7534 it asks for more, LF7535 the list is another one.
+        EnvironmentProblem: LF7531 joblib is not installed.
+    """
     allow = _bound(allow_list)
-    data = _judged(loaded.read(name), name, allow)
+    data = _judged(data, name, allow)
     try:
         stock = importlib.import_module("joblib.numpy_pickle").NumpyUnpickler
     except ImportError as error:
@@ -65,6 +78,51 @@ def load_joblib(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: 
     except TypeError:  # joblib before 1.5
         unpickler = Listed(name, stream)
     return unpickler.load()
+
+
+def load_torch(loaded: Source, name: str, *, allow_list: str, device: str) -> Any:  # noqa: ANN401 - see `Loaded`
+    """See `Loaded.torch`."""
+    allow = _bound(allow_list)
+    data = loaded.read(name)
+    found = read_checkpoint(BytesSource(data, name), allow)
+    if found.issues:
+        raise _refused(name, [issue.message for issue in found.issues])
+    torch = _torch()
+    listed = [_resolved(use.resolved) for use in found.report.globals if use.listed]
+    try:
+        with torch.serialization.safe_globals(listed):
+            return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _refused(name, [f"torch refuses it: {str(error).strip().splitlines()[0][:300]}"]) from error
+    except (AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _refused(name, [f"torch cannot read it ({type(error).__name__})"]) from error
+
+
+def _torch() -> Any:  # noqa: ANN401 - a module
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError as error:
+        raise EnvironmentProblem(
+            "LF7531", f"torch is not installed, or does not import: {error}.", hint="pip install 'torch>=2.6'"
+        ) from error
+    version = str(torch.__version__)
+    parts = version.split("+", maxsplit=1)[0].split(".")[:2]
+    if not all(part.isdigit() for part in parts) or tuple(int(part) for part in parts) < _TORCH:
+        raise EnvironmentProblem(
+            "LF7536",
+            f"torch {version[:40]} is installed; before 2.6 its weights_only runs code (CVE-2025-32434).",
+            hint="pip install 'torch>=2.6'",
+        )
+    return torch
+
+
+def _resolved(name: tuple[str, str]) -> tuple[Any, str]:
+    """A listed global that a judged file uses, for torch's own unpickler."""
+    module, attribute = name
+    thing: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        thing = getattr(thing, part)
+    return thing, f"{module}.{attribute}"
 
 
 def _names(allow: AllowList, file: str) -> type:
