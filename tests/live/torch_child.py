@@ -36,7 +36,7 @@ def load(path):
 
     torch.load = watched
     try:
-        found = pickles.load_torch(Bytes(path), path.name, allow_list="", device="cpu")
+        found = pickles.load_torch(Bytes(path), path.name, device="cpu", allow_list="", overlay=b"")
     except LockflightError as error:
         return {"code": error.code, "message": error.message, "torch": len(seen)}
     finally:

@@ -10,6 +10,7 @@ SECTIONS = (
             "init",
             "check",
             "scan",
+            "convert",
             "intake",
             "record",
             "sign",
@@ -39,6 +40,7 @@ SECTIONS = (
         "Things",
         (
             "release",
+            "dataset",
             "realm",
             "identity",
             "key",
@@ -48,6 +50,7 @@ SECTIONS = (
             "log",
             "policy",
             "waiver",
+            "allowlist",
             "tools",
         ),
     ),

@@ -12,8 +12,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
-from lockflight.deploy.pickles import unpickle
-from lockflight.errors import EnvironmentProblem, InvalidInput, PolicyDenied
+from lockflight.deploy.pickles import load_joblib
+from lockflight.errors import EnvironmentProblem, InvalidInput, PolicyDenied, VerificationFailed
 from lockflight.infra.allowlist import shipped_allow_list
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ def to_skops(request: bytes, fds: Sequence[int]) -> bytes:
         PolicyDenied: LF7534 the pickle asks for more than the allow-list holds, LF7532 skops would make another type.
         EnvironmentProblem: LF7531 skops is not installed.
         InvalidInput: LF0221 skops cannot write the object.
+        VerificationFailed: LF0224 the new model answers otherwise.
     """
     name = str(json.loads(request)["name"])
     warnings.simplefilter("ignore")
     skops = _skops()
-    model = unpickle(_whole(fds[0]), name)
+    model = load_joblib(_Open(fds[0]), name, allow_list="", overlay=b"")
     try:
         data: bytes = skops.dumps(model)
     except Exception as error:
@@ -71,13 +72,20 @@ def _skops() -> Any:  # noqa: ANN401 - a module
         ) from error
 
 
-def _whole(fd: int) -> bytes:
-    parts = []
-    at = 0
-    while part := os.pread(fd, 1 << 26, at):
-        parts.append(part)
-        at += len(part)
-    return b"".join(parts)
+class _Open:
+    """A file that is open already, whatever it is called."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def read(self, _: str) -> bytes:
+        """All of it."""
+        parts = []
+        at = 0
+        while part := os.pread(self._fd, 1 << 26, at):
+            parts.append(part)
+            at += len(part)
+        return b"".join(parts)
 
 
 def _trusted(skops: Any, data: bytes, name: str) -> list[str]:  # noqa: ANN401 - a module
@@ -103,7 +111,7 @@ def _compare(one: Any, other: Any) -> list[str]:  # noqa: ANN401 - models
     """Which questions both models answered alike, on the same random rows; empty where none could be asked.
 
     Raises:
-        InvalidInput: LF0224 they differ.
+        VerificationFailed: LF0224 they differ.
     """
     import numpy as np
 
@@ -126,7 +134,7 @@ def _compare(one: Any, other: Any) -> list[str]:  # noqa: ANN401 - models
         if hasattr(expected, "toarray"):
             expected, found = expected.toarray(), found.toarray()
         if not np.array_equal(np.asarray(expected), np.asarray(found), equal_nan=_floats(expected)):
-            raise InvalidInput(
+            raise VerificationFailed(
                 "LF0224",
                 f"The model answers `{method}` otherwise after the conversion, so nothing was written.",
                 hint="Please report this, with the versions of scikit-learn and skops.",
