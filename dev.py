@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements"
 MAIN, PEERS, WHEEL = ROOT / ".venv", ROOT / ".venv-peers", ROOT / ".venv-wheel"
 PEERS_NODE = ROOT / ".venv-peers-node"
+PEERS_FIXTURES = ROOT / ".venv-peers-fixtures"
 NEEDS_PYTHON = (3, 11)
 WORKERS = "2"
 
@@ -46,6 +47,7 @@ LOCKS = {
     "examples-nodeps": ("requirements/examples-nodeps.in", "--no-deps"),
     "opa": ("requirements/opa.in", "--no-deps"),
     "peers": ("requirements/peers.in",),
+    "fixtures": ("requirements/fixtures.in", "--no-deps"),
 }
 LOWEST_PYTHON = {"opa": "3.14"}
 NEVER_LOCKED = ("torch", "nvidia-", "tensorflow", "llama-cpp-python")
@@ -260,6 +262,25 @@ def need_node() -> None:
         )
 
 
+def need_fixtures() -> None:
+    """Source archives of other scanners, whose test files are judged where they lie; nothing of them is run."""
+    lock = REQUIREMENTS / "fixtures.txt"
+    stamp = PEERS_FIXTURES / "stamp"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest(lock):
+        return
+    say(f"fetching {lock.stem} into {PEERS_FIXTURES.name}")
+    shutil.rmtree(PEERS_FIXTURES, ignore_errors=True)
+    PEERS_FIXTURES.mkdir()
+    options = ("--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--require-hashes")
+    ok, output = run(
+        MAIN / "bin" / "python", "-m", "pip", "download", *options, "-d", PEERS_FIXTURES, "-r", lock
+    )
+    if ok:
+        stamp.write_text(digest(lock), encoding="utf-8")
+    else:
+        say(f"note: pip could not fetch {lock.stem}; tests that need them will be skipped\n{tail(output, 3)}")
+
+
 def need_postgres() -> None:
     """In CI, where this is root's own machine: the server that the log is tried in. Tests without it say so."""
     if os.environ.get("CI") != "true" or os.geteuid() or not shutil.which("apt-get"):
@@ -396,6 +417,7 @@ def verb_setup(arguments: argparse.Namespace) -> int:
     if arguments.peers:
         say(f"ready: {setup_peers().relative_to(ROOT)}")
         need_node()
+        need_fixtures()
     return 0
 
 
@@ -414,6 +436,7 @@ def verb_test(arguments: argparse.Namespace) -> int:
     main = setup("dev", "examples", "examples-nodeps", "opa")
     peers = setup_peers()
     need_node()
+    need_fixtures()
     need_postgres()
     steps = Steps()
     pytest: list[str | Path] = [main.python, "-m", "pytest", "-q"]

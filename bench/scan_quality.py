@@ -1,17 +1,22 @@
 """What the scan lets pass and what it stops, beside every other scanner that installs.
 
-Two sets of files. Hostile: `tests/corpus/hostile.py`, built from public advisories; all of them must be stopped.
-Benign: `bench/_benign.py`, what libraries really write and ship; at least 99.5 % must be positively safe, and none
-malicious. For each tool both rates are printed: who flags everything stops everything, and who looks at nothing passes
-everything. A file without a verdict counts as stopped where it is hostile, and not as safe where it is benign.
+Hostile: `tests/corpus/hostile.py`, built from public advisories; all of them must be stopped. Benign:
+`bench/_benign.py`, what libraries really write and ship; at least 99.5 % must be positively safe, and none malicious.
+And what is not ours: the files that modelaudit tests itself with, under the labels of `tests/live/modelaudit.toml`.
+
+For each tool both rates are printed: who flags everything stops everything, and who looks at nothing passes everything.
+A file without a verdict counts as stopped where it is hostile, and not as safe where it is benign.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -57,6 +62,25 @@ def row(tool: str, hostile: dict[str, str], benign: dict[str, str]) -> str:
     )
 
 
+def others(folder: Path) -> tuple[Path, Path] | None:
+    """Hostile and harmless files of modelaudit's source archive; None where it was not fetched."""
+    archives = sorted((ROOT / ".venv-peers-fixtures").glob("modelaudit-*.tar.gz"))
+    if not archives:
+        print("modelaudit's own files are not here: python3 dev.py setup --peers")
+        return None
+    labels = tomllib.loads((ROOT / "tests" / "live" / "modelaudit.toml").read_text(encoding="utf-8"))["files"]
+    with tarfile.open(archives[0]) as archive:
+        for member in archive:
+            name = member.name.partition("/tests/assets/")[2]
+            content = archive.extractfile(member) if member.isfile() and name in labels else None
+            if content is not None:
+                path = folder / labels[name]["label"] / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as out:
+                    shutil.copyfileobj(content, out)
+    return folder / "malicious", folder / "benign"
+
+
 def main() -> int:
     """Make the files, ask everybody, report ours."""
     quick = arguments(__doc__).quick
@@ -74,6 +98,8 @@ def main() -> int:
         bad = judged(sys.executable, "lockflight", folder / "hostile" / "files")
         good = judged(sys.executable, "lockflight", folder / "benign")
         print(row("lockflight", bad, good))
+        theirs = others(folder / "theirs")
+        held = {"lockflight": [judged(sys.executable, "lockflight", each) for each in theirs or ()]}
         for word in ("error", "review", "flag"):
             names = [one for one, said in good.items() if said == word]
             print(f"  benign and {word}: {len(names)} {names[:12]}")
@@ -89,8 +115,21 @@ def main() -> int:
                         judged(python, tool, folder / "benign"),
                     )
                 )
+                held[tool] = [judged(python, tool, each) for each in theirs or ()]
+    if theirs:
+        print("the files that modelaudit tests itself with:")
+        for tool, said in held.items():
+            print(row(tool, *said))
     safe = sum(said == "clean" for said in good.values())
+    passed = [said == "clean" for said in held["lockflight"][0].values()] if theirs else []
     return finish(
+        at_most(
+            f"of {len(passed)} hostile files of modelaudit, those that pass",
+            sum(passed),
+            0,
+            "none",
+            unit="files",
+        ),
         at_most(
             f"of {len(bad)} hostile files, those that pass",
             sum(said == "clean" for said in bad.values()),

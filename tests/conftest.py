@@ -126,3 +126,17 @@ def peers_node() -> Path:
     if shutil.which("node") is None or not (folder / "stamp").is_file():
         pytest.skip("Node.js with npm is not here, so sigstore-js cannot be asked")
     return folder
+
+
+@pytest.fixture(scope="session")
+def peers_fixtures() -> Path:
+    """A folder with source archives of other scanners; see requirements/fixtures.in."""
+    folder = ROOT / ".venv-peers-fixtures"
+    if (folder / "stamp").is_file():
+        return folder
+    message = (
+        f"no archives in {folder}: run `python3 dev.py setup --peers` where an index of packages answers"
+    )
+    if os.environ.get("PYTEST_LOCKFLIGHT_CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)

@@ -96,7 +96,21 @@ def test_the_place_of_a_template_is_named():
     assert issue.member == "chat_template[1]"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [{"custom_chat_template": EVIL}, {"prompts": {"one": EVIL}}, {"prompts": ["{{ a }}", EVIL]}, [[EVIL]]],
+)
+def test_an_escape_under_any_key_is_found(value):
+    assert verdict(check(value)) is Verdict.MALICIOUS
+
+
+def test_texts_that_only_look_like_templates_are_safe():
+    assert check({"pattern": "{{ frobnicate( }}", "prompts": ["{{ name|title_case }}", "{% if"]}) == ()
+
+
 def test_sizes_are_budgeted(monkeypatch):
+    monkeypatch.setattr("lockflight.formats.jsontext._MAX_TEMPLATES", 10)
+    assert rules(check({"a": "{{ name }}", "b": ["{{ name }}"]})) == {"json:budget"}
     monkeypatch.setattr("lockflight.formats.jsontext.MAX_BYTES", 10)
     assert rules(check({"a": "0123456789"})) == {"json:budget"}
     monkeypatch.setattr("lockflight.formats.jsontext.MAX_BYTES", 1000)

@@ -181,3 +181,28 @@ def test_damage_is_an_issue_and_never_more():
         verdict(check(data)) for data in mutants(seeds, 3000, 51, (b'"class_name"', b"{", b"null", b"Lambda"))
     }
     assert {Verdict.SAFE, Verdict.UNKNOWN, Verdict.MALICIOUS} <= seen
+
+
+SHAPES = {
+    "a name": lambda name: name,
+    "a list": lambda name: ["mse", [name]],
+    "by output": lambda name: {"out": name},
+    "a list by output": lambda name: {"out": ["acc", name]},
+}
+
+
+@pytest.mark.parametrize("key", ["loss", "metrics", "weighted_metrics"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_what_a_model_was_trained_with_is_named(key, shape):
+    for known in ("mse", "accuracy", "binary_crossentropy", "BinaryAccuracy", "MAE"):
+        assert check({key: shape(known)}, model=False) == ()
+    assert rules(check({key: shape("my_own_loss")}, model=False)) == {"keras:function"}
+    assert rules(check({key: shape("load_model")}, model=False)) == {"keras:fetch"}
+    assert check({key: {"class_name": "BinaryAccuracy", "config": {"name": "mine"}}}, model=False) == ()
+
+
+def test_names_that_lie_deep_are_not_safe():
+    deep = "mse"
+    for _ in range(900):
+        deep = [deep]
+    assert rules(check({"loss": deep}, model=False)) == {"keras:broken"}

@@ -6,7 +6,7 @@ Unlike signed JSON (`core.canonical`) these files may hold NaN and Infinity, whi
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
 from lockflight.formats.chat_template import check_template
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Tokenizers of large vocabularies take about half of it.
 MAX_BYTES = 64 * 1024 * 1024
 _MAX_NODES = 20_000_000
+#: Texts of a document that look like templates and are read as such, in characters.
+_MAX_TEMPLATES = 4 * 1024 * 1024
 
 _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py/newargs", "py/repr"})
 
@@ -79,6 +81,8 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
 
 def _walk(root: JsonValue, issues: Issues) -> None:
     stack: list[JsonValue] = [root]
+    judged: set[str] = set()
+    others: list[str] = []
     seen = 0
     while stack:
         value = stack.pop()
@@ -86,10 +90,15 @@ def _walk(root: JsonValue, issues: Issues) -> None:
         if isinstance(value, list):
             # Vocabularies are long lists and objects of plain values: only containers are looked into.
             stack.extend(item for item in value if isinstance(item, (list, dict)))
+            others += [item for item in value if _looks_rendered(item)]
         elif isinstance(value, dict):
             for key, inner in value.items():
                 if key in _KEYS:
                     _KEYS[key](key, inner, issues)
+                elif key.endswith("chat_template"):
+                    judged.update(_templates(key, inner, issues))
+                elif _looks_rendered(inner):
+                    others.append(inner)
                 if isinstance(inner, (list, dict)):
                     stack.append(inner)
             if "_diffusers_version" in value:
@@ -105,6 +114,23 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                 )
             )
             return
+    _rendered([text for text in others if text not in judged], issues)
+
+
+def _looks_rendered(value: JsonValue) -> TypeGuard[str]:
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
+def _rendered(values: list[str], issues: Issues) -> None:
+    """Texts that somebody may render: what is no template, or a harmless one, is none of our business."""
+    left = _MAX_TEMPLATES
+    for text in values:
+        left -= len(text)
+        if left < 0:
+            message = "The JSON has more texts with marks of templates than are read."
+            issues.add(Issue("json:budget", Verdict.UNKNOWN, message, subject="templates"))
+            return
+        issues.extend(issue for issue in check_template(text) if issue.verdict is Verdict.MALICIOUS)
 
 
 def _auto_map(key: str, value: JsonValue, issues: Issues) -> None:
@@ -119,13 +145,18 @@ def _auto_map(key: str, value: JsonValue, issues: Issues) -> None:
 
 
 def _strings(value: JsonValue) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, list):
-        return [text for item in value for text in _strings(item)]
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _strings(item)]
-    return []
+    """The texts in a value, in the order of the document."""
+    found: list[str] = []
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+        elif isinstance(item, dict):
+            stack.extend(reversed(item.values()))
+    return found
 
 
 def _trust(key: str, value: JsonValue, issues: Issues) -> None:
@@ -187,17 +218,21 @@ def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:
     issues.add(Issue("json:jsonpickle", Verdict.MALICIOUS, message, subject=key))
 
 
-def _template(key: str, value: JsonValue, issues: Issues) -> None:
-    if isinstance(value, str):
-        issues.extend(check_template(value), key)
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            if isinstance(item, dict) and isinstance(item.get("template"), str):
-                issues.extend(check_template(str(item["template"])), f"{key}[{i}]")
+def _templates(key: str, value: JsonValue, issues: Issues) -> list[str]:
+    """Judge what a loader takes for chat templates: one text, texts by name, or a list of both; the texts."""
+    found: dict[str, JsonValue] = {}
+    if isinstance(value, list):
+        found = {
+            f"{key}[{i}]": item.get("template") for i, item in enumerate(value) if isinstance(item, dict)
+        }
     elif isinstance(value, dict):
-        for name, item in value.items():
-            if isinstance(item, str):
-                issues.extend(check_template(item), f"{key}.{shown(name)[1:-1]}")
+        found = {f"{key}.{shown(name)[1:-1]}": item for name, item in value.items()}
+    else:
+        found = {key: value}
+    texts = {place: text for place, text in found.items() if isinstance(text, str)}
+    for place, text in texts.items():
+        issues.extend(check_template(text), place)
+    return list(texts.values())
 
 
 _KEYS = {
@@ -207,7 +242,5 @@ _KEYS = {
     "_target_": _target,
     "_attn_implementation": _kernel,
     "attn_implementation": _kernel,
-    "chat_template": _template,
-    "default_chat_template": _template,
     **dict.fromkeys(_JSONPICKLE, _jsonpickle),
 }

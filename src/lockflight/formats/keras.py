@@ -51,6 +51,30 @@ _UNSAFE_ROOMS: Final = (
     "keras.src.utils",
     "keras.src.saving",
 )
+#: Short names of losses and metrics that Keras knows beside those of its functions and classes.
+_SHORT: Final = frozenset(
+    [
+        "acc",
+        "accuracy",
+        "bce",
+        "ce",
+        "cosine",
+        "cosine_proximity",
+        "crossentropy",
+        "kld",
+        "KLD",
+        "kullback_leibler_divergence",
+        "logcosh",
+        "mae",
+        "MAE",
+        "mape",
+        "MAPE",
+        "mse",
+        "MSE",
+        "msle",
+        "MSLE",
+    ]
+)
 #: Modules other than Keras's own that built-in functions are said to be in.
 _BUILTIN: Final = frozenset({"builtins", "keras"})
 
@@ -156,6 +180,8 @@ class _Reader:
             if isinstance(value.get(key), str):
                 self._path(key, str(value[key]))
         if "class_name" not in value:
+            for key in ("loss", "metrics", "weighted_metrics"):
+                self._training(value.get(key))
             return
         name, module = value["class_name"], value.get("module")
         if not isinstance(name, str) or not (module is None or isinstance(module, str)):
@@ -181,6 +207,20 @@ class _Reader:
         outside = path.startswith(("/", "\\", "~")) or ":" in path or "\\" in path or ".." in path.split("/")
         message = f"The {key} of a layer is read from the path {shown(path)}."
         self._add("keras:path", Verdict.MALICIOUS if outside else Verdict.UNKNOWN, message, path)
+
+    def _training(self, value: JsonValue, depth: int = 0) -> None:
+        """What a model was trained with: names, in lists or by output; objects are judged as such."""
+        if depth > 4:
+            self._add("keras:broken", Verdict.UNKNOWN, "Losses or metrics lie too deep in each other.", "")
+        elif isinstance(value, str):
+            if value not in _SHORT and value not in self.tables.names:
+                self._function("keras", value)
+        elif isinstance(value, list):
+            for item in value:
+                self._training(item, depth + 1)
+        elif isinstance(value, dict) and "class_name" not in value:
+            for item in value.values():
+                self._training(item, depth + 1)
 
     def _gadget(self, module: str, name: str) -> bool:
         label = f"{module}.{name}"

@@ -19,7 +19,7 @@ from lockflight.core.check import (
 )
 from lockflight.core.findings import Finding, Verdict
 from lockflight.core.records import dataclass
-from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.infra.allowlist import read_overlay, shipped_allow_list
 from lockflight.scan._models_rules import finding_of
 from lockflight.scan._models_walk import Walker
 from lockflight.scan.declared import MODELS
@@ -106,9 +106,12 @@ class ModelsCheck:
         Raises:
             EnvironmentProblem: LF2300 the allow-list is missing.
             VerificationFailed: LF2301 the allow-list is damaged.
+            InvalidInput: LF2302 what the policy adds to it cannot be used.
         """
         allow = shipped_allow_list()
         (asset,) = subject.assets
+        if ctx.data:
+            allow = read_overlay(ctx.data.encode()).over(allow, asset.sha256)
         found = scan_source(ctx.open(asset), allow)
         summary = {verdict.value: int(verdict is found.verdict) for verdict in Verdict}
         return CheckResult(

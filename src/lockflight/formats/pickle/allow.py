@@ -25,8 +25,6 @@ from lockflight.errors import VerificationFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lockflight.formats.pickle.values import Global
-
 SCHEMA = "lockflight-allowlist/1"
 TABLES = "lockflight-formats/1"
 
@@ -66,7 +64,9 @@ class AllowList:
     modules: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, JsonObject] = field(default_factory=dict)
     digest: str = ""
-    known: dict[tuple[str, str, bool], Global] = field(default_factory=dict, compare=False, repr=False)
+    known: dict[tuple[str, str, bool], object] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def empty(cls) -> AllowList:

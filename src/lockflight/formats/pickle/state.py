@@ -280,7 +280,9 @@ class State:
             return known[0]
         if len(self.found) >= MAX_GLOBALS:
             raise Broken(f"it names more than the {MAX_GLOBALS:,} globals that are kept", budget=True)
-        one = self.allow.known.get(key) or self._resolve(key)
+        one = self.allow.known.get(key)
+        if not isinstance(one, Global):
+            one = self._resolve(key)
         self.found[key] = (one, self.at)
         if one.kept and name != "dtype":
             self.keeps = True
