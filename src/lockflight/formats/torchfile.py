@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
 from lockflight.core.source import Window
-from lockflight.formats.pickle.state import Budget
+from lockflight.formats.pickle.records import Budget
 from lockflight.formats.pickle.streams import STORAGE_WIDTHS, TORCH_MAGIC, PickleReport, analyse
 from lockflight.formats.pickle.vm import Machine
 from lockflight.formats.report import Issue, Issues, shown
