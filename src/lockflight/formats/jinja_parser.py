@@ -32,13 +32,17 @@ class Node:
     line: int = 0
 
 
-def parse_template(text: str) -> Node:
+def parse_template(text: str, *, trim: bool = True) -> Node:
     """The tree of a template; its root is a `body`.
+
+    Args:
+        text: the template.
+        trim: as for `tokens`.
 
     Raises:
         BadTemplate: it uses something that is not understood here.
     """
-    return _Parser(tokens(text)).template()
+    return _Parser(tokens(text, trim=trim)).template()
 
 
 class _Parser:
@@ -257,13 +261,14 @@ class _Parser:
         return Node("body", "", (body,), line)
 
     def jump(self, line: int) -> Node:
+        word = self.tokens[self.at - 1].value
         self.close()
-        return Node("body", "", (), line)
+        return Node("jump", word, (), line)
 
     def do(self, line: int) -> Node:
         value = self.tuple_()
         self.close()
-        return Node("output", "", (value,), line)
+        return Node("do", "", (value,), line)
 
     # -- expressions --
 
@@ -309,7 +314,8 @@ class _Parser:
         return self.comparison()
 
     def comparison(self) -> Node:
-        node = self.sum_()
+        node = left = self.sum_()
+        chained = False
         while True:
             if self.peek("operator", *_COMPARISONS):
                 operator = self.take("operator").value
@@ -324,7 +330,10 @@ class _Parser:
                 operator = "not in"
             else:
                 return node
-            node = Node("compare", operator, (node, self.sum_()), node.line)
+            right = self.sum_()
+            found = Node("compare", operator, (left, right), left.line)
+            node = Node("logic", "and", (node, found), node.line) if chained else found
+            left, chained = right, True
 
     def sum_(self) -> Node:
         node = self.concat()
@@ -413,13 +422,21 @@ class _Parser:
                 return node
 
     def subscript(self) -> list[Node]:
-        parts, slices = list[Node](), False
+        """One index, or a slice with children start, stop and step; what is left out is the constant none."""
+        parts = list[Node]()
+        nothing = Node("const", "none", (), self.line)
+        slices, filled = False, False
         while not self.skip("operator", "]"):
             if self.skip("operator", ":"):
-                slices = True
+                parts += [] if filled else [nothing]
+                slices, filled = True, False
             else:
                 parts.append(self.expression())
-        return [Node("slice", "", tuple(parts), self.line)] if slices else parts
+                filled = True
+        if not slices:
+            return parts
+        parts += [nothing] * (3 - len(parts))
+        return [Node("slice", "", tuple(parts), self.line)]
 
     def arguments(self) -> list[Node]:
         found: list[Node] = []
