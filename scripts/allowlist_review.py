@@ -181,7 +181,8 @@ REVIEWED_STATES = frozenset(
 #: torch's own list of what `weights_only` loads (torch.serialization.get_safe_globals), less what calls its arguments.
 TORCH_CALLABLES = {
     "torch._utils": "_rebuild_tensor _rebuild_tensor_v2 _rebuild_parameter _rebuild_parameter_with_state "
-    "_rebuild_qtensor _rebuild_sparse_tensor _rebuild_meta_tensor_no_storage _rebuild_nested_tensor",
+    "_rebuild_qtensor _rebuild_sparse_tensor _rebuild_meta_tensor_no_storage _rebuild_nested_tensor "
+    "_rebuild_tensor_v3",
     "torch": "Size device",
     "torch.serialization": "_get_layout",
 }
@@ -193,7 +194,8 @@ TORCH_VALUES = {
     "float16 float32 float64 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz half int int16 int32 int64 int8 "
     "long qint32 qint8 quint2x4 quint4x2 quint8 short uint16 uint32 uint64 uint8 strided sparse_coo sparse_csr "
     "per_tensor_affine per_channel_affine per_tensor_symmetric per_channel_symmetric channels_last "
-    "contiguous_format preserve_format",
+    "contiguous_format preserve_format per_channel_affine_float_qparams float8_e8m0fnu float4_e2m1fn_x2 bits8 bits16 "
+    "bits1x8 bits2x4 bits4x2 int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7",
     "torch.storage": "TypedStorage UntypedStorage",
 }
 

@@ -228,7 +228,7 @@ def merge(files: list[Path]) -> int:
         document: dict[str, object] = {
             "schema": SCHEMA,
             "library": library,
-            "versions": sorted(versions.get(library, {"2.0"})),
+            "versions": sorted(versions.get(library, {"2.0", "2.13"})),
             "names": {module: dict(sorted(found.items())) for module, found in sorted(names.items())},
         }
         if library == "python":

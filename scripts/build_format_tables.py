@@ -3,6 +3,7 @@
     python scripts/build_format_tables.py onnx          in an environment with onnx
     python scripts/build_format_tables.py tensorflow    in one with tensorflow
     python scripts/build_format_tables.py keras         in one with keras and a backend for it
+    python scripts/build_format_tables.py torchscript   in one with torch
 
 Each writes `src/lockflight/_data/allowlist/NAME.json`. Messages come from the descriptors of the library, as one line
 for each message: `1=int 2*data 7=GraphProto`, where `=` stands for one and `*` for many. Operators and classes are
@@ -26,7 +27,7 @@ SCHEMA = "lockflight-formats/1"
 
 def main() -> None:
     """Write the table that is named."""
-    makers = {"onnx": onnx, "tensorflow": tensorflow, "keras": keras}
+    makers = {"onnx": onnx, "tensorflow": tensorflow, "keras": keras, "torchscript": torchscript}
     (name,) = sys.argv[1:]
     table = {"schema": SCHEMA, "format": name, **makers[name]()}
     text = json.dumps(table, indent=1, sort_keys=True) + "\n"
@@ -185,6 +186,37 @@ def keras() -> dict[str, Any]:
         "classes": {module: sorted(names) for module, names in sorted(classes.items()) if names},
         "functions": sorted(functions),
         "stdlib": sorted(sys.stdlib_module_names),
+    }
+
+
+def torchscript() -> dict[str, Any]:
+    """Operators of torch, and what programs of TorchScript and torch.export may name beside them."""
+    import format_review as review
+    import torch
+    from torch._export.serde import serialize
+    from torch.utils._sympy import functions
+
+    ops: dict[str, set[str]] = defaultdict(set)
+    for schema in torch._C._jit_get_all_schemas():  # noqa: SLF001 - there is no public list
+        space, _, name = schema.name.partition("::")
+        if space in review.TORCH_SPACES and not review.TORCH_LEFT_OUT.search(name):
+            ops[space].add(name)
+    # Registered by Python, and known to torch.export under `torch.ops`.
+    ops["prims"] |= {name for name in dir(torch.ops.prims) if not name.startswith("_")} - {"name"}
+    ops["torchvision"].update(review.TORCHVISION)
+    ops["higher_order"].update(review.TORCH_HIGHER_ORDER)
+    symbolic = serialize._SYM_OPS  # noqa: SLF001 - as above
+    targets = {f"{one.__module__}.{one.__name__}" for one in symbolic} | {"_operator.getitem"}
+    symbols = {name for name in functions.__all__ if name[:1].isupper()} | set(review.TORCH_SYMBOLS)
+    return {
+        "versions": [torch.__version__.partition("+")[0]],
+        "ops": {space: sorted(names) for space, names in sorted(ops.items())},
+        "reaches": {space: sorted(names) for space, names in review.TORCH_REACHES.items()},
+        "classes": sorted(review.TORCH_CLASSES),
+        "functions": sorted(review.TORCH_FUNCTIONS),
+        "targets": sorted(targets),
+        "symbols": sorted(symbols),
+        "trees": sorted(review.TORCH_TREES),
     }
 
 

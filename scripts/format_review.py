@@ -245,3 +245,137 @@ TENSORFLOW_STATE = [
 
 #: Layers of Keras that run Python of the file, or load models of other libraries from a path or from bytes.
 KERAS_REACHES = {"Lambda", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "TFSMLayer", "Operation"}
+
+#: Operators of torch that reach files, libraries or other machines, by namespace; `*` for all of one.
+TORCH_REACHES = {
+    "aten": ["from_file", "save"],
+    "debugprims": ["*"],
+    "image": ["*"],
+    "prim": ["rpc_async", "rpc_remote", "rpc_sync", "PythonOp", "IgnoredPythonOp"],
+    "video_reader": ["*"],
+}
+#: Namespaces of torch whose operators compute.
+TORCH_SPACES = [
+    "aten", "prim", "prims", "quantized", "_quantized", "quantization", "sparse", "mkldnn", "mkldnn_prepacked", "mkl",
+    "onednn", "rngprims",
+]  # fmt: skip
+#: Not listed, by part of their name: they take indices or addresses on trust, touch other threads and devices, or are
+#: tests of torch itself.
+TORCH_LEFT_OUT = re.compile(
+    r"^_test|^_foobar|^_debug|_ptr$|^set_data$|record_stream|_unsafe$|view_from_buffer|^_sobol|_plan_cache|^_lazy|"
+    r"^_cudnn_init|^_nested_view|seed$|^set_grad_enabled$|^pin_memory$|^_pin_memory$|^Generator$|PythonOp|^rpc_|"
+    r"^profile|Group$|Guard|Graph$|BailO|Bailout|Subgraph|TimePoint|StaticRuntime|^TypeCheck$|^MMTree|^MMBatch|"
+    r"^AddStatValue$|^_get_mkldnn_serialized|awaitable|^save$|^from_file$"
+)
+#: Of torchvision, which models name and which registers them when it is imported (0.28).
+TORCHVISION = ["deform_conv2d", "nms", "ps_roi_align", "ps_roi_pool", "roi_align", "roi_pool"]
+#: Special forms and functions of TorchScript (torch/csrc/jit/frontend/ir_emitter.cpp, serialization/import_source.cpp).
+TORCH_FUNCTIONS = [
+    "abs",
+    "all",
+    "annotate",
+    "any",
+    "awaitable",
+    "bin",
+    "bool",
+    "chr",
+    "complex",
+    "dict",
+    "divmod",
+    "enumerate",
+    "float",
+    "fork",
+    "getattr",
+    "hasattr",
+    "hash",
+    "hex",
+    "id",
+    "int",
+    "isinstance",
+    "len",
+    "list",
+    "max",
+    "min",
+    "oct",
+    "ord",
+    "pow",
+    "print",
+    "range",
+    "rangelist",
+    "round",
+    "sorted",
+    "str",
+    "sum",
+    "tuple",
+    "unchecked_cast",
+    "uninitialized",
+    "zip",
+]
+#: Classes that torch itself registers and that hold packed weights.
+TORCH_CLASSES = [
+    "mkldnn.ConvOpContext", "quantized.Conv2dPackedParamsBase", "quantized.Conv3dPackedParamsBase",
+    "quantized.EmbeddingPackedParamsBase", "quantized.LinearPackedParamsBase", "rnn.CellParamsBase",
+    "sparse.LinearPackedParamsBase", "xnnpack.Conv2dOpContext", "xnnpack.LinearOpContext",
+    "xnnpack.TransposeConv2dOpContext",
+]  # fmt: skip
+#: Of sympy: what torch prints shapes with, beside its own functions.
+TORCH_SYMBOLS = [
+    "Abs",
+    "Add",
+    "And",
+    "Eq",
+    "Equality",
+    "Float",
+    "Ge",
+    "GreaterThan",
+    "Gt",
+    "Half",
+    "Infinity",
+    "Integer",
+    "Le",
+    "LessThan",
+    "Lt",
+    "Max",
+    "Min",
+    "Mod",
+    "Mul",
+    "Ne",
+    "Not",
+    "One",
+    "Or",
+    "Piecewise",
+    "Pow",
+    "Rational",
+    "Relational",
+    "StrictGreaterThan",
+    "StrictLessThan",
+    "Unequality",
+    "Xor",
+    "Zero",
+    "NegativeOne",
+    "ceiling",
+    "floor",
+]
+#: Structures of arguments that importing nothing reads.
+TORCH_TREES = [
+    "builtins.dict", "builtins.list", "builtins.slice", "builtins.tuple", "collections.OrderedDict",
+    "collections.defaultdict", "collections.deque", "collections.namedtuple", "torch.Size",
+    "torch.fx.immutable_collections.immutable_dict", "torch.fx.immutable_collections.immutable_list",
+]  # fmt: skip
+#: Control flow that torch.export writes.
+TORCH_HIGHER_ORDER = [
+    "associative_scan",
+    "cond",
+    "map_impl",
+    "scan",
+    "while_loop",
+    "wrap_with_autocast",
+    "wrap_with_set_grad_enabled",
+    "out_dtype",
+    "auto_functionalized",
+    "auto_functionalized_v2",
+    "invoke_subgraph",
+    "flex_attention",
+    "hints_wrapper",
+    "wrap_set_grad",
+]

@@ -115,6 +115,7 @@ ARGUMENTS = {
         " --reason because --control watched --as alice"
     ),
     "waiver list": "",
+    "allowlist show": "",
     "tools list": "",
     "tools install": "bandit",
     "config show": "",
@@ -247,6 +248,9 @@ plain("init", 0, "init bare")
 plain("key new", 0, "key new --out k.pem --algorithm p384")
 plain("key new", 4, f"key new --out {REFUSED}")
 plain("scan", 0, "scan work/model")
+plain("allowlist show", 0, "allowlist show")
+plain("allowlist show", 3, "allowlist show os.system")
+plain("allowlist show", 4, f"allowlist show --allow {REFUSED}")
 plain("release create", 0, "release create work --assets")
 plain("release show", 0, "release show package --assets")
 plain("release diff", 0, "release diff work package")
@@ -286,6 +290,34 @@ def another_log(world):
     world.ok("log witness init witness --name witness.example/w1")
     world.ok("log cosign --request request")
     return "log witness sign witness --request request --out reply", {}
+
+
+def people(world):
+    (world.folder / "people.csv").write_text("name,age\nAda,36\nBo,7\n")
+    return "people.csv"
+
+
+def row_proof(world, digest=""):
+    found = json.loads(world.ok(f"dataset prove {people(world)} --row 2 --out row.proof --json").out)
+    return f"dataset proven row.proof --root {digest or found['result']['digest']}"
+
+
+plain("dataset show", 3, "dataset show nowhere.csv")
+plain("dataset show", 4, f"dataset show {REFUSED}")
+plain("dataset prove", 4, f"dataset prove {REFUSED} --row 1 --out row.proof")
+plain("dataset proven", 3, f"dataset proven nowhere --root sha256:{'0' * 64}")
+plain("dataset proven", 4, f"dataset proven {REFUSED} --root sha256:{'0' * 64}")
+CASES["dataset show", 0] = lambda world: (f"dataset show {people(world)}", {})
+CASES["dataset prove", 0] = lambda world: (f"dataset prove {people(world)} --row 2 --out row.proof", {})
+CASES["dataset prove", 3] = lambda world: (f"dataset prove {people(world)} --row 9 --out row.proof", {})
+CASES["dataset proven", 0] = lambda world: (row_proof(world), {})
+CASES["dataset proven", 12] = lambda world: (row_proof(world, "0" * 64), {})
+
+
+@case(("dataset prove", 12))
+def the_line_of_names(world):
+    (world.folder / "record").write_text("name,age\n")
+    return f"dataset prove {people(world)} --match record --out row.proof", {}
 
 
 @case(("check", 10))

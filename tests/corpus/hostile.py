@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.corpus.gadgets import GADGETS
+from tests.corpus.programs import exports, scripts
 from tests.formats.files import (
     archive,
     assembled,
@@ -451,10 +452,21 @@ def skops() -> Iterator[Sample]:
         yield Sample(f"skops-{label}.skops", archive({"schema.json": body}), "skops")
 
 
+def programs() -> Iterator[Sample]:
+    """TorchScript and exported programs that reach out, or make their loader do so."""
+    for name, data, rule in (*scripts(), *exports(checkpoint(EVIL))):
+        yield Sample(
+            name,
+            data,
+            "pickle" if rule.startswith("pickle:") else "torch",
+            SEEN if rule.startswith("pickle:") else "",
+        )
+
+
 def samples() -> list[Sample]:
     """Every file, in a fixed order, each name once."""
     found: list[Sample] = []
-    for make in (gadgets, tricks, containers, zips, tensors, templates, skops):
+    for make in (gadgets, tricks, containers, zips, tensors, templates, skops, programs):
         found += make()
     names = [sample.name for sample in found]
     if len(set(names)) != len(names):

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import pickle
 import shutil
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from lockflight.deploy import pickles
 from lockflight.deploy.loaded import Grounds, Loaded
 from lockflight.errors import LockflightError
 from lockflight.formats.sniff import sniff
-from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.infra.allowlist import read_overlay, shipped_allow_list
 from lockflight.infra.files import Folder
 from lockflight.infra.hashing import hash_files
 from tests.deploy.test_load import refused
@@ -159,6 +161,28 @@ def test_pickles_are_loaded_under_the_allow_list(packed, folder, tmp_path):
     digest = shipped_allow_list().digest
     assert release.pickle("model-4.pkl", allow_list=f"sha256:{digest}").predict([[2.9]]).tolist() == [1]
     refused("LF7535", lambda: release.pickle("model-4.pkl", allow_list="sha256:" + "0" * 64))
+
+
+def test_what_a_policy_adds_is_loaded_until_its_end(packed, folder, monkeypatch):
+    module = types.ModuleType("acme_models")
+    module.Scaler = type("Scaler", (), {"__module__": "acme_models"})
+    monkeypatch.setitem(sys.modules, "acme_models", module)
+    (folder / "own.pkl").write_bytes(pickle.dumps(module.Scaler()))
+    release = packed(folder)
+    row = {"module": "acme_models", "name": "Scaler", "use": "class", "reason": "ours"}
+
+    def overlay(until):
+        body = {"schema": "lockflight-overlay/1", "names": [{**row, "until": until}]}
+        return json.dumps(body).encode()
+
+    refused("LF7534", release.pickle, "own.pkl")
+    lasting = overlay("2999-01-01T00:00:00Z")
+    assert type(release.pickle("own.pkl", overlay=lasting)) is module.Scaler
+    refused("LF7534", lambda: release.pickle("own.pkl", overlay=overlay("2020-01-01T00:00:00Z")))
+    shipped = shipped_allow_list().digest
+    refused("LF7535", lambda: release.pickle("own.pkl", overlay=lasting, allow_list=shipped))
+    over = read_overlay(lasting).over(shipped_allow_list(), "")
+    assert type(release.pickle("own.pkl", overlay=lasting, allow_list=over.digest)) is module.Scaler
 
 
 @pytest.mark.parametrize("data", [b"c_codecs\nlookup\n.", b"cos\nsystem\n.", b"Pa\n.", b"cbuiltins\neval\n."])

@@ -21,8 +21,9 @@ def asset(name, data, role=Role.CODE, media_type="application/octet-stream"):
 class Context:
     """Hands out bytes; knows no tools unless told."""
 
-    def __init__(self, files, tools=None):
+    def __init__(self, files, tools=None, data=""):
         self.files = files
+        self.data = data
         self.tools = tools or {}
 
     def open(self, asset):

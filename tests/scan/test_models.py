@@ -21,11 +21,13 @@ from lockflight.core.source import BytesSource
 from lockflight.core.words import MODEL_ROLES, Role
 from lockflight.errors import EnvironmentProblem
 from lockflight.formats import media
+from lockflight.formats.pickle.records import Budget
 from lockflight.infra import allowlist
 from lockflight.infra.allowlist import LIBRARIES, shipped_allow_list
 from lockflight.scan import _models_single
 from lockflight.scan._models_rules import RULES
 from lockflight.scan.models import ModelsCheck, scan_source
+from tests.corpus.programs import exports, scripts
 from tests.formats.files import (
     archive,
     assembled,
@@ -153,6 +155,24 @@ FIXTURES = (
     "branched.h5",
     "dense.weights.h5",
     "frozen.pb",
+    "torch/state.pt",
+    "torch/state.legacy.bin",
+    "torch/protocol5.pt",
+    "torch/dtypes.pt",
+    "torch/dtypes.legacy.bin",
+    "torch/unusual.pt",
+    "torch/unusual.legacy.bin",
+    "torch/checkpoint.pt",
+    "torch/checkpoint.legacy.bin",
+    "torch/tensor.pt",
+    "torch/tensor.legacy.bin",
+    "torch/script.pt",
+    "torch/words.pt",
+    "torch/trace.pt",
+    "torch/frozen.pt",
+    "torch/dynamic.pt",
+    "torch/net.pt2",
+    "torch/sizes.pt2",
 )
 
 
@@ -163,6 +183,34 @@ def test_a_real_model_is_safe(name, project_root):
     assert found.findings == ()
     assert found.coverage_ppm == PPM
     assert found.media_type in media.MODEL_TYPES
+
+
+@pytest.mark.parametrize("name", ["module.pt", "module.legacy.bin"])
+def test_a_whole_module_of_torch_is_a_pickle_of_classes(name, project_root):
+    found = scan((project_root / "tests" / "vectors" / "models" / "torch" / name).read_bytes(), name)
+    assert found.verdict is Verdict.MALICIOUS
+    assert any("__main__.Net" in finding.message for finding in found.findings)
+
+
+def test_a_program_for_the_small_interpreter_is_unknown(project_root):
+    data = (project_root / "tests" / "vectors" / "models" / "torch" / "lite.ptl").read_bytes()
+    found = scan(data, "lite.ptl")
+    assert found.verdict is Verdict.UNKNOWN
+    assert rules(found) == {"torch:script"}
+    assert found.coverage_ppm < PPM
+
+
+PROGRAMS = {name: (data, rule) for name, data, rule in (*scripts(), *exports(checkpoint(EVIL)))}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_of_torch_that_does_more_than_compute(name):
+    data, rule = PROGRAMS[name]
+    found = scan(data, name)
+    assert found.verdict in {Verdict.UNKNOWN, Verdict.MALICIOUS}
+    assert rule in rules(found)
+    if rule in {"torch:reaches", "torch:lookup", "torch:expression", "pickle:global"}:
+        assert found.verdict is Verdict.MALICIOUS
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -337,7 +385,7 @@ UNKNOWN = {
     "torch.export": (
         archive({"m/archive_format": b"pt2", "m/models/model.json": b"{}"}),
         "m.pt2",
-        "torch:script",
+        "torch:program",
     ),
     "weights of Keras that are none": (
         archive({"config.json": LAYERS, "metadata.json": b"{}", "model.weights.h5": b"\0\1\2\3"}),
@@ -430,12 +478,10 @@ def test_a_safe_result():
 
 
 def test_a_budget_makes_it_incomplete(monkeypatch):
-    monkeypatch.setattr(
-        _models_single, "Budget", lambda: _models_single.analyse.__globals__["Budget"](opcodes=10)
-    )
+    monkeypatch.setattr(_models_single, "Budget", lambda: Budget(opcodes=10))
     result = run(pickle.dumps(list(range(1000))))
     assert result.status is Status.INCOMPLETE
-    assert "budget" in result.reason
+    assert "opcodes that are followed" in result.reason
     assert result.summary["unknown"] == 1
     assert result.coverage_ppm < PPM
 

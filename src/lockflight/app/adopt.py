@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.app.allowing import added_by
 from lockflight.app.policies import keep
 from lockflight.app.realm import open_realm
 from lockflight.app.speak import Said
@@ -45,13 +46,16 @@ def adopt(
 
     Raises:
         UsageError: LF0121 no such environment.
-        EnvironmentProblem: LF4001 to LF4008 the bundle cannot judge here.
+        InvalidInput: LF2302 what it adds to the allow-list does not read.
+        EnvironmentProblem: LF2303 it does not know the allow-list of this installation, LF4001 to LF4008 it cannot
+            judge here.
         PolicyDenied: LF4527 this person may not propose policies.
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     for name in environments:
         need_environment(realm.state, name)
+    added_by(bundle)
     engines = Engines()
     try:
         for engine in engines.installed:

@@ -144,7 +144,7 @@ def check(
     earlier = options.as_of is not None
     asked = Realm(home, realm_name, as_of=options.as_of) if earlier else open_realm(home, realm_name)
     gate = Gate(asked, options.bundle)
-    _check_names(options, gate)
+    _check_names(options)
     if options.environment:
         need_environment(asked.state, options.environment)
     local = not asked.personal and not options.record
@@ -196,25 +196,35 @@ def check(
     )
 
 
-def _check_names(options: CheckOptions, gate: Gate) -> None:
+def _check_names(options: CheckOptions) -> None:
     for name in options.only:
-        if name not in gate.infos:
-            known = f"Checks: {', '.join(sorted(gate.infos))}."
-            hint = did_you_mean(name, gate.infos, otherwise=known)
+        if name not in CHECKS:
+            hint = did_you_mean(name, CHECKS, otherwise=f"Checks: {', '.join(sorted(CHECKS))}.")
             raise UsageError("LF0120", f"There is no check {name!r}.", hint=hint)
 
 
 def _pairs(
     work: _Work, release: Release, environments: Iterable[str], options: CheckOptions
 ) -> list[tuple[CheckInfo, Subject]]:
-    required: dict[str, int] = {}
+    # Policies may let a check judge differently (`Gate.checks`): then it runs once for each way.
+    ways: dict[tuple[str, str], CheckInfo] = {}
+    ages: dict[tuple[str, str], int] = {}
     for environment in environments:
-        for name, age in work.gate.required(release, environment, work.sources).items():
-            required[name] = min(age, required.get(name, age))
-    if options.only:
-        required = {name: required.get(name, 0) for name in options.only}
+        required = work.gate.required(release, environment, work.sources)
+        if options.only:
+            required = {name: required.get(name, 0) for name in options.only}
+        known = work.gate.checks(environment, work.now)
+        for name, age in required.items():
+            if name in known:
+                key = (name, known[name].version)
+                ways[key] = known[name]
+                ages[key] = min(age, ages.get(key, age))
     state = overlay(work.asked, work.evidence)
-    return missing(release, work.gate.infos, required, state, work.now)
+    return [
+        pair
+        for (name, version), age in ages.items()
+        for pair in missing(release, {name: ways[name, version]}, {name: age}, state, work.now)
+    ]
 
 
 def run_checks(
@@ -263,7 +273,7 @@ def run_checks(
         names = [a.name for a in opened]
         described.confirm(names)
         descriptors = Descriptors(described.sources, names)
-        jobs.append(CheckJob(info.name, CHECKS[info.name], subject, descriptors, tools, opened))
+        jobs.append(CheckJob(info.name, CHECKS[info.name], subject, descriptors, tools, opened, info.data))
         order.append((info, subject, descriptors))
     progress.begin("checking", len(jobs))
     issued = rfc3339(now)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import lockflight
+from lockflight.app.allowing import checks_under
 from lockflight.app.ownpolicy import judge_of, own_of
 from lockflight.app.policies import bundle_in_force, keep
 from lockflight.core.admit import Admission, admit
@@ -22,7 +23,6 @@ from lockflight.core.vsa import to_vsa, waivers_told
 from lockflight.policy.engines.mode import strictest
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
-from lockflight.scan.table import infos
 from lockflight.store.blobs import BlobStore
 
 if TYPE_CHECKING:
@@ -109,7 +109,6 @@ class Gate:
     """
 
     def __init__(self, realm: Realm, bundle: Bundle | None = None) -> None:
-        self.infos: Mapping[str, CheckInfo] = {info.name: info for info in infos()}
         self._realm = realm
         self._tried = bundle
         self._engines = Engines()
@@ -119,6 +118,15 @@ class Gate:
         # Of the realm's policy only: what a release brings along is proven each time.
         self._precedents = precedents(realm.state, lockflight.__version__)
         self._own: dict[tuple[str, str], OwnBundle | None] = {}
+
+    def checks(self, environment: str, now: int) -> dict[str, CheckInfo]:
+        """Every check by name, as it judges under the realm's policy there at a time (Unix seconds).
+
+        Raises:
+            InvalidInput: LF2302 what the policy adds to the allow-list does not read.
+            EnvironmentProblem: LF2303 it does not know the list of this installation; LF4026.
+        """
+        return checks_under(self.bundle(environment), now)
 
     def bundle(self, environment: str) -> Bundle:
         """The policy that judges in an environment.
@@ -218,7 +226,7 @@ class Gate:
             environment=environment,
             state=state,
             checkpoint=view.checkpoint,
-            infos=self.infos.values(),
+            infos=self.checks(environment, now).values(),
             now=now,
             break_glass=break_glass,
         )

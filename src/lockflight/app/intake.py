@@ -147,7 +147,7 @@ def take_in(
         release = described.release
         signer, signature = _verified(path, described, offer, home=home, realm=realm.name, now=started)
         required = gate.required(release, INTAKE)
-        pairs = missing(release, gate.infos, required, realm.state, started)
+        pairs = missing(release, gate.checks(INTAKE, started), required, realm.state, started)
         ran = run_checks(
             home, realm, described, pairs, now=started, actor=actor, workers=workers, progress=progress
         )

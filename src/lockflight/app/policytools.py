@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.app.allowing import added_by, document, with_names
 from lockflight.app.policy import shared_modules
 from lockflight.app.policysource import is_address, policy_at
 from lockflight.app.realm import Realm
@@ -149,10 +150,16 @@ def _write_metadata(place: str) -> bool:
     return True
 
 
-def archive(place: str, out: Path) -> Bundle:
+def archive(place: str, out: Path, allow: str = "") -> Bundle:
     """Write a bundle as one archive.
 
+    Args:
+        place: as in `files_of`.
+        out: the archive.
+        allow: a file with names that it adds to the allow-list from now on, instead of those that it adds already.
+
     Raises:
+        InvalidInput: LF2302 the names do not read.
         UsageError: LF0182 the file's name does not end in .tar.gz.
         NotFound, InvalidInput, EnvironmentProblem: as `bundle_of`; LF0905 it cannot be written.
     """
@@ -164,6 +171,10 @@ def archive(place: str, out: Path) -> Bundle:
         )
     files = files_of(place)
     bundle = read_bundle(files)
+    if allow:
+        files = with_names(files, document(allow))
+        bundle = read_bundle(files)
+    added_by(bundle)
     write_file(out, packed(files))
     return bundle
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.app.guess import guess_name
+from lockflight.core.canonical import dumps
 from lockflight.core.check import PPM, CheckResult, Grain, Status, Subject
 from lockflight.core.findings import Severity, Verdict, worst
 from lockflight.core.names import readable_name
@@ -24,6 +25,7 @@ from lockflight.core.words import Role
 from lockflight.engine.local import CheckJob, cache_folder, map_checks
 from lockflight.errors import InvalidInput, LockflightError, NotFound, UsageError
 from lockflight.formats import media
+from lockflight.formats.pickle.overlay import Overlay
 from lockflight.formats.sniff import sniff
 from lockflight.infra.files import FdSource, FileKind, Folder
 from lockflight.infra.hashing import hash_source
@@ -92,11 +94,13 @@ class ScanOutcome:
         files: in the order in which they were named.
         skipped: version control data, caches and virtual environments that were not looked at.
         excluded: names that the caller left out.
+        overlay: names that were let through beside the shipped allow-list.
     """
 
     files: tuple[FileReport, ...]
     skipped: tuple[str, ...]
     excluded: tuple[str, ...]
+    overlay: Overlay = field(default_factory=Overlay)
 
 
 @dataclass(slots=True)
@@ -111,6 +115,7 @@ def scan(
     *,
     checks: Sequence[str] = (),
     exclude: Sequence[Glob] = (),
+    overlay: Overlay | None = None,
     stdin: BinaryIO | None = None,
     workers: int = 0,
     progress: Progress = SILENT,
@@ -122,6 +127,7 @@ def scan(
         paths: files, folders, or `-` for `stdin`.
         checks: only these of `SCANS`; empty for all.
         exclude: names below a folder that are left out, and listed.
+        overlay: names that pickles may use beside the shipped ones, as a policy would add them.
         stdin: what `-` stands for.
         workers: check processes; 0 for one per processor.
         progress: told about the jobs.
@@ -141,6 +147,7 @@ def scan(
                 f"`scan` has no check {name!r}.",
                 hint=did_you_mean(name, SCANS, otherwise=otherwise),
             )
+    told = dumps(overlay.to_json()).decode() if overlay is not None and overlay.added else ""
     skipped: list[str] = []
     excluded: list[str] = []
     files: list[FileReport] = []
@@ -149,12 +156,12 @@ def scan(
         for found in _walk(paths, stack, stdin, exclude, skipped, excluded):
             batch.append(found)
             if len(batch) >= _BATCH:
-                files += _judge(batch, chosen, workers, progress, say)
+                files += _judge(batch, chosen, told, workers, progress, say)
                 batch = []
-        files += _judge(batch, chosen, workers, progress, say)
+        files += _judge(batch, chosen, told, workers, progress, say)
     if not files:
         raise NotFound("LF0203", "There is no file to scan.", hint="lockflight scan FILE_OR_FOLDER")
-    return ScanOutcome(tuple(files), tuple(skipped), tuple(excluded))
+    return ScanOutcome(tuple(files), tuple(skipped), tuple(excluded), overlay or Overlay())
 
 
 def _walk(
@@ -234,6 +241,7 @@ def _stdin(stream: BinaryIO) -> _Open | FileReport:
 def _judge(
     batch: Sequence[_Open | FileReport],
     checks: Sequence[str],
+    told: str,
     workers: int,
     progress: Progress,
     say: Callable[[str], None] | None,
@@ -244,7 +252,7 @@ def _judge(
         owners: list[int] = []
         for i, item in enumerate(batch):
             if isinstance(item, _Open):
-                for job in _jobs(item, checks):
+                for job in _jobs(item, checks, told):
                     jobs.append(job)
                     owners.append(i)
         results: dict[int, list[tuple[str, CheckResult]]] = {}
@@ -280,7 +288,7 @@ def is_text(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXTS
 
 
-def _jobs(item: _Open, checks: Sequence[str]) -> Iterator[CheckJob]:
+def _jobs(item: _Open, checks: Sequence[str], told: str) -> Iterator[CheckJob]:
     asset = item.asset
     for name in checks:
         seen = _as_seen(name, asset)
@@ -288,7 +296,8 @@ def _jobs(item: _Open, checks: Sequence[str]) -> Iterator[CheckJob]:
             subject = Subject(
                 Grain.ASSET if name == "models" else Grain.VIEW, asset.name, asset.sha256, (seen,)
             )
-            yield CheckJob(name, CHECKS[name], subject, {seen.name: item.source.fileno()})
+            data = told if name == "models" else ""
+            yield CheckJob(name, CHECKS[name], subject, {seen.name: item.source.fileno()}, data=data)
 
 
 def _as_seen(check: str, asset: Asset) -> Asset | None:
@@ -317,7 +326,8 @@ def _report(item: _Open, results: Sequence[tuple[str, CheckResult]]) -> FileRepo
         else asset.media_type
     )
     findings = tuple(f for _, result in results for f in result.findings)
-    verdicts = [_verdict(check, result) for check, result in results if result.status is Status.COMPLETE]
+    # What a budget cut short has a verdict all the same; what crashed has none.
+    verdicts = [_verdict(check, result) for check, result in results if _spoke(check, result)]
     reasons = [
         f"{check}: {result.reason}" for check, result in results if result.status is not Status.COMPLETE
     ]
@@ -345,6 +355,10 @@ def _report(item: _Open, results: Sequence[tuple[str, CheckResult]]) -> FileRepo
         checks=tuple(check for check, _ in results),
         findings=findings,
     )
+
+
+def _spoke(check: str, result: CheckResult) -> bool:
+    return result.status is Status.COMPLETE or (check == "models" and bool(result.summary))
 
 
 def _verdict(check: str, result: CheckResult) -> Verdict:

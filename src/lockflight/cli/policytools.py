@@ -128,6 +128,12 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", metavar="BUNDLE", help=_PLACE)
     parser.add_argument("--out", required=True, metavar="FILE.tar.gz", help="file to write")
     parser.add_argument(
+        "--allow",
+        metavar="FILE",
+        default="",
+        help="names that pickles may use beside the shipped allow-list, as the policy's allow_list/data.json",
+    )
+    parser.add_argument(
         "--sign",
         action="store_true",
         help="also sign it as a person of the realm, into FILE.tar.gz.sigstore.json",
@@ -138,7 +144,7 @@ def pack(args: argparse.Namespace, run: Run) -> Reply:
     """Write a policy as one file."""
     from lockflight.app.policytools import archive, sign_archive
 
-    bundle = archive(args.bundle, Path(args.out))
+    bundle = archive(args.bundle, Path(args.out), args.allow)
     signature = key = ""
     if args.sign:
         place, key = sign_archive(run.home, run.realm, run.actor, Path(args.out), bundle)

@@ -34,6 +34,11 @@ def scan_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave these names below a folder out; repeatable",
     )
     parser.add_argument(
+        "--allow",
+        metavar="FILE",
+        help="let pickles use the names of this allow_list/data.json too, to try it before a policy adopts it",
+    )
+    parser.add_argument(
         "--sarif", action="store_true", help="print SARIF 2.1.0; the exit code stays the same"
     )
     parser.add_argument("--verbose", "-v", action="store_true", help="every file and every finding")
@@ -44,6 +49,7 @@ def scan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def scan(args: argparse.Namespace, run: Run) -> Reply:
     """Judge files at once."""
+    from lockflight.app.allowing import tried
     from lockflight.app.scan import scan as judge
     from lockflight.core.globs import parse_glob
 
@@ -61,6 +67,7 @@ def scan(args: argparse.Namespace, run: Run) -> Reply:
         args.paths,
         checks=args.check,
         exclude=[parse_glob(text) for text in args.exclude],
+        overlay=tried(args.allow) if args.allow else None,
         stdin=sys.stdin.buffer if sys.stdin is not None else None,
         workers=args.workers or 0,
         progress=run.progress(),
@@ -123,6 +130,7 @@ def _result(outcome: ScanOutcome) -> dict[str, object]:
         "counts": {name: verdicts.count(name) for name in names},
         "skipped": list(outcome.skipped),
         "excluded": list(outcome.excluded),
+        "overlay": outcome.overlay.digest or None,
     }
 
 

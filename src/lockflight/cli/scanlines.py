@@ -59,6 +59,10 @@ def scan_lines(outcome: ScanOutcome, style: Style, *, verbose: bool) -> Iterable
     words = [word_of(file) for file in files]
     counts = ", ".join(f"{words.count(word)} {word}" for word in _VERDICTS if word in words)
     yield f"{count(len(files), 'file')}: {counts}"
+    if outcome.overlay.added:
+        labels = ", ".join(sorted({clean(added.label) for added in outcome.overlay.added})[:_MOST_NAMES])
+        more = " …" if len(outcome.overlay.added) > _MOST_NAMES else ""
+        yield style.dim(f"let through beside the shipped allow-list: {labels}{more}")
     if outcome.skipped:
         names = ", ".join(clean(name) for name in outcome.skipped[:_MOST_NAMES])
         more = " …" if len(outcome.skipped) > _MOST_NAMES else ""

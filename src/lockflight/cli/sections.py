@@ -39,6 +39,7 @@ SECTIONS = (
         "Things",
         (
             "release",
+            "dataset",
             "realm",
             "identity",
             "key",
@@ -48,6 +49,7 @@ SECTIONS = (
             "log",
             "policy",
             "waiver",
+            "allowlist",
             "tools",
         ),
     ),

@@ -58,6 +58,14 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "pack": ("release:pack", "write exactly the assets into a new folder", (0, 2, 3, 4)),
         },
     ),
+    "dataset": (
+        "tables of data: what identifies them, and which records are in them",
+        {
+            "show": ("dataset:show", "digests of a file, its rows in order, and as a set", (0, 2, 3, 4)),
+            "prove": ("dataset:prove", "write the proof that a record is in it, or not", (0, 2, 3, 4, 12)),
+            "proven": ("dataset:proven", "check such a proof, offline", (0, 2, 3, 4, 12)),
+        },
+    ),
     "realm": (
         "logs with their roots of trust",
         {
@@ -172,6 +180,10 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "request": ("waiver:request", "ask for one; a risk owner consents", (0, 2, 3, 4, 10, 12)),
             "list": ("waiver:list", "every waiver with where it stands", (0, 2, 3, 4, 12)),
         },
+    ),
+    "allowlist": (
+        "what pickles may use",
+        {"show": ("allowlist:show", "libraries, names and uses, with the digest", (0, 2, 3, 4))},
     ),
     "tools": (
         "foreign tools in pinned environments",

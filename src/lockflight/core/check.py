@@ -6,7 +6,7 @@ alone. It runs in a child process under budgets and never signs: the parent sign
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,6 +67,7 @@ class CheckInfo:
         cost: about how long.
         atlas: MITRE ATLAS techniques that it looks for.
         opens: roles of the assets whose bytes it reads, where of the others their description is enough; None for all.
+        data: what the policy in force lets it know (`with_data`); part of the version.
     """
 
     name: str
@@ -82,6 +83,16 @@ class CheckInfo:
     cost: Cost = Cost.SECONDS
     atlas: tuple[str, ...] = ()
     opens: frozenset[Role] | None = None
+    data: str = ""
+
+    def with_data(self, data: str, digest: str) -> CheckInfo:
+        """The same check, told something by a policy: it judges differently, so it is another version.
+
+        Args:
+            data: what it is told.
+            digest: of what decides in it, 64 hex digits; `2` becomes `2+0123456789abcdef`.
+        """
+        return replace(self, version=f"{self.version}+{digest[:16]}", data=data)
 
     def selects(self, asset: Asset) -> bool:
         """Whether the check reads this asset (grain asset)."""
@@ -173,7 +184,10 @@ class CheckResult:
 
 
 class CheckContext(Protocol):
-    """What a running check may use."""
+    """What a running check may use; `data` is that of its declaration."""
+
+    @property
+    def data(self) -> str: ...  # noqa: D102 - as above
 
     def open(self, asset: Asset) -> ByteSource:
         """The bytes of one of the subject's assets, read from the descriptor that was hashed."""

@@ -39,6 +39,54 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     return value
 
 
+class Accumulator:
+    """`root` over leaves that come one after the other: it keeps the tree's unfinished edge only."""
+
+    _BITS = 10
+
+    def __init__(self) -> None:
+        self._stack: list[tuple[int, bytes]] = []
+        self._rest: list[bytes] = []
+        self.size = 0
+
+    def add(self, leaf_hashes: Sequence[bytes]) -> None:
+        """The next leaf hashes, 32 bytes each."""
+        self.size += len(leaf_hashes)
+        self._rest += leaf_hashes
+        block = 1 << self._BITS
+        whole = len(self._rest) - len(self._rest) % block
+        for start in range(0, whole, block):
+            self._push(self._BITS, _complete(self._rest[start : start + block]))
+        del self._rest[:whole]
+
+    def root(self) -> bytes:
+        """Root over all so far; `EMPTY_ROOT` for none."""
+        if not self.size:
+            return EMPTY_ROOT
+        values = [value for _, value in self._stack]
+        if self._rest:
+            values.append(root(self._rest))
+        result = values.pop()
+        while values:
+            result = node_hash(values.pop(), result)
+        return result
+
+    def _push(self, level: int, value: bytes) -> None:
+        while self._stack and self._stack[-1][0] == level:
+            value = node_hash(self._stack.pop()[1], value)
+            level += 1
+        self._stack.append((level, value))
+
+
+def _complete(hashes: list[bytes]) -> bytes:
+    """Root over as many leaves as a power of two."""
+    sha = hashlib.sha256
+    while len(hashes) > 1:
+        pairs = iter(hashes)
+        hashes = [sha(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+    return hashes[0]
+
+
 def range_root(read: Callable[[int, int], bytes], start: int, end: int) -> bytes:
     """Root over leaves `start` to `end` (exclusive) from stored complete subtrees.
 

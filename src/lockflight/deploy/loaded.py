@@ -212,21 +212,22 @@ class Loaded:
         """
         return libraries.skops(self, name, trusted)
 
-    def pickle(self, name: str, *, allow_list: str = "") -> Any:  # noqa: ANN401 - whatever was saved
+    def pickle(self, name: str, *, allow_list: str = "", overlay: bytes = b"") -> Any:  # noqa: ANN401 - as above
         """What a pickle holds, if the allow-list of the scan lists every name in it and how each is used.
 
         Args:
             name: the file; compressed as joblib does it, or not.
             allow_list: digest that the allow-list must have, as the scan's evidence says it; empty for any.
+            overlay: what the policy in force adds to the list, the bytes of its `allow_list/data.json`.
 
         Raises:
-            As `read`; PolicyDenied LF7534 it asks for more, LF7535 the list is another one.
+            As `read`; PolicyDenied LF7534 it asks for more, LF7535 the list is another one; InvalidInput LF2302.
         """
         from lockflight.deploy import pickles  # brings the allow-list, which data formats do not need
 
-        return pickles.load_pickle(self, name, allow_list=allow_list)
+        return pickles.load_pickle(self, name, allow_list=allow_list, overlay=overlay)
 
-    def joblib(self, name: str, *, run_code: bool = False, allow_list: str = "") -> Any:  # noqa: ANN401 - as above
+    def joblib(self, name: str, *, run_code: bool = False, allow_list: str = "", overlay: bytes = b"") -> Any:  # noqa: ANN401 - as above
         """What a joblib file holds, which is a pickle with arrays in between; under the allow-list, as `pickle`.
 
         Args:
@@ -234,6 +235,7 @@ class Loaded:
             run_code: True to read it without the list: that runs whatever its maker wrote into it. The bytes are the
                 signed ones either way; what they do is another question.
             allow_list: as in `pickle`.
+            overlay: as in `pickle`.
 
         Raises:
             As `pickle`; EnvironmentProblem LF7531 joblib is not installed.
@@ -241,7 +243,7 @@ class Loaded:
         if not run_code:
             from lockflight.deploy import pickles  # as in `pickle`
 
-            return pickles.load_joblib(self, name, allow_list=allow_list)
+            return pickles.load_joblib(self, name, allow_list=allow_list, overlay=overlay)
         return libraries.joblib(self, name)
 
     def tokenizer(self, name: str) -> Any:  # noqa: ANN401 - tokenizers is imported where it is used

@@ -7,16 +7,18 @@ pass by mistake, the second refuses.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import io
 import pickle  # noqa: TID251 - only what the machine of the scan has followed is loaded
+import time
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from lockflight.core.source import BytesSource
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.formats.inflate import compression_of, inflate
 from lockflight.formats.pickle.streams import analyse
-from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.infra.allowlist import read_overlay, shipped_allow_list
 
 if TYPE_CHECKING:
     from lockflight.formats.pickle.allow import AllowList
@@ -32,10 +34,9 @@ class Source(Protocol):
     def read(self, name: str) -> bytes: ...  # noqa: D102 - as in `Loaded`
 
 
-def load_pickle(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: ANN401 - see `Loaded`
+def load_pickle(loaded: Source, name: str, *, allow_list: str, overlay: bytes) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.pickle`."""
-    allow = _bound(allow_list)
-    data = _judged(loaded.read(name), name, allow)
+    data, allow = _listed(loaded, name, allow_list, overlay)
 
     class Listed(_names(allow, name), pickle.Unpickler):  # type: ignore[misc]
         """CPython's own, written in C."""
@@ -43,10 +44,9 @@ def load_pickle(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: 
     return Listed(io.BytesIO(data)).load()
 
 
-def load_joblib(loaded: Source, name: str, *, allow_list: str) -> Any:  # noqa: ANN401 - see `Loaded`
+def load_joblib(loaded: Source, name: str, *, allow_list: str, overlay: bytes) -> Any:  # noqa: ANN401 - see `Loaded`
     """See `Loaded.joblib`."""
-    allow = _bound(allow_list)
-    data = _judged(loaded.read(name), name, allow)
+    data, allow = _listed(loaded, name, allow_list, overlay)
     try:
         stock = importlib.import_module("joblib.numpy_pickle").NumpyUnpickler
     except ImportError as error:
@@ -83,15 +83,20 @@ def _names(allow: AllowList, file: str) -> type:
     return Names
 
 
-def _bound(digest: str) -> AllowList:
+def _listed(loaded: Source, name: str, digest: str, overlay: bytes) -> tuple[bytes, AllowList]:
+    """The pickle in a file, once the list in force for it has been found to allow all of it."""
+    data = loaded.read(name)
     allow = shipped_allow_list()
+    if overlay:
+        added = read_overlay(overlay).at(int(time.time()))
+        allow = added.over(allow, hashlib.sha256(data).hexdigest())
     if digest and digest.removeprefix("sha256:") != allow.digest:
         raise PolicyDenied(
             "LF7535",
-            f"The allow-list of this installation has the digest sha256:{allow.digest}, not {digest[:80]!r}.",
+            f"The allow-list in force here has the digest sha256:{allow.digest}, not {digest[:80]!r}.",
             hint="Load with the version of Lockflight whose scan is in the evidence, or scan again with this one.",
         )
-    return allow
+    return _judged(data, name, allow), allow
 
 
 def _judged(data: bytes, name: str, allow: AllowList) -> bytes:

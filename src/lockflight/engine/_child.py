@@ -27,7 +27,7 @@ MAX_REQUEST = 256 * 1024 * 1024
 
 
 def run_check(request: bytes, fds: list[int]) -> bytes:
-    """Answer `{check, target, subject, descriptors, tools}` with the canonical JSON of a `CheckResult`."""
+    """Answer `{check, target, subject, descriptors, tools, data}` with the canonical JSON of a `CheckResult`."""
     asked = loads_object(request, what="job", max_bytes=MAX_REQUEST)
     name = text(asked["check"])
     tool = Tool(f"lockflight-{name}", "")
@@ -41,6 +41,7 @@ def run_check(request: bytes, fds: list[int]) -> bytes:
             subject,
             dict(zip(names, fds, strict=True)),
             {key: text(value) for key, value in obj(asked["tools"]).items()},
+            text(asked["data"]),
         )
         result: CheckResult = check.run(subject, context)
         document = dumps(result.to_json())
@@ -97,6 +98,7 @@ class Context:
     subject: Subject
     descriptors: Mapping[str, int]
     tools: Mapping[str, str] = field(default_factory=dict)
+    data: str = ""
     _assets: Mapping[str, Asset] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +134,9 @@ class Context:
         return path
 
 
-def encode(check: str, target: str, subject: object, names: list[str], tools: Mapping[str, str]) -> bytes:
+def encode(
+    check: str, target: str, subject: object, names: list[str], tools: Mapping[str, str], data: str = ""
+) -> bytes:
     """The request that `run_check` answers; `subject` is what `wire.subject_to_json` returned."""
     body = {
         "check": check,
@@ -140,5 +144,6 @@ def encode(check: str, target: str, subject: object, names: list[str], tools: Ma
         "subject": subject,
         "descriptors": names,
         "tools": dict(tools),
+        "data": data,
     }
     return json.dumps(body, ensure_ascii=False).encode("utf-8")

@@ -47,6 +47,7 @@ class CheckJob:
         descriptors: asset name to an open descriptor; looked up when the job starts, never closed here.
         tools: foreign tool to the absolute path of its executable, for those that are installed.
         opened: the assets whose descriptors it gets; None for all of its subject.
+        data: what the policy in force lets the check know.
     """
 
     check: str
@@ -55,6 +56,7 @@ class CheckJob:
     descriptors: Mapping[str, int] = field(repr=False)
     tools: Mapping[str, str] = field(default_factory=dict)
     opened: tuple[Asset, ...] | None = None
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,9 @@ class _Pool:
             fds = [job.descriptors[name] for name in names]
         except (KeyError, LockflightError) as error:
             return incomplete(job.check, f"{type(error).__name__}: an asset's descriptor is missing")
-        request = _child.encode(job.check, job.target, subject_to_json(job.subject), names, job.tools)
+        request = _child.encode(
+            job.check, job.target, subject_to_json(job.subject), names, job.tools, job.data
+        )
         outcome = worker.call(request, fds)
         if outcome.result is None:
             return incomplete(job.check, outcome.detail)

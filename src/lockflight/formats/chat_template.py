@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.findings import Verdict
 from lockflight.formats import chat_words as words
 from lockflight.formats.jinja_lexer import BadTemplate
-from lockflight.formats.jinja_parser import Node, parse_template
+from lockflight.formats.jinja_node import Node
+from lockflight.formats.jinja_parser import parse_template
 from lockflight.formats.render.drift import check_drift
 from lockflight.formats.render.talk import KEYS
 from lockflight.formats.report import Issue, Issues, shown

@@ -5,31 +5,14 @@ The grammar is that of `jinja2.parser`; statements that reach other templates, a
 
 from __future__ import annotations
 
-from lockflight.core.records import dataclass
 from lockflight.formats.jinja_lexer import BadTemplate, Token, tokens
+from lockflight.formats.jinja_node import Node
 
 #: Nesting of expressions and statements together; each level costs a dozen Python frames.
 MAX_DEPTH = 40
 
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _CONSTANTS = frozenset({"true", "True", "false", "False", "none", "None"})
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of the tree.
-
-    Attributes:
-        kind: what it is, such as `name`, `attr`, `item`, `call`, `filter`, `test`, `for`, `if`, `data`.
-        value: name, literal or operator.
-        children: operands first; see the parser's methods for the order.
-        line: where it stands.
-    """
-
-    kind: str
-    value: str = ""
-    children: tuple[Node, ...] = ()
-    line: int = 0
 
 
 def parse_template(text: str, *, trim: bool = True) -> Node:

@@ -27,6 +27,8 @@ _SAFER = (
 )
 _SPLIT = "Unpack or split the file, so that each part is below the budget, and list the parts as assets."
 
+_SMALLER = "Save the weights as safetensors, or split what it holds over several files, each of them below the budget."
+_TORCH_AGAIN = "Export the program again with a current torch, or deliver the weights as safetensors."
 _EXPORT = "Export the model again with a current exporter."
 _OPERATORS = "Export the model with operators that are known, or review the library that brings these."
 _LAMBDA = "Do not load this file. Ask its author for the model with a layer of Keras, or a class in the release's code."
@@ -68,7 +70,7 @@ RULES: dict[str, Rule] = {
     "pickle:memo": Rule("LF2113", _DROP, (*_PICKLE, "CWE-789")),
     "pickle:nested": Rule("LF2114", _DROP, _PICKLE),
     "pickle:broken": Rule("LF2118", _AGAIN, _PICKLE),
-    "pickle:budget": Rule("LF2119", _SPLIT, _PICKLE),
+    "pickle:budget": Rule("LF2119", _SMALLER, _PICKLE),
     "zip:mismatch": Rule("LF2120", _AGAIN, _CONFLICT),
     "zip:hidden": Rule("LF2121", _AGAIN, _CONFLICT),
     "zip:gap": Rule("LF2121", _AGAIN, _CONFLICT),
@@ -90,9 +92,16 @@ RULES: dict[str, Rule] = {
     ),
     "torch:roots": Rule("LF2141", _AGAIN, _CONFLICT),
     "torch:storage": Rule("LF2142", _AGAIN, _DAMAGE),
-    "torch:script": Rule(
-        "LF2143", "Export the weights with safetensors; TorchScript programs are not judged.", _CODE
-    ),
+    "torch:script": Rule("LF2143", _TORCH_AGAIN, _CODE),
+    "torch:program": Rule("LF2143", _TORCH_AGAIN, _DAMAGE),
+    "torch:compiled": Rule("LF2143", "Deliver the model as it was before it was compiled.", _CODE),
+    "torch:operator": Rule("LF2144", _OPERATORS, _CODE),
+    "torch:reaches": Rule("LF2145", _DROP, (*_CODE, "CWE-73"), _CRITICAL),
+    "torch:class": Rule("LF2146", _OPERATORS, _CODE),
+    "torch:budget": Rule("LF2147", _SPLIT, _BOMB),
+    "torch:lookup": Rule("LF2148", _DROP, (*_RUNS_CODE, "CWE-470"), _CRITICAL),
+    "torch:tree": Rule("LF2148", _DROP, (*_RUNS_CODE, "CWE-470")),
+    "torch:expression": Rule("LF2149", _DROP, (*_RUNS_CODE, "CWE-95"), _CRITICAL),
     "compressed:corrupt": Rule("LF2150", _AGAIN, _DAMAGE),
     "compressed:bomb": Rule("LF2151", _DROP, _BOMB, Severity.HIGH),
     "compressed:trailing": Rule("LF2152", _AGAIN, _CONFLICT),

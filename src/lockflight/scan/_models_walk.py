@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from lockflight.core.findings import Verdict
 from lockflight.formats import media
 from lockflight.formats.inflate import MAX_OUTPUT, inflate
-from lockflight.formats.pickle.streams import STORAGE_WIDTHS, imports_aside
-from lockflight.formats.plaintext import check_text
-from lockflight.formats.report import join_member, shown
 from lockflight.formats.skops import check_schema
-from lockflight.formats.sniff import sniff
 from lockflight.formats.zip import Archive, Member, ends_like_zip, read_archive
 from lockflight.scan._models_single import Single
+from lockflight.scan._models_torch import TorchArchive, inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +23,6 @@ MAX_DEPTH = 4
 #: Members whose checksum is computed: storages are larger, and torch does not look at theirs either.
 _MAX_CHECKSUM = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
-_SMALL = 4096
 
 _PICKLES = frozenset({media.PICKLE, media.TORCH_LEGACY, *media.COMPRESSED_PICKLES.values()})
 _ZIPS = frozenset(
@@ -75,10 +71,6 @@ _INFLATERS = {
 }
 
 _KERAS_MEMBERS = frozenset({"metadata.json", "model.weights.h5", "model.weights.npz", "model.weights.json"})
-_TORCH_PICKLES = frozenset({"data.pkl", "constants.pkl"})
-_TORCH_NOTES = frozenset(
-    {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
-)
 
 
 class Walker(Single):
@@ -86,7 +78,7 @@ class Walker(Single):
 
     def file(self, source: ByteSource) -> str:
         """Judge a file; its media type."""
-        kind = sniff(source)
+        kind = self._look(source)
         self._judge(source, kind, "", 0)
         return kind
 
@@ -96,7 +88,7 @@ class Walker(Single):
         if source.size == 0:
             return
         if depth > MAX_DEPTH:
-            self._add(
+            self.add(
                 "file:nesting",
                 Verdict.UNKNOWN,
                 f"Containers lie more than {MAX_DEPTH} deep inside each other.",
@@ -115,7 +107,7 @@ class Walker(Single):
         elif handler is not None:
             handler(self, source, member, depth)
         elif kind in _CODE:
-            self._add(
+            self.add(
                 "file:code", Verdict.UNKNOWN, "The file is code, which this check does not judge.", member
             )
             self.unjudged += source.size
@@ -140,37 +132,37 @@ class Walker(Single):
         """Whether a file that its loader would unpickle is one: it begins with a protocol, or runs to a STOP."""
         head = source.read_at(0, 2)
         marked = len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
-        return marked or imports_aside(source, self.allow, self.budget)[0]
+        return marked or self._begun(source).first.stopped
 
     def _graph_text(self, source: ByteSource, member: str, depth: int) -> None:
         del depth
         message = "The file is a graph that is written as text, which this version does not judge."
-        self._add("file:unsupported", Verdict.UNKNOWN, message, member, subject="graph")
+        self.add("file:unsupported", Verdict.UNKNOWN, message, member, subject="graph")
         self.unjudged += source.size
 
     def _unsupported(self, source: ByteSource, kind: str, member: str) -> None:
         title = media.MEDIA_TYPES[kind].title
         message = f"This version does not judge files of this kind ({title})."
-        self._add("file:unsupported", Verdict.UNKNOWN, message, member, subject=kind)
+        self.add("file:unsupported", Verdict.UNKNOWN, message, member, subject=kind)
         self.unjudged += source.size
 
     def _ambiguity(self, source: ByteSource, kind: str, suffix: str, member: str) -> None:
         """What other loaders would make of the same bytes, and whether the name fits them."""
         if kind not in _ZIPS and ends_like_zip(source):
             message = "The file is also a zip archive to readers that begin at its end."
-            self._add("file:polyglot", Verdict.MALICIOUS, message, member, subject="zip")
+            self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject="zip")
         if kind not in _PICKLES and kind not in _ZIPS:
-            stops, names = imports_aside(source, self.allow, self.budget)
-            reachable = stops or kind not in _ANY_TEXT or suffix in _PICKLE_SUFFIXES
-            if names and reachable:
-                message = f"The file is also a pickle, which imports {names[0]}."
-                self._add("file:polyglot", Verdict.MALICIOUS, message, member, subject=names[0])
+            aside = self._aside(source, member)
+            reachable = aside.stops or kind not in _ANY_TEXT or suffix in _PICKLE_SUFFIXES
+            if aside.names and reachable:
+                message = f"The file is also a pickle, which imports {aside.names[0]}."
+                self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject=aside.names[0])
         fits = _STRICT.get(suffix)
         if fits is not None and kind not in fits:
             title = media.MEDIA_TYPES[kind].title
             loads = kind in _PICKLES or kind in _ZIPS or kind in _PROGRAMS
             message = f"The file is named {suffix} and is something else: {title}."
-            self._add(
+            self.add(
                 "file:mismatch",
                 Verdict.MALICIOUS if loads else Verdict.UNKNOWN,
                 message,
@@ -182,7 +174,7 @@ class Walker(Single):
 
     def _pickle(self, source: ByteSource, member: str, depth: int) -> None:
         del depth
-        self._run(source, member, torch=False)
+        self.run_pickle(source, member, torch=False)
 
     def _compressed(self, source: ByteSource, member: str, depth: int, kind: str) -> None:
         opened = inflate(
@@ -191,31 +183,32 @@ class Walker(Single):
         self.inflated -= opened.source.size
         if opened.trailing:
             message = f"There are {opened.trailing} bytes behind the compressed data."
-            self._add("compressed:trailing", Verdict.MALICIOUS, message, member)
+            self.add("compressed:trailing", Verdict.MALICIOUS, message, member)
         before = self.unjudged
         if opened.problem:
             message = f"The {kind} data cannot be read to its end ({opened.problem})."
-            self._add(f"compressed:{opened.problem}", Verdict.UNKNOWN, message, member)
+            self.add(f"compressed:{opened.problem}", Verdict.UNKNOWN, message, member)
             self.unjudged += 1
         if opened.source.size:
-            self._judge(opened.source, sniff(opened.source), member, depth + 1)
+            self._judge(opened.source, self._look(opened.source), member, depth + 1)
         if self.unjudged > before:
             self.unjudged = before + source.size
 
     # -- archives --
 
     def _zip(self, source: ByteSource, member: str, depth: int) -> None:
-        for each in self._members(source, member):
-            self._member(*each, member, depth)
+        for each in self.members(source, member):
+            self.inner(*each, member, depth)
 
-    def _members(self, source: ByteSource, member: str) -> list[tuple[Archive, Member]]:
+    def members(self, source: ByteSource, member: str) -> list[tuple[Archive, Member]]:
+        """The files of an archive; what is wrong with it is kept."""
         archive = read_archive(source)
-        self._take(archive.issues, member)
+        self.take(archive.issues, member)
         if not archive.readable:
             self.unjudged += source.size
         return [(archive, found) for found in archive.members if not found.folder]
 
-    def _open(self, archive: Archive, found: Member, member: str) -> ByteSource | None:
+    def opened(self, archive: Archive, found: Member, member: str) -> ByteSource | None:
         """The content of a member that is going to be parsed."""
         opened = archive.open(found, max_output=max(0, self.inflated))
         if found.packed != opened.source.size:
@@ -223,124 +216,61 @@ class Walker(Single):
         if opened.problem:
             rule = "compressed:bomb" if opened.problem == "bomb" else "zip:content"
             message = f"The content of the member cannot be read ({opened.problem})."
-            self._add(rule, Verdict.UNKNOWN, message, _inside(member, found))
+            self.add(rule, Verdict.UNKNOWN, message, inside(member, found))
             self.unjudged += found.packed
             return opened.source if opened.source.size else None
         if not found.encrypted and found.size <= _MAX_CHECKSUM and _crc(opened.source) != found.crc:
             message = "The checksum of the member is wrong: some readers refuse it, others do not look."
-            self._add("zip:content", Verdict.MALICIOUS, message, _inside(member, found))
+            self.add("zip:content", Verdict.MALICIOUS, message, inside(member, found))
         return opened.source
 
-    def _member(self, archive: Archive, found: Member, member: str, depth: int) -> None:
-        content = self._open(archive, found, member)
+    def inner(self, archive: Archive, found: Member, member: str, depth: int) -> None:
+        """Judge a member by its content."""
+        content = self.opened(archive, found, member)
         if content is None:
             return
         before = self.unjudged
-        self._judge(content, sniff(content), _inside(member, found), depth + 1)
+        self._judge(content, self._look(content), inside(member, found), depth + 1)
         self.unjudged = min(self.unjudged, before + found.packed)
 
     def _keras(self, source: ByteSource, member: str, depth: int) -> None:
-        members = self._members(source, member)
+        members = self.members(source, member)
         if "config.json" not in {found.name for _, found in members}:
             message = "The archive has no configuration of a model."
-            self._add("keras:broken", Verdict.UNKNOWN, message, member)
+            self.add("keras:broken", Verdict.UNKNOWN, message, member)
             self.unjudged += source.size
         for archive, found in members:
             name = found.name
             if name == "config.json":
-                content = self._open(archive, found, member)
+                content = self.opened(archive, found, member)
                 if content is not None:
-                    self.keras_config(content, _inside(member, found))
+                    self.keras_config(content, inside(member, found))
             elif name not in _KERAS_MEMBERS and not name.startswith("assets/"):
                 message = "The member is not one that Keras writes."
-                self._add("keras:member", Verdict.REVIEW, message, _inside(member, found))
-            self._member(archive, found, member, depth)
+                self.add("keras:member", Verdict.REVIEW, message, inside(member, found))
+            self.inner(archive, found, member, depth)
 
     def _torch(self, source: ByteSource, member: str, depth: int) -> None:
-        members = self._members(source, member)
-        roots = {found.name[: -len("data.pkl")] for _, found in members if _base(found) == "data.pkl"}
-        if len(roots) != 1:
-            message = "The archive has more than one data.pkl; readers take different ones."
-            self._add("torch:roots", Verdict.MALICIOUS, message, member)
-        root = min(roots, default="")
-        script = any(_base(found) == "constants.pkl" for _, found in members)
-        widths = self._torch_pickles(members, root, member, script=script)
-        sizes = {found.name: found.size for _, found in members}
-        for name, width in widths.items():
-            if sizes.get(name) != width:
-                message = f"The storage {shown(name)} is missing or has not the length that the pickle says."
-                self._add("torch:storage", Verdict.UNKNOWN, message, member, subject=shown(name, 200))
-        for archive, found in members:
-            inner = found.name.removeprefix(root)
-            if found.name in widths or _base(found) in _TORCH_PICKLES:
-                continue
-            if script and inner.startswith("code/") and inner.endswith((".py", ".debug_pkl")):
-                self._script_member(archive, found, member)
-            else:
-                self._torch_member(archive, found, inner, member, depth)
-
-    def _torch_pickles(
-        self, members: list[tuple[Archive, Member]], root: str, member: str, *, script: bool
-    ) -> dict[str, int]:
-        """Judge the pickles of an archive; the lengths of the storages that they refer to, by member."""
-        widths: dict[str, int] = {}
-        for archive, found in members:
-            if _base(found) not in _TORCH_PICKLES:
-                continue
-            content = self._open(archive, found, member)
-            if content is None:
-                continue
-            report = self._run(content, _inside(member, found), torch=True, script=script)
-            for pin in report.pins:
-                name = f"{root}{_base(found).removesuffix('.pkl')}/{pin.key}"
-                widths[name] = pin.numel * STORAGE_WIDTHS.get(pin.storage, 0)
-        return widths
-
-    def _script_member(self, archive: Archive, found: Member, member: str) -> None:
-        """Programs are not judged; the places in their source that they were made from are pickles."""
-        if found.name.endswith(".debug_pkl"):
-            content = self._open(archive, found, member)
-            if content is not None:
-                self._run(content, _inside(member, found), torch=True, script=True)
-
-    def _torch_member(self, archive: Archive, found: Member, inner: str, member: str, depth: int) -> None:
-        if inner in _TORCH_NOTES and found.size <= _SMALL:
-            content = self._open(archive, found, member)
-            if content is not None:
-                self._parsed(check_text(content), content, _inside(member, found))
-            return
-        message = "The member is not one that torch.save writes, and nothing in the archive refers to it."
-        self._add("torch:member", Verdict.REVIEW, message, _inside(member, found))
-        content = self._open(archive, found, member)
-        if content is not None and not (inner.startswith("data/") and sniff(content) == media.OCTETS):
-            self._member(archive, found, member, depth)
+        TorchArchive(self, source, member, depth).checkpoint()
 
     def _torchscript(self, source: ByteSource, member: str, depth: int) -> None:
-        message = "The archive is a TorchScript program, whose code this version does not judge."
-        self._add("torch:script", Verdict.UNKNOWN, message, member)
-        self.unjudged += source.size
-        self._torch(source, member, depth)
+        TorchArchive(self, source, member, depth).script()
 
     def _torch_export(self, source: ByteSource, member: str, depth: int) -> None:
-        self._zip(source, member, depth)
-        message = (
-            "The archive is a program that torch.export wrote, whose operators this version does not judge."
-        )
-        self._add("torch:script", Verdict.UNKNOWN, message, member, subject="export")
-        self.unjudged = max(self.unjudged, source.size)
+        TorchArchive(self, source, member, depth).program()
 
     def _skops(self, source: ByteSource, member: str, depth: int) -> None:
-        for archive, found in self._members(source, member):
+        for archive, found in self.members(source, member):
             if found.name == "schema.json":
-                content = self._open(archive, found, member)
+                content = self.opened(archive, found, member)
                 if content is not None:
-                    self._parsed(check_schema(content, self.allow), content, _inside(member, found))
+                    self.parsed(check_schema(content, self.allow), content, inside(member, found))
             elif media.suffix_of(found.name) in {".npy", ".npz"} and "/" not in found.name:
-                self._member(archive, found, member, depth)
+                self.inner(archive, found, member, depth)
             elif media.suffix_of(found.name) != ".bin" or "/" in found.name:
                 message = "The member is not one that skops writes."
-                self._add("skops:member", Verdict.REVIEW, message, _inside(member, found))
-                self._member(archive, found, member, depth)
+                self.add("skops:member", Verdict.REVIEW, message, inside(member, found))
+                self.inner(archive, found, member, depth)
 
     _HANDLERS: ClassVar[dict[str, Callable[[Walker, ByteSource, str, int], None]]] = {
         media.PICKLE: _pickle,
@@ -365,14 +295,6 @@ class Walker(Single):
         media.JINJA: Single.jinja,
         **dict.fromkeys(_TEXTS, Single.text),
     }
-
-
-def _inside(member: str, found: Member) -> str:
-    return join_member(member, shown(found.name, 200)[1:-1])
-
-
-def _base(found: Member) -> str:
-    return found.name.rsplit("/", 1)[-1]
 
 
 def _without_suffix(name: str) -> str:

@@ -70,7 +70,7 @@ def test_tables_of_other_formats_are_kept_and_count():
     assert both.tables["onnx"] == table
     assert both.entries == alone.entries
     assert both.digest != alone.digest
-    assert set(shipped().tables) == {"keras", "onnx", "tensorflow"}
+    assert set(shipped().tables) == {"keras", "onnx", "tensorflow", "torchscript"}
 
 
 def test_the_shipped_list_renames_as_cpython_does():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.core.records import dataclass
 from lockflight.formats import chat_words
-from lockflight.formats.jinja_parser import Node
+from lockflight.formats.jinja_node import Node
 from lockflight.formats.render import lists
 from lockflight.formats.render.questions import compared, computed, derived, mixed, tested
 from lockflight.formats.render.talk import ABSENT, CONTENT_NAMES, DATE_NAMES, KEYS, Message, Talk

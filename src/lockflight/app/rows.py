@@ -1,0 +1,190 @@
+"""The rows of a file: which reader takes it, and what identifies them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lockflight.core.rows import JSON, MAX_ROWS, TEXT, Head
+from lockflight.core.source import BytesSource
+from lockflight.errors import InvalidInput
+from lockflight.infra.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lockflight.core.rows import RowIndex
+    from lockflight.core.rowtree import Collector
+    from lockflight.core.source import ByteSource
+    from lockflight.infra.progress import Progress
+
+#: Ending of a name -> how its rows are read.
+COMMAS = (".csv",)
+TABS = (".tsv", ".tab")
+JSON_LINES = (".jsonl", ".ndjson")
+ENDINGS = (*COMMAS, *TABS, *JSON_LINES)
+
+
+class Table(Protocol):
+    """A file of rows, read once from its start to its end."""
+
+    form: str
+    types: tuple[str, ...]
+    named: bool
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        """Batches of rows, each in its one spelling."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns; complete after the last row."""
+        ...
+
+    @property
+    def header(self) -> bytes:
+        """The row that names the columns; empty where none can."""
+        ...
+
+    def row_of(self, data: bytes) -> bytes:
+        """The one spelling of a row that somebody wrote down."""
+        ...
+
+
+def has_rows(name: str) -> bool:
+    """Whether files of this name are read as tables."""
+    return name.lower().endswith(ENDINGS)
+
+
+def open_table(source: ByteSource, *, name: str = "") -> Table:
+    """The reader for a file, chosen by its name.
+
+    Raises:
+        InvalidInput: LF1027 files of that name have no rows.
+    """
+    ending = (name or source.name).lower()
+    if ending.endswith(JSON_LINES):
+        from lockflight.formats.jsonlines import JsonTable
+
+        return JsonTable(source)
+    if ending.endswith((*COMMAS, *TABS)):
+        from lockflight.formats.tables import TextTable
+
+        return TextTable(source, tabs=ending.endswith(TABS))
+    raise InvalidInput(
+        "LF1027",
+        f"{source.name!a} is not read as a table.",
+        hint=f"Tables are files whose names end in {', '.join(ENDINGS)}.",
+    )
+
+
+def row_index(source: ByteSource, *, name: str = "", progress: Progress = SILENT) -> RowIndex:
+    """What identifies the rows of a file.
+
+    Args:
+        source: its bytes.
+        name: what chooses the reader, where it is not the name of the source.
+        progress: told about bytes.
+
+    Raises:
+        InvalidInput: LF1024 its rows cannot be told for sure, LF1025 over budget, LF1027 it has none.
+    """
+    table, rows = collect(source, name=name, progress=progress)
+    return rows.index(table.columns, table.types)
+
+
+def collect(
+    source: ByteSource, *, name: str = "", progress: Progress = SILENT, find: Finder | None = None
+) -> tuple[Table, Collector]:
+    """Read a file to its end.
+
+    Args:
+        source: its bytes.
+        name: what chooses the reader, where it is not the name of the source.
+        progress: told about bytes.
+        find: looks at each batch.
+
+    Raises:
+        InvalidInput: as `row_index`.
+    """
+    from lockflight.core.rowtree import Collector
+    from lockflight.formats.lines import Unreadable
+
+    table = open_table(_Watched(source, progress), name=name)
+    rows = Collector(table.form)
+    progress.begin("reading rows", source.size)
+    try:
+        for batch in table:
+            if find is not None:
+                find.look(table, rows.rows, batch)
+            rows.add(batch)
+            if rows.rows > MAX_ROWS:
+                raise Unreadable(f"it has more than {MAX_ROWS} rows", budget=True)
+        if not table.columns and table.form == TEXT:
+            raise Unreadable("it has no row at all")
+    except Unreadable as error:
+        raise unreadable(source.name, error) from None
+    finally:
+        progress.end()
+    return table, rows
+
+
+class Finder(Protocol):
+    """Looks for rows while a table is read."""
+
+    def look(self, table: Table, first: int, batch: list[bytes]) -> None:
+        """The next rows; `first` is the index of the first of them."""
+        ...
+
+
+def table_like(head: Head, *, tabs: bool = False) -> Table:
+    """A reader for single rows of a table of which only the head is at hand.
+
+    Raises:
+        InvalidInput: LF1027 rows of that form cannot be read here.
+    """
+    nothing = BytesSource(b"", "the record")
+    if head.form == JSON:
+        from lockflight.formats.jsonlines import JsonTable
+
+        return JsonTable(nothing)
+    from lockflight.formats.tables import TextTable
+
+    table = TextTable(nothing, tabs=tabs)
+    table.columns = head.columns
+    table.named = head.columns != tuple(str(i + 1) for i in range(len(head.columns)))
+    return table
+
+
+def unreadable(name: str, error: ValueError) -> InvalidInput:
+    """What a reader refused, as an error of the house."""
+    if getattr(error, "budget", False):
+        return InvalidInput(
+            "LF1025",
+            f"{name!a} cannot be read as a table: {error}.",
+            hint="Split it, or sign it as one file.",
+        )
+    return InvalidInput(
+        "LF1024",
+        f"{name!a} cannot be read as a table: {error}.",
+        hint="Write it again with a library for CSV or JSON lines, so that all readers see the same rows.",
+    )
+
+
+class _Watched:
+    """A source that tells how far it was read."""
+
+    def __init__(self, source: ByteSource, progress: Progress) -> None:
+        self._source = source
+        self._progress = progress
+        self._told = 0
+        self.name = source.name
+        self.size = source.size
+
+    def read_at(self, offset: int, n: int) -> bytes:
+        """See `ByteSource.read_at`."""
+        data = self._source.read_at(offset, n)
+        end = offset + len(data)
+        if end > self._told:
+            self._progress.advance(end - self._told)
+            self._told = end
+        return data
