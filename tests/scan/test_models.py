@@ -21,6 +21,7 @@ from lockflight.core.source import BytesSource
 from lockflight.core.words import MODEL_ROLES, Role
 from lockflight.errors import EnvironmentProblem
 from lockflight.formats import media
+from lockflight.formats.pickle.records import Budget
 from lockflight.infra import allowlist
 from lockflight.infra.allowlist import LIBRARIES, shipped_allow_list
 from lockflight.scan import _models_single
@@ -477,12 +478,10 @@ def test_a_safe_result():
 
 
 def test_a_budget_makes_it_incomplete(monkeypatch):
-    monkeypatch.setattr(
-        _models_single, "Budget", lambda: _models_single.analyse.__globals__["Budget"](opcodes=10)
-    )
+    monkeypatch.setattr(_models_single, "Budget", lambda: Budget(opcodes=10))
     result = run(pickle.dumps(list(range(1000))))
     assert result.status is Status.INCOMPLETE
-    assert "budget" in result.reason
+    assert "opcodes that are followed" in result.reason
     assert result.summary["unknown"] == 1
     assert result.coverage_ppm < PPM
 

@@ -331,7 +331,8 @@ def _report(item: _Open, results: Sequence[tuple[str, CheckResult]]) -> FileRepo
         else asset.media_type
     )
     findings = tuple(f for _, result in results for f in result.findings)
-    verdicts = [_verdict(check, result) for check, result in results if result.status is Status.COMPLETE]
+    # What a budget cut short has a verdict all the same; what crashed has none.
+    verdicts = [_verdict(check, result) for check, result in results if _spoke(check, result)]
     reasons = [
         f"{check}: {result.reason}" for check, result in results if result.status is not Status.COMPLETE
     ]
@@ -359,6 +360,10 @@ def _report(item: _Open, results: Sequence[tuple[str, CheckResult]]) -> FileRepo
         checks=tuple(check for check, _ in results),
         findings=findings,
     )
+
+
+def _spoke(check: str, result: CheckResult) -> bool:
+    return result.status is Status.COMPLETE or (check == "models" and bool(result.summary))
 
 
 def _verdict(check: str, result: CheckResult) -> Verdict:

@@ -25,6 +25,7 @@ _SAFER = (
 )
 _SPLIT = "Unpack or split the file, so that each part is below the budget, and list the parts as assets."
 
+_SMALLER = "Save the weights as safetensors, or split what it holds over several files, each of them below the budget."
 _TORCH_AGAIN = "Export the program again with a current torch, or deliver the weights as safetensors."
 _EXPORT = "Export the model again with a current exporter."
 _OPERATORS = "Export the model with operators that are known, or review the library that brings these."
@@ -67,7 +68,7 @@ RULES: dict[str, Rule] = {
     "pickle:memo": Rule("LF2113", _DROP, (*_PICKLE, "CWE-789")),
     "pickle:nested": Rule("LF2114", _DROP, _PICKLE),
     "pickle:broken": Rule("LF2118", _AGAIN, _PICKLE),
-    "pickle:budget": Rule("LF2119", _SPLIT, _PICKLE),
+    "pickle:budget": Rule("LF2119", _SMALLER, _PICKLE),
     "zip:mismatch": Rule("LF2120", _AGAIN, _CONFLICT),
     "zip:hidden": Rule("LF2121", _AGAIN, _CONFLICT),
     "zip:gap": Rule("LF2121", _AGAIN, _CONFLICT),
