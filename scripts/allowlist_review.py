@@ -10,6 +10,7 @@ from __future__ import annotations
 LIBRARIES = {
     "numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "joblib": "joblib", "pandas": "pandas",
     "torch": "torch", "skops": "skops", "quantile_forest": "quantile-forest",
+    "xgboost": "xgboost", "lightgbm": "lightgbm",
 }  # fmt: skip
 STDLIB = frozenset(
     {
@@ -175,6 +176,9 @@ REVIEWED_STATES = frozenset(
         "sklearn.neighbors._kd_tree.BinaryTree64",
         "sklearn.neighbors._ball_tree.BinaryTree",
         "sklearn.neighbors._kd_tree.BinaryTree",
+        # Both hand a text or buffer of their own model format to their native reader; nothing else is called.
+        "lightgbm.basic.Booster",
+        "xgboost.core.Booster",
     ]
 )
 

@@ -502,7 +502,7 @@ def test_what_it_reads():
 def test_a_missing_allow_list_is_no_verdict(monkeypatch):
     monkeypatch.setattr(allowlist, "LIBRARIES", ("no-such-library",))
     with pytest.raises(EnvironmentProblem) as caught:
-        shipped_allow_list.__wrapped__()
+        allowlist.shipped_documents.__wrapped__()
     assert caught.value.code == "LF2300"
 
 
