@@ -1,8 +1,7 @@
 """Rows of tables: what both digests cost beside the least that any such tree costs, and how much memory they take.
 
-The peer reads the same file with the standard library's own reader, spells each row and computes as many SHA-256 as
-the two trees need (record, salt, leaf, and a node in each tree): no way to two salted Merkle roots in Python is shorter.
-It makes no tree, checks no ambiguity and sorts nothing. Both must count the same rows.
+The peer reads the same file with the standard library, spells each row and computes as many SHA-256 as the two
+trees need (record, salt, leaf, and a node in each): no way to two salted Merkle roots in Python is shorter.
 
     python bench/dataset.py            a million rows of each kind, and ten million for memory
     python bench/dataset.py --quick    a hundred thousand, and a million for memory

@@ -42,6 +42,14 @@ def test_model_files(folder):
     assert list(found) == sorted(found)
 
 
+def test_what_is_over_a_budget_is_unknown(folder):
+    (folder / "long.pkl").write_bytes(b"\x80\x04" + b"N0" * 2_500_000 + b"N.")
+    (report,) = scan([str(folder / "long.pkl")], checks=["models"]).files
+    assert report.verdict is Verdict.UNKNOWN
+    assert "4,194,304 opcodes" in report.findings[0].message
+    assert "4,194,304 opcodes" in report.reason
+
+
 def test_what_no_check_reads_is_not_analysed(folder):
     (folder / "picture.png").write_bytes(PNG)
     (folder / "empty").write_bytes(b"")

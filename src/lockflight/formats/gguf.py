@@ -164,7 +164,9 @@ def _header(cursor: _Cursor) -> tuple[int, int, int]:
     if n_keys * 13 + n_tensors * 24 > cursor.source.size:
         raise _Broken("it claims more entries than the file could hold", "gguf:counts")
     if n_keys > MAX_KEYS or n_tensors > MAX_TENSORS:
-        raise _Broken("it has more entries than are read", "gguf:budget")
+        raise _Broken(
+            f"it has more than the {MAX_KEYS:,} keys or {MAX_TENSORS:,} tensors that are read", "gguf:budget"
+        )
     return version, n_tensors, n_keys
 
 
@@ -208,7 +210,7 @@ def _value(cursor: _Cursor, kind: int, limit: int, depth: int) -> GgufValue:
 
 def _array(cursor: _Cursor, depth: int) -> None:
     if depth >= _MAX_DEPTH:
-        raise _Broken("arrays lie inside each other too deeply", "gguf:budget")
+        raise _Broken(f"arrays lie more than {_MAX_DEPTH} deep inside each other", "gguf:budget")
     kind, count = cursor.number("<I"), cursor.number("<Q")
     form = _SCALARS.get(kind)
     if form is not None:
@@ -219,7 +221,7 @@ def _array(cursor: _Cursor, depth: int) -> None:
     if count * 8 > cursor.source.size - cursor.at:
         raise _Broken("an array claims more entries than the file could hold", "gguf:counts")
     if count > _MAX_ARRAY:
-        raise _Broken("an array has more entries than are read", "gguf:budget")
+        raise _Broken(f"an array has more than the {_MAX_ARRAY:,} entries that are read", "gguf:budget")
     for _ in range(count):
         if kind == _STRING:
             cursor.skip(cursor.number("<Q"))

@@ -98,9 +98,11 @@ class _Reader:
                 continue
             visited.add(address)
             if len(path) > MAX_PATH:
-                raise BadHdf5("its groups lie too deep inside each other", kind="budget")
+                raise BadHdf5(
+                    f"its groups lie so deep that a path has more than {MAX_PATH:,} characters", kind="budget"
+                )
             if len(visited) > MAX_OBJECTS:
-                raise BadHdf5(f"it has more than {MAX_OBJECTS} objects", kind="budget")
+                raise BadHdf5(f"it has more than the {MAX_OBJECTS:,} objects that are read", kind="budget")
             todo.extend((f"{path}/{name}", child) for name, child in self._object(path, address))
 
     def _superblock(self) -> int:
@@ -360,7 +362,9 @@ class _Reader:
     def _keep(self, path: str, name: str, value: bytes) -> None:
         self.kept += len(value)
         if self.kept > MAX_VALUES or len(value) > MAX_VALUE:
-            raise BadHdf5("its attributes are larger than is read", kind="budget")
+            raise BadHdf5(
+                f"its attributes are larger than the {MAX_VALUES >> 20} MiB that are read", kind="budget"
+            )
         if value:
             self.texts.append(Attribute(path, name, value.rstrip(b"\0")))
 

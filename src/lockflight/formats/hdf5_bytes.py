@@ -54,11 +54,15 @@ class Bytes:
             BadHdf5: they are not all in the file, or too many.
         """
         if n > MAX_PIECE:
-            raise BadHdf5("a part of it is larger than is read", kind="budget")
+            raise BadHdf5(
+                f"a part of it is larger than the {MAX_PIECE >> 20} MiB that are read", kind="budget"
+            )
         # A look at the file costs about as much as this many bytes.
         self._left -= n + 256
         if self._left < 0:
-            raise BadHdf5("it has more parts than are read", kind="budget")
+            raise BadHdf5(
+                f"it has more than the {MAX_READ >> 20} MiB of headers that are read", kind="budget"
+            )
         if not short and offset + n > self._source.size:
             raise BadHdf5("a part of it lies behind its end")
         return self._source.read_at(offset, n)
@@ -132,13 +136,17 @@ def _second(source: Bytes, address: int, head: bytes) -> Iterator[Message]:
             else:
                 yield message
     if blocks:
-        raise BadHdf5("the header of an object has too many parts", kind="budget", offset=address)
+        raise BadHdf5(
+            f"the header of an object has more than the {_MAX_BLOCKS:,} parts that are read",
+            kind="budget",
+            offset=address,
+        )
 
 
 def _message(source: Bytes, kind: int, flags: int, offset: int, data: bytes, size: int) -> Message:
     source.messages -= 1
     if source.messages < 0:
-        raise BadHdf5("its objects have more parts than are read", kind="budget")
+        raise BadHdf5(f"its objects have more than the {MAX_MESSAGES:,} parts that are read", kind="budget")
     if len(data) != size:
         raise BadHdf5("a part of an object is cut off", offset=offset)
     return Message(kind, bool(flags & _SHARED) and kind != 0, offset, data)

@@ -106,7 +106,13 @@ def _walk(root: JsonValue, issues: Issues) -> None:
             if "peft_type" in value:
                 _adapter(value, issues)
         if seen > _MAX_NODES:
-            issues.add(Issue("json:budget", Verdict.UNKNOWN, "The JSON has more objects than are read."))
+            issues.add(
+                Issue(
+                    "json:budget",
+                    Verdict.UNKNOWN,
+                    f"The JSON has more than the {_MAX_NODES:,} objects that are read.",
+                )
+            )
             return
     _rendered([text for text in others if text not in judged], issues)
 

@@ -120,7 +120,13 @@ def check_config(data: bytes, tables: KerasTables, *, model: bool = True) -> tup
         model: it has to be that of a model, not of its training.
     """
     if len(data) > MAX_CONFIG:
-        return (Issue("keras:budget", Verdict.UNKNOWN, "The configuration is larger than what is read."),)
+        return (
+            Issue(
+                "keras:budget",
+                Verdict.UNKNOWN,
+                f"The configuration is larger than the {MAX_CONFIG >> 20} MiB that are read.",
+            ),
+        )
     try:
         root = parse_json(data)
     except BadJson as error:
@@ -153,7 +159,10 @@ class _Reader:
             seen += 1
             if seen > MAX_NODES:
                 self._add(
-                    "keras:budget", Verdict.UNKNOWN, "The configuration has more objects than are read.", ""
+                    "keras:budget",
+                    Verdict.UNKNOWN,
+                    f"The configuration has more than the {MAX_NODES:,} objects that are read.",
+                    "",
                 )
                 break
             if isinstance(value, list):

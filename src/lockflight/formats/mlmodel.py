@@ -61,7 +61,13 @@ _PATHS: Final = _CODE | {
 def check_mlmodel(source: ByteSource) -> tuple[Issue, ...]:
     """What loading the model runs, by its description."""
     if source.size > MAX_BYTES:
-        return (Issue("mlmodel:budget", Verdict.UNKNOWN, "The description is larger than what is read."),)
+        return (
+            Issue(
+                "mlmodel:budget",
+                Verdict.UNKNOWN,
+                f"The description is larger than the {MAX_BYTES >> 10} KiB that are read.",
+            ),
+        )
     issues = Issues()
     issues.extend(check_yaml(source))
     # No other format needs a parser of YAML.

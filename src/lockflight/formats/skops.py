@@ -58,7 +58,13 @@ _LOADERS = frozenset(
 def check_schema(source: ByteSource, allow: AllowList) -> tuple[Issue, ...]:
     """Check every node of a `schema.json`."""
     if source.size > MAX_SCHEMA:
-        return (Issue("skops:budget", Verdict.UNKNOWN, "The schema is larger than what is read."),)
+        return (
+            Issue(
+                "skops:budget",
+                Verdict.UNKNOWN,
+                f"The schema is larger than the {MAX_SCHEMA >> 20} MiB that are read.",
+            ),
+        )
     try:
         root = parse_json(source.read_at(0, source.size))
     except BadJson as error:

@@ -14,11 +14,15 @@ from lockflight.core.records import dataclass
 from lockflight.formats import media
 from lockflight.formats.inflate import compression_of, inflate_head
 from lockflight.formats.pickle.allow import AllowList
-from lockflight.formats.pickle.vm import Budget, Machine
+from lockflight.formats.pickle.records import Budget
+from lockflight.formats.pickle.vm import Machine
 from lockflight.formats.plaintext import CONTROLS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lockflight.core.source import ByteSource
+    from lockflight.formats.pickle.streams import Streams
 
 #: How much of the start of a file is looked at.
 HEAD = 64 * 1024
@@ -55,6 +59,12 @@ _MAGICS: tuple[tuple[int, bytes, str], ...] = (
     (257, b"ustar", media.TAR),
 )
 
+_MAGIC_INSIDE = tuple(one for one in _MAGICS if one[0])
+_MAGIC_BY_BYTE = {
+    byte: tuple(one for one in _MAGICS if one[0] or one[1][0] == byte)
+    for byte in {magic[0] for offset, magic, _ in _MAGICS if not offset}
+}
+
 _COMPRESSED = {
     "gzip": media.GZIP,
     "bzip2": media.BZIP2,
@@ -67,15 +77,19 @@ _OPENVINO = re.compile(r'<net\s[^>]*version="[0-9]+"')
 _SHEBANGS = (("python", media.PYTHON), ("node", media.JAVASCRIPT), ("sh", media.SHELL))
 
 
-def sniff(source: ByteSource) -> str:
+def sniff(source: ByteSource, begin: Callable[[], Streams] | None = None) -> str:
     """The media type of a file, a name of `media.MEDIA_TYPES`.
 
     Reads at most `HEAD` bytes of the start, and of a zip archive its directory.
+
+    Args:
+        source: the file.
+        begin: runs the first stream of the file as a pickle, for who needs that in any case; the answer is the same.
     """
     head = source.read_at(0, HEAD)
     if not head:
         return media.EMPTY
-    for offset, magic, kind in _MAGICS:
+    for offset, magic, kind in _MAGIC_BY_BYTE.get(head[0], _MAGIC_INSIDE):
         if head.startswith(magic, offset):
             return kind
     if head[:2] == b"MZ" and head.find(b"PE\0\0", 64, 4096) >= 0:
@@ -86,7 +100,12 @@ def sniff(source: ByteSource) -> str:
         return zip_kind(member_names(source))
     if is_safetensors(source, head):
         return media.SAFETENSORS
-    return _compressed(head) or _pickle(head, source.size) or _protobuf(source, head) or _text(source, head)
+    return (
+        _compressed(head)
+        or _pickle(head, source.size, begin)
+        or _protobuf(source, head)
+        or _text(source, head)
+    )
 
 
 def zip_kind(names: frozenset[str]) -> str:
@@ -123,10 +142,10 @@ def is_pickle(head: bytes, size: int) -> bool:
     outcome = machine.run(0)
     if outcome.stopped:
         # Without the mark of its protocol a stream of few opcodes is as likely a text.
-        return marked or bool(machine.globals) or (outcome.opcodes > 3 and outcome.end == size)
+        return marked or bool(machine.found) or (outcome.opcodes > 3 and outcome.end == size)
     if outcome.budget:
-        return marked or outcome.opcodes >= wanted or bool(machine.globals)
-    return marked and outcome.opcodes > 2 and bool(machine.globals)
+        return marked or outcome.opcodes >= wanted or bool(machine.found)
+    return marked and outcome.opcodes > 2 and bool(machine.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +172,19 @@ def _compressed(head: bytes) -> str:
     return _COMPRESSED[kind]
 
 
-def _pickle(head: bytes, size: int) -> str:
-    if not is_pickle(head, size):
+def _runs(file: Streams, head: bytes) -> bool:
+    """Whether `is_pickle` would say yes, as far as the whole stream shows it."""
+    if not file.first.stopped or file.first_array >= 0:
+        return False
+    marked = head[0] == 0x80 and len(head) > 1 and 2 <= head[1] <= 5
+    many = file.first.opcodes > _PICKLE_OPCODES
+    return (
+        marked or many or bool(file.found) or (file.first.opcodes > 3 and file.first.end == file.source.size)
+    )
+
+
+def _pickle(head: bytes, size: int, begin: Callable[[], Streams] | None) -> str:
+    if not (begin is not None and _runs(begin(), head)) and not is_pickle(head, size):
         return ""
     from lockflight.formats.pickle.streams import TORCH_MAGIC
 

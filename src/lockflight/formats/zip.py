@@ -220,7 +220,8 @@ def _directory(source: ByteSource, end: _End, issues: Issues) -> tuple[list[Memb
         message = "The directory is not where the end record says: something lies before the archive."
         issues.add(Issue("zip:prefix", Verdict.MALICIOUS, message, 0))
     if end.directory_size > MAX_DIRECTORY or end.count > MAX_MEMBERS:
-        message = f"The archive has more than {MAX_MEMBERS} members or a directory that is too large."
+        limits = f"{MAX_MEMBERS:,} members or {MAX_DIRECTORY >> 20} MiB of directory"
+        message = f"The archive has more than the {limits} that are read."
         issues.add(Issue("zip:budget", Verdict.UNKNOWN, message))
         return [], False
     data = source.read_at(real, end.directory_size)

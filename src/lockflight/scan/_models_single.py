@@ -17,12 +17,13 @@ from lockflight.formats.keras import MAX_CONFIG, check_config, check_value, is_c
 from lockflight.formats.mlmodel import check_mlmodel
 from lockflight.formats.npy import parse_npy
 from lockflight.formats.onnx import onnx_tables, parse_onnx
-from lockflight.formats.pickle.state import Budget
-from lockflight.formats.pickle.streams import PickleReport, analyse, imports_aside
+from lockflight.formats.pickle.records import Budget
+from lockflight.formats.pickle.streams import Aside, PickleReport, Streams, aside_of, finish
 from lockflight.formats.plaintext import check_text, check_yaml
 from lockflight.formats.protobuf import check_sentencepiece
 from lockflight.formats.report import Issue, Issues, join_member, shown
 from lockflight.formats.safetensors import parse_safetensors
+from lockflight.formats.sniff import sniff
 from lockflight.formats.tensorflow import check_graph, tensorflow_tables
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class Single:
         self.allow = allow
         self.issues = Issues()
         self.budget = Budget()
+        #: The file that is looked at, and its first stream as a pickle once that was run.
+        self._looked: ByteSource | None = None
+        self._streams: Streams | None = None
         self.inflated = MAX_INFLATED
         self.opcodes = 0
         self.unjudged = 0
@@ -80,12 +84,31 @@ class Single:
         self, source: ByteSource, member: str, *, torch: bool, script: bool = False
     ) -> PickleReport:
         """Judge what is unpickled."""
-        report = analyse(source, self.allow, budget=self.budget, torch=torch)
+        streams = Streams(source, self.allow, self.budget, torch=True) if torch else self._begun(source)
+        report = finish(streams)
         self.take((i for i in report.issues if not (script and i.subject.startswith(SCRIPT_NAMES))), member)
         self.opcodes += report.opcodes
         if not report.complete:
             self.unjudged += source.size - report.judged
         return report
+
+    def _look(self, source: ByteSource) -> str:
+        """What a file is; as a pickle it runs once, whoever asks."""
+        self._looked, self._streams = source, None
+        return sniff(source, lambda: self._begun(source))
+
+    def _begun(self, source: ByteSource) -> Streams:
+        if self._streams is None or self._looked is not source:
+            self._looked, self._streams = source, Streams(source, self.allow, self.budget)
+        return self._streams
+
+    def _aside(self, source: ByteSource, member: str) -> Aside:
+        """What a file that is something else would do if it were unpickled."""
+        aside = aside_of(self._begun(source))
+        if aside.over:
+            message = f"The file may also be a pickle, which cannot be followed to its end: {aside.over}."
+            self.add("pickle:budget", Verdict.UNKNOWN, message, member)
+        return aside
 
     # -- formats --
 
@@ -196,12 +219,10 @@ class Single:
             self.take(check_config(attribute.value, tables, model=model), member)
         # PyTables takes a text that ends in a dot for a pickle.
         if attribute.value.endswith(b"."):
-            stops, names = imports_aside(
-                BytesSource(attribute.value, attribute.name), self.allow, self.budget
-            )
-            if stops and names:
-                message = f"The attribute is also a pickle, which imports {names[0]}."
-                self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject=names[0])
+            aside = self._aside(BytesSource(attribute.value, attribute.name), member)
+            if aside.stops and aside.names:
+                message = f"The attribute is also a pickle, which imports {aside.names[0]}."
+                self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject=aside.names[0])
 
     def keras_config(self, source: ByteSource, member: str) -> None:
         """The configuration of a model in an archive of Keras."""

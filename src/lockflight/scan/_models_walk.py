@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lockflight.core.findings import Verdict
 from lockflight.formats import media
 from lockflight.formats.inflate import MAX_OUTPUT, inflate
-from lockflight.formats.pickle.streams import imports_aside
 from lockflight.formats.skops import check_schema
-from lockflight.formats.sniff import sniff
 from lockflight.formats.zip import Archive, Member, ends_like_zip, read_archive
 from lockflight.scan._models_single import Single
 from lockflight.scan._models_torch import TorchArchive, inside
@@ -80,7 +78,7 @@ class Walker(Single):
 
     def file(self, source: ByteSource) -> str:
         """Judge a file; its media type."""
-        kind = sniff(source)
+        kind = self._look(source)
         self._judge(source, kind, "", 0)
         return kind
 
@@ -134,7 +132,7 @@ class Walker(Single):
         """Whether a file that its loader would unpickle is one: it begins with a protocol, or runs to a STOP."""
         head = source.read_at(0, 2)
         marked = len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
-        return marked or imports_aside(source, self.allow, self.budget)[0]
+        return marked or self._begun(source).first.stopped
 
     def _graph_text(self, source: ByteSource, member: str, depth: int) -> None:
         del depth
@@ -154,11 +152,11 @@ class Walker(Single):
             message = "The file is also a zip archive to readers that begin at its end."
             self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject="zip")
         if kind not in _PICKLES and kind not in _ZIPS:
-            stops, names = imports_aside(source, self.allow, self.budget)
-            reachable = stops or kind not in _ANY_TEXT or suffix in _PICKLE_SUFFIXES
-            if names and reachable:
-                message = f"The file is also a pickle, which imports {names[0]}."
-                self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject=names[0])
+            aside = self._aside(source, member)
+            reachable = aside.stops or kind not in _ANY_TEXT or suffix in _PICKLE_SUFFIXES
+            if aside.names and reachable:
+                message = f"The file is also a pickle, which imports {aside.names[0]}."
+                self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject=aside.names[0])
         fits = _STRICT.get(suffix)
         if fits is not None and kind not in fits:
             title = media.MEDIA_TYPES[kind].title
@@ -192,7 +190,7 @@ class Walker(Single):
             self.add(f"compressed:{opened.problem}", Verdict.UNKNOWN, message, member)
             self.unjudged += 1
         if opened.source.size:
-            self._judge(opened.source, sniff(opened.source), member, depth + 1)
+            self._judge(opened.source, self._look(opened.source), member, depth + 1)
         if self.unjudged > before:
             self.unjudged = before + source.size
 
@@ -232,7 +230,7 @@ class Walker(Single):
         if content is None:
             return
         before = self.unjudged
-        self._judge(content, sniff(content), inside(member, found), depth + 1)
+        self._judge(content, self._look(content), inside(member, found), depth + 1)
         self.unjudged = min(self.unjudged, before + found.packed)
 
     def _keras(self, source: ByteSource, member: str, depth: int) -> None:

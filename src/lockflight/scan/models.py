@@ -6,6 +6,8 @@ the evidence as the digest of the tool. What cannot be judged is `unknown`, whic
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from typing import TYPE_CHECKING
 
 from lockflight.core.check import (
@@ -23,6 +25,8 @@ from lockflight.scan._models_walk import Walker
 from lockflight.scan.declared import MODELS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lockflight.core.check import CheckContext, Subject
     from lockflight.core.source import ByteSource
     from lockflight.formats.pickle.allow import AllowList
@@ -64,7 +68,8 @@ def scan_source(source: ByteSource, allow: AllowList) -> ModelScan:
         allow: what pickles and skops schemas may use.
     """
     walker = Walker(allow)
-    media_type = walker.file(source)
+    with _no_collector():
+        media_type = walker.file(source)
     issues = walker.issues.frozen()
     judged = max(0, source.size - walker.unjudged)
     return ModelScan(
@@ -76,6 +81,18 @@ def scan_source(source: ByteSource, allow: AllowList) -> ModelScan:
         size=source.size,
         over_budget=walker.over_budget,
     )
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Millions of small objects that form no cycles: looking for cycles among them is a fifth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 class ModelsCheck:

@@ -46,10 +46,10 @@ def test_arguments_that_are_not_kept_are_unknown():
 
 
 def test_a_tuple_from_long_ago_is_not_kept(monkeypatch):
-    from lockflight.formats.pickle import state, vm
+    from lockflight.formats.pickle import state, turns
 
     monkeypatch.setattr(state, "RECENT", 10)
-    monkeypatch.setattr(vm, "CHUNK", 64)
+    monkeypatch.setattr(turns, "CHUNK", 64)
     old = b"\x80\x04c_codecs\nencode\n" + b"\x8c\x01a\x8c\x06latin1\x86\x94" + b"R" + b"N\x940" * 200
     assert judge(old + b"0N.").issues == ()
     again = judge(old + b"0c_codecs\nencode\nh\x00R.")

@@ -18,8 +18,9 @@ import pytest
 
 from lockflight.core.source import BytesSource
 from lockflight.formats.pickle.opcodes import OPCODES
+from lockflight.formats.pickle.records import Budget
 from lockflight.formats.pickle.streams import analyse
-from lockflight.formats.pickle.vm import Budget, Machine
+from lockflight.formats.pickle.vm import Machine
 from tests.formats.pickles import HOSTILE, shipped
 
 CHILD = Path(__file__).with_name("inert.py")

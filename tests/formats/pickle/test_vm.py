@@ -14,7 +14,8 @@ import pytest
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
 from lockflight.formats.pickle.opcodes import OPCODES
-from lockflight.formats.pickle.vm import Budget, Machine
+from lockflight.formats.pickle.records import Budget
+from lockflight.formats.pickle.vm import Machine
 from tests.formats.pickles import (
     CALL,
     EMPTY,
@@ -223,12 +224,12 @@ def test_many_names_are_budgeted():
 
 
 def test_windows_do_not_matter(monkeypatch):
-    from lockflight.formats.pickle import vm
+    from lockflight.formats.pickle import turns
 
     data = pickle.dumps({f"key{i}": [i, float(i), (i, str(i))] for i in range(3000)}, 4) + b""
     whole = judge(data)
     hidden = framed(short("x") * 500 + CALL.replace(b"(S'true'\n", b"(" + short("true")) + b".")
-    monkeypatch.setattr(vm, "CHUNK", 37)
+    monkeypatch.setattr(turns, "CHUNK", 37)
     assert judge(data) == whole
     assert {use.name for use in judge(hidden).globals} == {"system"}
 

@@ -56,6 +56,7 @@ class AllowList:
         modules: Python 2 module to Python 3.
         tables: what is allowed in other formats, by format.
         digest: SHA-256 (64 hex digits) of everything that decides; part of each verdict's evidence.
+        known: what the machine made of listed names, for the next file.
     """
 
     entries: Mapping[tuple[str, str], Entry]
@@ -63,6 +64,9 @@ class AllowList:
     modules: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, JsonObject] = field(default_factory=dict)
     digest: str = ""
+    known: dict[tuple[str, str, bool], object] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def empty(cls) -> AllowList:

@@ -30,8 +30,8 @@ class Reader(Protocol):
         ...
 
 
-def _string(reader: Reader, value: Value) -> bool:
-    return value is STRING or reader.text(value) is not None
+def _string(value: Value) -> bool:
+    return value is STRING or type(value) is str or (type(value) is int and value >= 0)
 
 
 def _buildable(value: Value) -> bool:
@@ -40,7 +40,7 @@ def _buildable(value: Value) -> bool:
 
 def latin1(reader: Reader, args: tuple[Value, ...]) -> bool:
     """`(str, "latin1")`: how Python 3 writes bytes in protocols 0 to 2."""
-    return len(args) == 2 and _string(reader, args[0]) and reader.text(args[1]) in {"latin1", "latin-1"}
+    return len(args) == 2 and _string(args[0]) and reader.text(args[1]) in {"latin1", "latin-1"}
 
 
 def reconstructor(reader: Reader, args: tuple[Value, ...]) -> bool:

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle.opcodes import BY_NAME
-from lockflight.formats.pickle.state import PAD, Broken
+from lockflight.formats.pickle.records import Broken
+from lockflight.formats.pickle.state import PAD
 from lockflight.formats.pickle.values import (
     BOOL,
     BYTES,
+    DICT,
     FROZENSET,
     LIST,
-    MAX_TEXT,
     MAX_TUPLE,
     NUMBER,
     SET,
@@ -20,6 +21,7 @@ from lockflight.formats.pickle.values import (
     TUPLE,
     Dict,
     Value,
+    depth_of,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _FLOAT = re.compile(rb"\s*[+-]?[0-9A-Za-z_.+-]{1,64}\s*\Z")
 #: Bytes of the largest LONG1 that is kept as a number.
 _MAX_LONG = 16
 #: Bytes of the shortest pickle that imports something.
-_SMALLEST_PICKLE = 8
+SMALLEST_PICKLE = 8
 
 
 def number(value: int) -> Value:
@@ -46,9 +48,21 @@ def short_tuple(items: list[Value]) -> Value:
 
 
 def _mark(state: State) -> list[Value]:
+    """What lies on the last mark; `inner` says how deep it is."""
     items = state.stack
     state.stack = state.marks.pop()
+    if state.track:
+        state.inner = state.deep
+        state.deep = state.deeps.pop()
     return items
+
+
+def _push(state: State, value: Value, depth: int) -> None:
+    """Push something that holds others."""
+    if state.track:
+        value = value if depth < 2 else state.deeper(value, depth)
+        state.deep = max(state.deep, depth)
+    state.stack.append(value)
 
 
 def _pop(state: State) -> None:
@@ -76,33 +90,22 @@ def _float(state: State) -> None:
 
 
 def _string(state: State) -> None:
-    start = state.pos
-    data = state.line()
-    inner = data.strip()
+    inner = state.line().strip()
     if len(inner) < 2 or inner[:1] != inner[-1:] or inner[:1] not in {b"'", b'"'}:
         raise Broken("a string is not quoted")
-    if b"\\" in inner:
-        state.stack.append(STRING)
-    else:
-        state.stack.append(state.line_value(start + data.index(inner) + 1, inner[1:-1]))
+    state.stack.append(STRING if b"\\" in inner else state.at)
 
 
 def _unicode(state: State) -> None:
-    start = state.pos
-    data = state.line()
-    # Raw unicode escapes are Latin-1 where they are not ASCII.
-    if b"\\" in data or not data.isascii():
-        state.stack.append(STRING)
-    else:
-        state.stack.append(state.line_value(start, data))
+    state.line()
+    state.stack.append(state.at)
 
 
 def _counted_text(width: int) -> Callable[[State], None]:
     def effect(state: State) -> None:
         length = state.count(width)
-        start = state.pos
         state.pos += length
-        state.stack.append(start << 16 | length if length <= MAX_TEXT else STRING)
+        state.stack.append(state.at)
 
     return effect
 
@@ -113,7 +116,7 @@ def _counted_bytes(width: int) -> Callable[[State], None]:
         start = state.pos
         state.pos += length
         state.stack.append(BYTES)
-        if length >= _SMALLEST_PICKLE:
+        if length >= SMALLEST_PICKLE:
             inside = start - state.base
             near = inside >= 0 and inside + 2 <= len(state.buf) - PAD
             head = state.buf[inside : inside + 2] if near else state.source.read_at(start, 2)
@@ -147,38 +150,24 @@ def _global(state: State) -> None:
     state.stack.append(state.find(module, _name(state.line())))
 
 
-def _stack_global(state: State) -> None:
-    name = state.stack.pop()
-    state.stack[-1] = state.find_computed(state.stack[-1], name)
-
-
 def _inst(state: State) -> None:
     module = _name(state.line())
     callee = state.find(module, _name(state.line()))
     items = _mark(state)
-    state.stack.append(state.call("INST", callee, short_tuple(items)))
+    _push(state, state.call("INST", callee, short_tuple(items)), state.inner + 1)
 
 
 def _obj(state: State) -> None:
     items = _mark(state)
     callee = items.pop(0)
-    state.stack.append(state.call("OBJ", callee, short_tuple(items)))
-
-
-def _reduce(state: State) -> None:
-    args = state.stack.pop()
-    state.stack[-1] = state.call("REDUCE", state.stack[-1], args)
-
-
-def _newobj(state: State) -> None:
-    args = state.stack.pop()
-    state.stack[-1] = state.call("NEWOBJ", state.stack[-1], args)
+    _push(state, state.call("OBJ", callee, short_tuple(items)), state.inner + 1)
 
 
 def _newobj_ex(state: State) -> None:
-    state.stack.pop()
+    options = state.stack.pop()
     args = state.stack.pop()
-    state.stack[-1] = state.call("NEWOBJ_EX", state.stack[-1], args)
+    made = state.call("NEWOBJ_EX", state.stack.pop(), args)
+    _push(state, made, max(depth_of(args), depth_of(options)))
 
 
 def _extension(width: int) -> Callable[[State], None]:
@@ -199,20 +188,14 @@ def _binpersid(state: State) -> None:
 
 def _list(state: State) -> None:
     _mark(state)
-    state.stack.append(LIST)
+    _push(state, LIST, state.inner + 1)
 
 
 def _dict(state: State) -> None:
     items = _mark(state)
-    made = Dict()
+    made: Value = Dict() if state.keeps else DICT
     state.put_items(made, items)
-    state.stack.append(made)
-
-
-def _tuple3(state: State) -> None:
-    third = state.stack.pop()
-    second = state.stack.pop()
-    state.stack[-1] = (state.stack[-1], second, third)
+    _push(state, made, state.inner + 1)
 
 
 def _additems(state: State) -> None:
@@ -220,11 +203,17 @@ def _additems(state: State) -> None:
     target = state.stack[-1]
     if target is not SET:
         state.extend(target)
+    if state.track and state.inner:
+        state.stack[-1], state.deep = state.grown(target, state.inner, state.deep)
 
 
 def _frozenset(state: State) -> None:
     _mark(state)
-    state.stack.append(FROZENSET)
+    _push(state, FROZENSET, state.inner + 1)
+
+
+def _empty_set(state: State) -> None:
+    _push(state, SET, 1)
 
 
 def _put_line(state: State) -> None:
@@ -284,11 +273,8 @@ _BY_NAME: dict[str, Callable[[State], None]] = {
     "LONG1": _long(1),
     "LONG4": _long(4),
     "GLOBAL": _global,
-    "STACK_GLOBAL": _stack_global,
     "INST": _inst,
     "OBJ": _obj,
-    "REDUCE": _reduce,
-    "NEWOBJ": _newobj,
     "NEWOBJ_EX": _newobj_ex,
     "EXT1": _extension(1),
     "EXT2": _extension(2),
@@ -297,8 +283,7 @@ _BY_NAME: dict[str, Callable[[State], None]] = {
     "BINPERSID": _binpersid,
     "LIST": _list,
     "DICT": _dict,
-    "TUPLE3": _tuple3,
-    "EMPTY_SET": lambda state: state.stack.append(SET),
+    "EMPTY_SET": _empty_set,
     "ADDITEMS": _additems,
     "FROZENSET": _frozenset,
     "PUT": _put_line,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockflight.formats.pickle.state import WRAPPERS, Broken
+from lockflight.formats.pickle.records import Broken
+from lockflight.formats.pickle.state import WRAPPERS
 from lockflight.formats.pickle.values import ARRAY, NONE, Global, Made, Value
 from lockflight.formats.report import shown
 
@@ -29,8 +30,10 @@ def build(state: State) -> None:
     target = state.stack[-1]
     if isinstance(target, Global):
         state.extend(target)
-    elif isinstance(target, Made) and target is not target.callee.made:
+    elif isinstance(target, Made) and target.kept:
         _kept(state, target, argument)
+    if state.track:
+        state.stack[-1], state.deep = state.filled(state.stack[-1], argument, state.deep)
     state.release(argument)
 
 

@@ -5,21 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
-from lockflight.core.records import dataclass
 from lockflight.formats.pickle.arguments import RULES
+from lockflight.formats.pickle.records import (
+    MAX_CALLS,
+    MAX_GLOBALS,
+    MAX_LINE,
+    MAX_NESTING,
+    MAX_PINS,
+    RECENT,
+    Broken,
+    Budget,
+    Pin,
+    Use,
+    uses_of,
+)
 from lockflight.formats.pickle.values import (
     ARRAY,
+    BUILDERS,
     COMPUTED,
     HOLE,
     MAX_DICT,
     MAX_TEXT,
     PERSISTENT,
-    STRING,
     TUPLE,
+    Box,
     Dict,
     Global,
     Made,
     Value,
+    depth_of,
 )
 from lockflight.formats.report import Issue, Issues, shown
 
@@ -27,16 +41,10 @@ if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
     from lockflight.formats.pickle.allow import AllowList
 
-#: Limits of what is kept; past one of them the file cannot be judged.
-MAX_STACK = 4_000_000
-MAX_MARKS = 200_000
-MAX_MEMO = 8_000_000
-MAX_GLOBALS = 20_000
-MAX_CALLS = 20_000
-MAX_LINE = 64 * 1024
-#: How many of the newest memo entries keep their tuples.
-RECENT = 32_768
 _LINE = 256
+_UNICODE = ord("V")
+#: Opcodes of strings: how wide their length is.
+_COUNTED = {0x8C: 1, 0x55: 1, 0x58: 4, 0x54: 4, 0x8D: 8}
 _MAX_KEPT = 400_000
 _MAX_TEXTS = 65_536
 _DENSE_GAP = 4_096
@@ -48,61 +56,6 @@ _JOBLIB = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 WRAPPERS = frozenset((module, "NumpyArrayWrapper") for module in _JOBLIB)
 #: Objects whose arguments and state are kept, because something else depends on them.
 _KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") for module in _JOBLIB}
-_BUILTINS = ("copyreg", "copy_reg")
-
-
-class Broken(Exception):
-    """The stream cannot be followed any further; the message says why. Never leaves `formats.pickle`."""
-
-    def __init__(self, message: str, *, budget: bool = False) -> None:
-        super().__init__(message)
-        self.budget = budget
-
-
-@dataclass(slots=True)
-class Budget:
-    """What all streams of one file may use together; counts down."""
-
-    opcodes: int = 60_000_000
-    depth: int = 8
-
-
-@dataclass(slots=True)
-class Use:
-    """How a stream uses a global.
-
-    Attributes:
-        module, name: as they stand in the stream.
-        resolved: (module, name) in Python 3.
-        offset: of the opcode that first names it.
-        listed: whether it is on the allow-list.
-        called: whether the stream calls it or builds an object of it.
-    """
-
-    module: str
-    name: str
-    resolved: tuple[str, str]
-    offset: int
-    listed: bool
-    called: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One kind of call that a stream makes; `first` is the global that is its first argument, if it is one."""
-
-    opcode: str
-    callee: str
-    first: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A torch storage that a stream refers to: class of the storage, key of the file, number of elements."""
-
-    storage: str
-    key: str
-    numel: int
 
 
 class State:
@@ -124,6 +77,14 @@ class State:
         self.joblib = joblib
         self.stack: list[Value] = []
         self.marks: list[list[Value]] = []
+        #: Depth of the deepest value since the last mark, before it, and between the mark that was closed last.
+        self.deep = 0
+        self.deeps: list[int] = []
+        self.inner = 0
+        self.track = False
+        self.start = 0
+        #: True once something was imported whose state has to be kept.
+        self.keeps = False
         self.memo: list[Value] = []
         #: False once a PUT left a hole or went far beyond the end; then `put` and `memoize` do the work.
         self.plain = True
@@ -135,9 +96,11 @@ class State:
         self.buf = b""
         self.base = 0
         self.issues = Issues()
-        self.globals: dict[tuple[str, str, bool], tuple[Global, Use]] = {}
-        self.calls: dict[Call, None] = {}
-        self._edges: set[tuple[str, Global, Global | None]] = set()
+        #: Globals with the offset of their first mention, by (module, name, whether names are those of Python 2).
+        self.found: dict[tuple[str, str, bool], tuple[Global, int]] = {}
+        #: Calls as (opcode, callee, first argument where that is a global), and opcodes of computed calls.
+        self.edges: dict[tuple[str, Global, Global | None], None] = {}
+        self.computed: dict[str, None] = {}
         self.pins: dict[str, Pin] = {}
         self.persistent_ids = 0
         self.ext_codes: set[int] = set()
@@ -202,32 +165,50 @@ class State:
 
     def text(self, value: Value) -> str | None:
         """The literal string that a value is, or None when it is none or too long."""
-        if type(value) is str:
-            return value
         if type(value) is not int or value < 0:
+            return value if type(value) is str else None
+        inside, buf = value - self.base, self.buf
+        edge = len(buf) - PAD
+        try:
+            if 0 <= inside < edge - 1 and buf[inside] == 0x8C:
+                end = inside + 2 + buf[inside + 1]
+                if end <= edge:
+                    return str(buf[inside + 2 : end], "utf-8", "surrogatepass")
+            return self._far_text(value)
+        except UnicodeDecodeError:
             return None
+
+    def _far_text(self, value: int) -> str | None:
         if value in self._texts:
             return self._texts[value]
-        start, length = value >> 16, value & 0xFFFF
-        inside = start - self.base
-        if inside >= 0 and inside + length <= len(self.buf) - PAD:
-            data = self.buf[inside : inside + length]
-        else:
-            data = self.source.read_at(start, length)
-        try:
-            found = data.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
-            found = None
+        data = self._string(value)
+        found = None if data is None else data.decode("utf-8", "surrogatepass")
         if len(self._texts) >= _MAX_TEXTS:
             self._texts.clear()
         self._texts[value] = found
         return found
 
-    def line_value(self, start: int, data: bytes) -> Value:
-        """The value of a string that is written as a line and holds no escapes."""
-        if len(data) > MAX_TEXT:
-            return STRING
-        return start << 16 | len(data)
+    def _peek(self, start: int, length: int) -> bytes:
+        """Bytes of the stream, wherever the machine stands; fewer at its end."""
+        inside = start - self.base
+        if inside >= 0 and inside + length <= len(self.buf) - PAD:
+            return self.buf[inside : inside + length]
+        return self.source.read_at(start, length)
+
+    def _string(self, start: int) -> bytes | None:
+        """The bytes of the string whose opcode lies at an offset."""
+        head = self._peek(start, 9)
+        width = _COUNTED.get(head[0])
+        if width is not None:
+            length = int.from_bytes(head[1 : 1 + width], "little")
+            return self._peek(start + 1 + width, length) if length <= MAX_TEXT else None
+        line, end, _ = self._peek(start + 1, MAX_TEXT + 1).partition(b"\n")
+        if not end:
+            return None
+        if head[0] == _UNICODE:
+            # Raw unicode escapes are Latin-1 where they are not ASCII.
+            return None if b"\\" in line or not line.isascii() else line
+        return line.strip()[1:-1]
 
     def forget(self) -> None:
         """Let go of tuples that were memoised long ago: only fresh ones are arguments that a rule looks into."""
@@ -235,7 +216,7 @@ class State:
         if end - self._swept > RECENT:
             old = self.memo[self._swept : end]
             self.memo[self._swept : end] = [
-                TUPLE if value and type(value) is tuple else value for value in old
+                TUPLE if type(value) is tuple and value else value for value in old
             ]
             self._swept = end
 
@@ -261,7 +242,7 @@ class State:
             self.plain = False
             self._sparse[index] = value
             if len(self._sparse) > MAX_GLOBALS:
-                raise Broken("the memo is scattered", budget=True)
+                raise Broken(f"more than {MAX_GLOBALS:,} entries of its memo are out of order", budget=True)
 
     def get(self, index: int) -> Value:
         """GET with any index."""
@@ -286,20 +267,36 @@ class State:
         """Record something that cannot be judged."""
         self.issues.add(Issue(f"pickle:{rule}", Verdict.UNKNOWN, message, self.at, subject=subject))
 
+    @property
+    def globals(self) -> dict[tuple[str, str, bool], tuple[Global, Use]]:
+        """Every import, in order, and how it is used."""
+        return uses_of(self.found, self.edges)
+
     def find(self, module: str, name: str) -> Global:
         """Record that the stream names a global."""
-        old = self.proto < 3
-        key = (module, name, old)
-        known = self.globals.get(key)
+        key = (module, name, self.proto < 3)
+        known = self.found.get(key)
         if known is not None:
             return known[0]
-        if len(self.globals) >= MAX_GLOBALS:
-            raise Broken("it names more globals than any model does", budget=True)
+        if len(self.found) >= MAX_GLOBALS:
+            raise Broken(f"it names more than the {MAX_GLOBALS:,} globals that are kept", budget=True)
+        one = self.allow.known.get(key)
+        if not isinstance(one, Global):
+            one = self._resolve(key)
+        self.found[key] = (one, self.at)
+        if one.kept and name != "dtype":
+            self.keeps = True
+        return one
+
+    def _resolve(self, key: tuple[str, str, bool]) -> Global:
+        module, name, old = key
         resolved = self.allow.python3_name(module, name) if old else (module, name)
         entry = self.allow.get(*resolved)
-        found = Global(module, name, entry)
-        self.globals[key] = (found, Use(module, name, resolved, self.at, entry is not None))
-        return found
+        one = Global(module, name, entry, resolved, kept=(module, name) in _KEPT_CALLEES)
+        if entry is not None:
+            # One object for all files: as many as there are listed names, and nobody changes them.
+            self.allow.known[key] = one
+        return one
 
     def find_computed(self, module: Value, name: Value) -> Value:
         """STACK_GLOBAL: both names must be literal strings."""
@@ -323,7 +320,7 @@ class State:
     def persistent(self, pid: Value) -> Value:
         """PERSID, BINPERSID: only torch's storages are known."""
         self.persistent_ids += 1
-        if self.torch and isinstance(pid, tuple) and self._is_storage(pid):
+        if self.torch and type(pid) is tuple and self._is_storage(pid):
             return PERSISTENT
         self.block("persistent-id", "The stream hands an object of its choice to the loader (persistent id).")
         return PERSISTENT
@@ -336,8 +333,8 @@ class State:
             return False
         if key is None or self.text(pid[3]) is None or type(numel) is not int or numel >= 0:
             return False
-        if len(self.pins) >= MAX_MEMO // 8:
-            raise Broken("it refers to more storages than can be kept", budget=True)
+        if len(self.pins) >= MAX_PINS:
+            raise Broken(f"it refers to more than the {MAX_PINS:,} storages that are kept", budget=True)
         self.pins[key] = Pin(kind.name, key, -1 - numel)
         return True
 
@@ -345,69 +342,107 @@ class State:
 
     def call(self, opcode: str, callee: Value, args: Value) -> Value:
         """A call edge: REDUCE, INST and OBJ call; NEWOBJ and NEWOBJ_EX only build."""
-        if not isinstance(callee, Global):
+        if type(callee) is not Global:
             return self._call_computed(opcode, callee)
-        self._edge(opcode, callee, args)
+        first = args[0] if type(args) is tuple and args and type(args[0]) is Global else None
+        edge = (opcode, callee, first)
+        if edge not in self.edges:
+            if len(self.edges) >= MAX_CALLS:
+                raise Broken(
+                    f"it makes more than the {MAX_CALLS:,} kinds of calls that are kept", budget=True
+                )
+            self.edges[edge] = None
+        elif callee.plain or (callee.by_first and first is not None):
+            # All that a rule could say was said when this kind of call was first seen.
+            return callee.made
+        self._use(opcode, callee, args)
+        made = first if first is not None and callee.module in BUILDERS else callee
+        return self._kept_object(callee, made, args) if made.kept else made.made
+
+    def _use(self, opcode: str, callee: Global, args: Value) -> None:
+        """What the allow-list says about a call."""
         entry = callee.entry
-        if entry is None:
-            return self._made(callee, args)
-        if entry.kind == "value" or (entry.kind == "class" and not opcode.startswith("NEWOBJ")):
+        if entry is None or opcode.startswith("NEWOBJ"):
+            if entry is not None and entry.kind == "value":
+                self._misuse(callee, "referred to")
+            return
+        if entry.kind != "callable":
+            self._misuse(callee, "referred to" if entry.kind == "value" else "built without its constructor")
+        if not entry.arguments:
+            return
+        if type(args) is Box and args.name == TUPLE.name:
+            self.unknown(
+                "arguments", f"The arguments of {shown(callee.label)} cannot be followed.", callee.label
+            )
+        elif type(args) is not tuple or not RULES[entry.arguments](self, args):
             self.block(
-                "use",
-                f"The stream calls {shown(callee.label)}, which may only be "
-                f"{'referred to' if entry.kind == 'value' else 'built without its constructor'}.",
+                "arguments",
+                f"The stream calls {shown(callee.label)} with arguments that are not allowed for it.",
                 callee.label,
             )
-        if entry.arguments and not opcode.startswith("NEWOBJ"):
-            if args is TUPLE:
-                self.unknown(
-                    "arguments", f"The arguments of {shown(callee.label)} cannot be followed.", callee.label
-                )
-            elif not isinstance(args, tuple) or not RULES[entry.arguments](self, args):
-                self.block(
-                    "arguments",
-                    f"The stream calls {shown(callee.label)} with arguments that are not allowed for it.",
-                    callee.label,
-                )
-        return self._made(callee, args)
+
+    def _misuse(self, callee: Global, only: str) -> None:
+        message = f"The stream calls {shown(callee.label)}, which may only be {only}."
+        self.block("use", message, callee.label)
 
     def _call_computed(self, opcode: str, callee: Value) -> Value:
         if isinstance(callee, Made) or callee is COMPUTED or callee is PERSISTENT or callee is ARRAY:
-            if len(self.calls) < MAX_CALLS:
-                self.calls.setdefault(Call(opcode, "<computed>"))
+            self.computed[opcode] = None
             made = callee.callee.label if isinstance(callee, Made) else ""
             self.block("computed-call", "The stream calls the result of a call.", made)
             return COMPUTED
         raise Broken("it calls something that is no function")
 
-    def _edge(self, opcode: str, callee: Global, args: Value) -> None:
-        first = args[0] if isinstance(args, tuple) and args else None
-        key = (opcode, callee, first if isinstance(first, Global) else None)
-        if key in self._edges:
-            return
-        if len(self._edges) >= MAX_CALLS:
-            raise Broken("it makes more kinds of calls than any model does", budget=True)
-        self._edges.add(key)
-        self.calls[Call(opcode, callee.label, first.label if isinstance(first, Global) else "")] = None
-        for old in (True, False):
-            known = self.globals.get((callee.module, callee.name, old))
-            if known is not None:
-                known[1].called = True
-
-    def _made(self, callee: Global, args: Value) -> Value:
-        made = callee
-        kept: Value = args
-        if callee.module in _BUILTINS and isinstance(args, tuple) and args and isinstance(args[0], Global):
-            # copyreg._reconstructor and __newobj__ make an object of their first argument.
-            made, kept = args[0], ()
-        if (made.module, made.name) not in _KEPT_CALLEES:
-            return made.made
+    def _kept_object(self, callee: Global, made: Global, args: Value) -> Made:
+        """An object of its own, for what something else depends on."""
         if self._kept > _MAX_KEPT:
-            raise Broken("it holds more arrays than can be followed", budget=True)
+            raise Broken(f"it holds more than the {_MAX_KEPT:,} arrays that can be followed", budget=True)
         self._kept += 1
-        return Made(made, kept if isinstance(kept, tuple) else None)
+        # What copyreg makes has no arguments.
+        kept = args if made is callee and type(args) is tuple else () if made is not callee else None
+        found = Made(made, kept)
+        found.kept = True
+        return found
 
     # -- containers --------------------------------------------------------------------------------------------
+
+    def deeper(self, value: Value, depth: int) -> Value:
+        """The same value once it is `depth` deep.
+
+        Raises:
+            Broken: nothing is followed so deep.
+        """
+        if depth > MAX_NESTING:
+            raise Broken(f"values lie more than {MAX_NESTING:,} deep inside each other", budget=True)
+        return value.at(depth) if isinstance(value, (Box, Made, Dict)) else value
+
+    def grown(self, value: Value, inner: int, deep: int) -> tuple[Value, int]:
+        """A container that gets something `inner` deep, and how deep the values beside it are then."""
+        if isinstance(value, tuple) or inner >= depth_of(value):
+            value = self.deeper(value, inner + 1)
+        return value, max(deep, inner + 1)
+
+    def filled(self, value: Value, by: Value, deep: int) -> tuple[Value, int]:
+        """An object that is made of arguments or gets a state: as deep as they are."""
+        depth = depth_of(by)
+        if depth > depth_of(value):
+            value = self.deeper(value, depth)
+        return value, max(deep, depth)
+
+    def join(self, items: tuple[Value, ...], deep: int) -> tuple[Value, int]:
+        """A tuple as it is kept: the tuples in it hold no further ones."""
+        depth, flat = 0, True
+        for item in items:
+            inside = depth_of(item)
+            if inside:
+                depth = max(depth, inside)
+                flat = flat and (inside < 2 or type(item) is not tuple)
+        if depth >= MAX_NESTING:
+            self.deeper(TUPLE, depth + 1)
+        if not flat:
+            depths = [(item, depth_of(item)) for item in items]
+            items = tuple(TUPLE.at(d) if d > 1 and type(item) is tuple else item for item, d in depths)
+        return items, max(deep, depth + 1)
 
     def put_items(self, target: Value, items: list[Value]) -> None:
         """SETITEM and SETITEMS: alternating keys and values."""
@@ -428,7 +463,7 @@ class State:
         """APPEND(S), ADDITEMS or SETITEM(S) on something: a method of it is called."""
         if isinstance(target, Global):
             self.block("changes-global", f"The stream changes {shown(target.label)} itself.", target.label)
-        elif isinstance(target, (int, str, tuple)) or target is TUPLE:
+        elif isinstance(target, (int, str, tuple)) or (isinstance(target, Box) and target.name == TUPLE.name):
             raise Broken("it adds an item to something that holds none")
 
     def release(self, state: Value) -> None:

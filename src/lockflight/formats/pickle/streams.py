@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
-from lockflight.formats.pickle.state import Budget, Call, Pin, Use
+from lockflight.formats.pickle.records import Budget, Call, Pin, Use, calls_of, uses_of
 from lockflight.formats.pickle.vm import Machine, Outcome
 from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lockflight.core.source import ByteSource
     from lockflight.formats.pickle.allow import AllowList
+    from lockflight.formats.pickle.values import Global
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 #: Streams behind the first STOP that are looked into.
@@ -39,8 +42,7 @@ class PickleReport:
         issues: what is wrong with it; none for a file whose every import and call is listed.
         opcodes: how many were run.
         judged: bytes that were followed.
-        globals: every import, in order.
-        calls: every kind of call.
+        found, edges, computed: imports and calls as the machine keeps them.
         pins: torch's storages by key.
         persistent_ids: how many objects the stream takes from the loader.
         ext_codes: extension codes that it imports.
@@ -51,11 +53,22 @@ class PickleReport:
     issues: tuple[Issue, ...]
     opcodes: int
     judged: int
-    globals: tuple[Use, ...]
-    calls: tuple[Call, ...]
+    found: Mapping[tuple[str, str, bool], tuple[Global, int]]
+    edges: Mapping[tuple[str, Global, Global | None], None]
+    computed: Iterable[str]
     pins: tuple[Pin, ...]
     persistent_ids: int
     ext_codes: frozenset[int]
+
+    @property
+    def globals(self) -> tuple[Use, ...]:
+        """Every import, in order."""
+        return tuple(use for _, use in uses_of(self.found, self.edges).values())
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every kind of call."""
+        return calls_of(self.edges, computed=self.computed)
 
 
 #: In a joblib file with an array of objects, `pickle.load` reads the array's own stream as part of the outer one, and
@@ -63,23 +76,50 @@ class PickleReport:
 _NUMPY_WORDS = frozenset({"dtype"})
 
 
-class _File:
-    """Collects what the streams of one file say."""
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What would happen if a file that is something else were unpickled.
 
-    def __init__(self, source: ByteSource, allow: AllowList, budget: Budget, *, torch: bool) -> None:
+    Attributes:
+        stops: it runs to a STOP.
+        names: what it would import and what is not listed.
+        over: which budget ended the analysis; empty for none.
+    """
+
+    stops: bool
+    names: tuple[str, ...]
+    over: str
+
+
+class Streams:
+    """The pickles of one file: the first one is run at once, what follows it when the report is asked for."""
+
+    def __init__(
+        self, source: ByteSource, allow: AllowList, budget: Budget | None = None, *, torch: bool = False
+    ) -> None:
+        """Run the first stream.
+
+        Args:
+            source: the file or archive member, from its first opcode.
+            allow: what it may do.
+            budget: shared between the files of one asset; a new one by default.
+            torch: it is part of a torch archive, so it may refer to that archive's storages.
+        """
         self.source = source
         self.allow = allow
-        self.budget = budget
+        self.budget = budget or Budget()
         self.torch = torch
         self.issues = Issues()
         self.opcodes = 0
-        self.globals: dict[tuple[str, str, bool], Use] = {}
-        self.calls: dict[Call, None] = {}
+        self.found: dict[tuple[str, str, bool], tuple[Global, int]] = {}
+        self.edges: dict[tuple[str, Global, Global | None], None] = {}
+        self.computed: dict[str, None] = {}
         self.pins: dict[str, Pin] = {}
         self.persistent_ids = 0
         self.ext_codes: set[int] = set()
         self.over_budget = False
         self.first_array = -1
+        self.first = self.run(0)
 
     def run(self, start: int, *, torch: bool | None = None, joblib: bool = True) -> Outcome:
         """Run one stream and keep what it says."""
@@ -90,42 +130,44 @@ class _File:
         self._take(machine, outcome)
         if self.first_array < 0:
             self.first_array = machine.first_array
-        if outcome.problem:
-            self.over_budget = self.over_budget or outcome.budget
-            rule = "budget" if outcome.budget else "broken"
+        self._over(outcome)
+        if outcome.problem and not outcome.budget:
             message = f"The stream cannot be followed to its end: {outcome.problem}."
-            self.issues.add(Issue(f"pickle:{rule}", Verdict.UNKNOWN, message, outcome.end))
+            self.issues.add(Issue("pickle:broken", Verdict.UNKNOWN, message, outcome.end))
         return outcome
 
     def run_aside(self, start: int) -> None:
         """Run what another loader would see; only what it would import counts, as it may break at any time."""
-        machine = Machine(self.source, self.allow, self.budget, joblib=False)
+        machine = Machine(self.source, self.allow, Budget(), joblib=False)
         outcome = machine.run(start)
         self.opcodes += outcome.opcodes
-        for key, (_, use) in machine.globals.items():
-            if (
-                not use.listed
-                and _plausible(use.module)
-                and key not in self.globals
-                and use.name not in _NUMPY_WORDS
-            ):
-                self.globals[key] = use
+        self._over(outcome)
+        for key, (one, offset) in machine.found.items():
+            if one.entry is None and _plausible(one.module) and one.name not in _NUMPY_WORDS:
+                self.found.setdefault(key, (one, offset))
+
+    def _over(self, outcome: Outcome) -> None:
+        if outcome.budget:
+            self.over_budget = True
+            message = f"The stream cannot be followed to its end: {outcome.problem}."
+            self.issues.add(Issue("pickle:budget", Verdict.UNKNOWN, message, outcome.end))
 
     def _take(self, machine: Machine, outcome: Outcome) -> None:
         self.opcodes += outcome.opcodes
         self.issues.extend(machine.issues.frozen())
-        for key, (_, use) in machine.globals.items():
-            known = self.globals.setdefault(key, use)
-            known.called = known.called or use.called
-        self.calls |= machine.calls
+        for key, first in machine.found.items():
+            self.found.setdefault(key, first)
+        self.edges |= machine.edges
+        self.computed |= machine.computed
         self.pins |= machine.pins
         self.persistent_ids += machine.persistent_ids
         self.ext_codes |= machine.ext_codes
 
     def report(self, judged: int, *, complete: bool) -> PickleReport:
         """The report, with an issue for each import that is not listed."""
-        for use in self.globals.values():
-            if not use.listed:
+        unlisted = {key: first for key, first in self.found.items() if first[0].entry is None}
+        if unlisted:
+            for _, use in uses_of(unlisted, self.edges).values():
                 self.issues.add(_unlisted(use))
         return PickleReport(
             complete=complete,
@@ -133,8 +175,9 @@ class _File:
             issues=self.issues.frozen(),
             opcodes=self.opcodes,
             judged=min(judged, self.source.size),
-            globals=tuple(self.globals.values()),
-            calls=tuple(self.calls),
+            found=self.found,
+            edges=self.edges,
+            computed=tuple(self.computed),
             pins=tuple(self.pins.values()),
             persistent_ids=self.persistent_ids,
             ext_codes=frozenset(self.ext_codes),
@@ -158,45 +201,46 @@ def _plausible(module: str) -> bool:
 def analyse(
     source: ByteSource, allow: AllowList, *, budget: Budget | None = None, torch: bool = False
 ) -> PickleReport:
-    """Find out what unpickling a file would import, call and build.
+    """Find out what unpickling a file would import, call and build; arguments as for `Streams`."""
+    return finish(Streams(source, allow, budget, torch=torch))
 
-    Args:
-        source: the file or archive member, from its first opcode.
-        allow: what it may do.
-        budget: shared between the files of one asset; a new one by default.
-        torch: it is part of a torch archive, so it may refer to that archive's storages.
-    """
-    file = _File(source, allow, budget or Budget(), torch=torch)
-    outcome = file.run(0)
+
+def finish(file: Streams) -> PickleReport:
+    """What unpickling a file would do, to its end."""
     if file.first_array >= 0:
         # `pickle.load` knows nothing of joblib's arrays and takes their bytes for opcodes.
         file.run_aside(0)
-    end, complete = outcome.end, outcome.stopped
-    if complete and outcome.value == -1 - TORCH_MAGIC:
+    end, complete = file.first.end, file.first.stopped
+    if complete and file.first.value == -1 - TORCH_MAGIC:
         end, complete = _torch_legacy(file, end)
-    elif complete and end < source.size:
+    elif complete and end < file.source.size:
         _trailing(file, end)
-        end = source.size
+        end = file.source.size
     return file.report(end, complete=complete)
 
 
-def imports_aside(source: ByteSource, allow: AllowList, budget: Budget) -> tuple[bool, tuple[str, ...]]:
-    """What would happen if a file that is something else were unpickled.
+def imports_aside(source: ByteSource, allow: AllowList, budget: Budget) -> Aside:
+    """What would happen if a file that is something else were unpickled."""
+    return aside_of(Streams(source, allow, budget))
 
-    Returns:
-        Whether it runs to a STOP, and the names that it would import and that are not listed.
-    """
-    machine = Machine(source, allow, budget)
-    outcome = machine.run(0)
+
+def aside_of(file: Streams) -> Aside:
+    """The same for a file whose first stream ran already."""
+    if file.first_array >= 0:
+        file.run_aside(0)
     names = [
-        ".".join(use.resolved)
-        for _, use in machine.globals.values()
-        if not use.listed and _plausible(use.module)
+        ".".join(one.resolved)
+        for one, _ in file.found.values()
+        if one.entry is None and _plausible(one.module)
     ]
-    return outcome.stopped, tuple(shown(name, 200)[1:-1] for name in names)
+    return Aside(
+        file.first.stopped,
+        tuple(shown(name, 200)[1:-1] for name in names),
+        file.first.problem if file.first.budget else "",
+    )
 
 
-def _torch_legacy(file: _File, end: int) -> tuple[int, bool]:
+def _torch_legacy(file: Streams, end: int) -> tuple[int, bool]:
     """Torch before 1.6: magic number, protocol, system, object, keys of storages; then the storages themselves."""
     for i in range(4):
         outcome = file.run(end, torch=i == 2, joblib=False)
@@ -217,7 +261,7 @@ def _torch_legacy(file: _File, end: int) -> tuple[int, bool]:
     return file.source.size, True
 
 
-def _trailing(file: _File, end: int) -> None:
+def _trailing(file: Streams, end: int) -> None:
     """Bytes behind STOP: refused, and followed as far as they are pickles, to say what they would do."""
     rest = file.source.size - end
     message = f"There are {rest} bytes behind the end of the stream, where a loader may go on reading."
@@ -233,8 +277,8 @@ def _trailing(file: _File, end: int) -> None:
         machine = Machine(file.source, file.allow, file.budget)
         outcome = machine.run(start)
         file.opcodes += outcome.opcodes
-        for key, (_, use) in machine.globals.items():
-            file.globals.setdefault(key, use)
+        for key, first in machine.found.items():
+            file.found.setdefault(key, first)
         if not outcome.stopped or outcome.end <= end:
             return
         end = outcome.end

@@ -1,13 +1,18 @@
 """What lies on the abstract stack: tags that say what an object would be, without being it.
 
-- `int` >= 0: a string of the stream, as `offset << 16 | length`; read only when it is needed;
+- `int` >= 0: a string of the stream, as the offset of its opcode; read only when it is needed;
 - `int` < 0: a number that is not negative, as `-1 - number`;
 - `str`: a string that had to be read at once;
 - `tuple`: a short tuple of values;
-- `Tag`: one of the constants below;
+- `Tag`: one of the constants below, for what holds nothing;
+- `Box`: a container that no rule needs to look into;
 - `Global`, `Made`, `Dict`.
 
 Only what a rule can ask for is kept, so memory is bounded by the number of tags, not by the size of the objects.
+
+Containers know their depth: 1 for what holds plain values, and one more for each container inside. A tuple inside a
+kept tuple holds no further container, so that the depth of a tuple can be told from its items. What the memo gives is
+a reference: it counts for no more than the depth that it had when it was written down.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from lockflight.formats.pickle.allow import Entry
 
-Value: TypeAlias = "int | str | tuple[Value, ...] | Tag | Global | Made | Dict"
+Value: TypeAlias = "int | str | tuple[Value, ...] | Tag | Box | Global | Made | Dict"
 
 #: Longer strings are not kept: no name of a module or attribute is that long.
 MAX_TEXT = 1024
@@ -28,7 +33,7 @@ MAX_DICT = 128
 
 
 class Tag:
-    """A kind of object that no rule needs to look into."""
+    """A kind of object that holds nothing, or nothing that counts."""
 
     __slots__ = ("name",)
 
@@ -36,15 +41,32 @@ class Tag:
         self.name = name
 
 
+class Box:
+    """A kind of container, at one depth."""
+
+    __slots__ = ("depth", "family", "name")
+
+    def __init__(self, name: str, depth: int = 1, family: dict[int, Box] | None = None) -> None:
+        self.name = name
+        self.depth = depth
+        self.family: dict[int, Box] = {} if family is None else family
+        self.family[depth] = self
+
+    def at(self, depth: int) -> Box:
+        """The same kind at another depth."""
+        return self.family.get(depth) or Box(self.name, depth, self.family)
+
+
 NONE = Tag("None")
 BOOL = Tag("bool")
 NUMBER = Tag("number")
 STRING = Tag("str")
 BYTES = Tag("bytes")
-LIST = Tag("list")
-SET = Tag("set")
-FROZENSET = Tag("frozenset")
-TUPLE = Tag("tuple")
+LIST = Box("list")
+DICT = Box("dict")
+SET = Box("set")
+FROZENSET = Box("frozenset")
+TUPLE = Box("tuple")
 #: What `persistent_load` gives back.
 PERSISTENT = Tag("persistent object")
 #: What the result of a computed call, or of a call that is refused, is.
@@ -55,20 +77,39 @@ ARRAY = Tag("array")
 HOLE = Tag("hole")
 
 
-class Global:
-    """An imported name.
+#: They make an object of their first argument.
+BUILDERS = ("copyreg", "copy_reg")
 
-    `entry` is its entry in the allow-list or None; `made` is what stands for every object that it makes and that
-    nobody needs to look into.
+
+class Global:
+    """An imported name. Nothing about it changes once it was made, but what is remembered in `variants`.
+
+    Attributes:
+        module, name: as they stand in the stream.
+        entry: its entry in the allow-list or None.
+        resolved: (module, name) in Python 3.
+        made: stands for every object that it makes and that nobody needs to look into.
+        kept: its objects are kept with their arguments and state.
+        plain: the arguments of its calls do not matter.
+        by_first: of the arguments of its calls only the first matters.
     """
 
-    __slots__ = ("entry", "made", "module", "name")
+    __slots__ = ("by_first", "entry", "kept", "made", "module", "name", "plain", "resolved", "variants")
 
-    def __init__(self, module: str, name: str, entry: Entry | None) -> None:
+    def __init__(
+        self, module: str, name: str, entry: Entry | None, resolved: tuple[str, str], *, kept: bool = False
+    ) -> None:
         self.module = module
         self.name = name
         self.entry = entry
+        self.resolved = resolved
+        self.kept = kept
+        rule = "" if entry is None else entry.arguments
+        alone = not kept and module not in BUILDERS
+        self.plain = alone and not rule
+        self.by_first = alone and rule == "class-first"
         self.made = Made(self, None)
+        self.variants: dict[int, Made] | None = None
 
     @property
     def label(self) -> str:
@@ -79,18 +120,52 @@ class Global:
 class Made:
     """What calling or building a global gives; arguments and state are kept for dtypes and joblib's wrappers."""
 
-    __slots__ = ("args", "callee", "state")
+    __slots__ = ("args", "callee", "depth", "kept", "state")
 
-    def __init__(self, callee: Global, args: tuple[Value, ...] | None) -> None:
+    def __init__(self, callee: Global, args: tuple[Value, ...] | None, depth: int = 1) -> None:
         self.callee = callee
         self.args = args
+        self.depth = depth
+        self.kept = False
         self.state: Value = NONE
+
+    def at(self, depth: int) -> Made:
+        """The object once it holds something that is `depth` - 1 deep."""
+        if self.kept:
+            self.depth = depth
+            return self
+        variants = self.callee.variants
+        if variants is None:
+            variants = self.callee.variants = {}
+        found = variants.get(depth)
+        if found is None:
+            found = variants[depth] = Made(self.callee, None, depth)
+        return found
 
 
 class Dict:
     """A dict; `items` alternates keys and values, and is None once it is too large to be kept."""
 
-    __slots__ = ("items",)
+    __slots__ = ("depth", "items")
 
     def __init__(self) -> None:
         self.items: list[Value] | None = []
+        self.depth = 1
+
+    def at(self, depth: int) -> Dict:
+        """The dict once it holds something that is `depth` - 1 deep."""
+        self.depth = depth
+        return self
+
+
+def depth_of(value: Value) -> int:
+    """How deep a value is: 0 for one that holds nothing."""
+    if isinstance(value, tuple):
+        depth = 1
+        for item in value:
+            if isinstance(item, tuple):
+                depth = max(depth, 2)
+            elif isinstance(item, (Box, Made, Dict)):
+                depth = max(depth, item.depth + 1)
+        return depth
+    return value.depth if isinstance(value, (Box, Made, Dict)) else 0

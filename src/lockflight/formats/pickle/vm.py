@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING
 from lockflight.core.records import dataclass
 from lockflight.core.source import Window
 from lockflight.formats.pickle import joblib
-from lockflight.formats.pickle.effects import EFFECTS
-from lockflight.formats.pickle.state import MAX_MARKS, MAX_MEMO, MAX_STACK, PAD, Broken, Budget, State
+from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
+from lockflight.formats.pickle.records import MAX_NESTING, MAX_PICKLES, Broken, Budget
+from lockflight.formats.pickle.state import PAD
+from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
     BOOL,
+    BYTES,
+    DICT,
     LIST,
-    MAX_TEXT,
     MAX_TUPLE,
     NONE,
     NUMBER,
-    STRING,
     TUPLE,
     Dict,
+    Made,
+    Tag,
     Value,
+    depth_of,
 )
 from lockflight.formats.report import shown
 
@@ -32,14 +37,13 @@ if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
     from lockflight.formats.pickle.allow import AllowList
 
-__all__ = ["Budget", "Machine", "Outcome"]
+__all__ = ["Machine", "Outcome"]
 
-CHUNK = 256 * 1024
-#: The longest opcode with an argument of fixed length.
-_REACH = 9
 _EFFECTS = {**EFFECTS, 0x62: joblib.build}
 _U32 = struct.Struct("<I").unpack_from
 _I32 = struct.Struct("<i").unpack_from
+#: Small numbers as text protocols write them.
+_WRITTEN = {b"%d" % number: number for number in range(2048)}
 _NUMBERS = tuple(-1 - i for i in range(256))
 
 
@@ -64,7 +68,7 @@ class Outcome:
     value: Value = NONE
 
 
-class Machine(State):
+class Machine(Turns):
     """Runs one stream; use a new one for each."""
 
     def __init__(
@@ -82,7 +86,7 @@ class Machine(State):
     def run(self, start: int) -> Outcome:
         """Run from an offset to STOP, damage, or the end of a budget; never raises for any bytes."""
         problem, over = "", False
-        self.base = self.pos = self.at = start
+        self.base = self.pos = self.at = self.start = start
         try:
             self._loop(start)
         except Broken as broken:
@@ -101,15 +105,15 @@ class Machine(State):
         """
         self.budget.depth -= 1
         if self.budget.depth < 0:
-            raise Broken("pickles lie inside each other too deeply", budget=True)
+            raise Broken(f"pickles lie more than {MAX_PICKLES} deep inside each other", budget=True)
         inner = Machine(self.source, self.allow, self.budget)
         outcome = inner.run(start)
         self.budget.depth += 1
         self.issues.extend(inner.issues.frozen())
-        for key, found in inner.globals.items():
-            known = self.globals.setdefault(key, found)
-            known[1].called = known[1].called or found[1].called
-        self.calls |= inner.calls
+        for key, first in inner.found.items():
+            self.found.setdefault(key, first)
+        self.edges |= inner.edges
+        self.computed |= inner.computed
         self.ext_codes |= inner.ext_codes
         self.persistent_ids += inner.persistent_ids
         if not outcome.stopped:
@@ -122,222 +126,324 @@ class Machine(State):
             return
         self.budget.depth -= 1
         if self.budget.depth < 0:
-            raise Broken("pickles lie inside each other too deeply", budget=True)
+            raise Broken(f"pickles lie more than {MAX_PICKLES} deep inside each other", budget=True)
         inner = Machine(Window(self.source, start, length, self.source.name), self.allow, self.budget)
         outcome = inner.run(0)
         self.budget.depth += 1
         if outcome.budget:
             raise Broken(f"in bytes that are a pickle, {outcome.problem}", budget=True)
-        names = [
-            shown(".".join(use.resolved), 200)[1:-1] for _, use in inner.globals.values() if not use.listed
-        ]
+        unlisted = [one for one, _ in inner.found.values() if one.entry is None]
+        names = [shown(".".join(one.resolved), 200)[1:-1] for one in unlisted]
         names += [issue.subject for issue in inner.issues.frozen() if issue.rule == "pickle:nested"]
         if outcome.stopped and outcome.end == length and names:
             self.block(
                 "nested", f"Bytes in it are a pickle of their own, which imports {names[0]}.", names[0]
             )
 
-    def _turn(self, at: int, done: int) -> int:
-        """Between two opcodes: frames, budgets and the window; how far the loop may go, relative to `base`."""
-        self.pos = self.at = at
-        if self.frame_end:
-            if at > self.frame_end:
-                self.block("frame", "An opcode reaches over the end of its frame, which no pickler writes.")
-            if at >= self.frame_end:
-                self.frame_end = 0
-        size = self.source.size
-        if at >= size:
-            raise Broken(
-                "the file ends in the middle of an opcode" if at > size else "the file ends before STOP"
-            )
-        left = self.budget.opcodes - done
-        if left <= 0:
-            raise Broken("it has more opcodes than the budget allows", budget=True)
-        if len(self.stack) > MAX_STACK or len(self.marks) > MAX_MARKS or len(self.memo) > MAX_MEMO:
-            raise Broken("it needs more stack or memo than the budget allows", budget=True)
-        self.forget()
-        end = self.base + len(self.buf) - PAD
-        if not self.base <= at < end - _REACH and (end < size or at < self.base or at >= end):
-            # One opcode takes at least one byte, so a window never holds more of them than are left.
-            wanted = min(CHUNK, max(left, _REACH + 1), size - at)
-            data = self.source.read_at(at, wanted)
-            if len(data) < wanted:
-                raise Broken("the source cannot be read any further", budget=True)
-            self.base = at
-            self.buf = data + bytes(PAD)
-            end = at + wanted
-        stop = end if end == size else end - _REACH
-        if self.frame_end:
-            stop = min(stop, self.frame_end)
-        return stop - self.base
-
     def _loop(self, at: int) -> None:  # noqa: C901, PLR0912, PLR0915 - one loop; a call for each opcode would halve its speed
         self.buf = b""
-        stack, marks, memo = self.stack, self.marks, self.memo
-        buf, base, pos, limit, plain, count = b"", at, 0, 0, True, 0
-        effects = _EFFECTS
+        stack, marks, deeps, memo = self.stack, self.marks, self.deeps, self.memo
+        buf, base, pos, limit, edge, memoize, count = b"", at, 0, 0, 0, 0x94, 0
+        deep, track = 0, False
+        value: Value
         try:
             while True:
                 if pos >= limit:
                     self.stack = stack
                     at = base + pos
-                    limit = self._turn(at, count)
-                    buf, base = self.buf, self.base
+                    limit = self.turn(at, count)
+                    buf, base, track = self.buf, self.base, self.track
+                    edge = len(buf) - PAD
                     pos = at - base
                 count += 1
                 op = buf[pos]
-                # Three ranges of opcodes, each in the order of how often they occur.
+                # A tree by ranges. What ends in `continue` is done; what falls through has pushed `value`, which
+                # the next opcode most often memoises.
                 if op > 0x7F:
-                    if op == 0x94 and plain:  # MEMOIZE
+                    if op == 0x8C:  # SHORT_BINUNICODE
+                        value = base + pos
+                        stack.append(value)
+                        pos += 2 + buf[pos + 1]
+                    elif op == memoize:  # MEMOIZE
                         memo.append(stack[-1])
                         pos += 1
                         continue
-                    if op == 0x8C:  # SHORT_BINUNICODE
-                        length = buf[pos + 1]
-                        pos += 2
-                        stack.append((base + pos) << 16 | length)
-                        pos += length
-                        continue
-                    if op == 0x86:  # TUPLE2
-                        second = stack.pop()
-                        stack[-1] = (stack[-1], second)
+                    elif op < 0x88:
+                        if op == 0x86:  # TUPLE2
+                            second = stack.pop()
+                            first = stack[-1]
+                            value = (first, second)
+                            if track and not (
+                                (type(second) is int or type(second) is Tag)
+                                and (type(first) is int or type(first) is Tag)
+                            ):
+                                value, deep = self.join(value, deep)
+                        elif op == 0x85:  # TUPLE1
+                            value = (stack[-1],)
+                            if track:
+                                value, deep = self.join(value, deep)
+                        elif op == 0x87:  # TUPLE3
+                            third = stack.pop()
+                            second = stack.pop()
+                            value = (stack[-1], second, third)
+                            if track:
+                                value, deep = self.join(value, deep)
+                        elif op == 0x81:  # NEWOBJ
+                            self.at = base + pos
+                            second = stack.pop()
+                            value = self.call("NEWOBJ", stack[-1], second)
+                            if track and second:
+                                value, deep = self.filled(value, second, deep)
+                        else:
+                            pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
+                            stack = self.stack
+                            continue
+                        stack[-1] = value
                         pos += 1
-                        continue
-                    if op == 0x85:  # TUPLE1
-                        stack[-1] = (stack[-1],)
-                        pos += 1
-                        continue
-                    if op in {0x88, 0x89}:  # NEWTRUE, NEWFALSE
+                    elif op < 0x8A:  # NEWTRUE, NEWFALSE
                         stack.append(BOOL)
                         pos += 1
                         continue
-                elif op > 0x67:
-                    if op == 0x68 and plain:  # BINGET
-                        stack.append(memo[buf[pos + 1]])
-                        pos += 2
-                        continue
-                    if op == 0x71 and plain and buf[pos + 1] == len(memo):  # BINPUT of the next index
-                        memo.append(stack[-1])
-                        pos += 2
-                        continue
-                    if (
-                        op == 0x72 and plain and _U32(buf, pos + 1)[0] == len(memo)
-                    ):  # LONG_BINPUT of the next index
-                        memo.append(stack[-1])
-                        pos += 5
-                        continue
-                    if op == 0x6A:  # LONG_BINGET
-                        stack.append(self.get(_U32(buf, pos + 1)[0]))
-                        pos += 5
-                        continue
-                    if op == 0x75:  # SETITEMS
-                        items, stack = stack, marks.pop()
+                    elif op == 0x93:  # STACK_GLOBAL
                         self.at = base + pos
-                        self.put_items(stack[-1], items)
+                        second = stack.pop()
+                        stack[-1] = value = self.find_computed(stack[-1], second)
                         pos += 1
+                    else:
+                        pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
+                        stack = self.stack
                         continue
-                    if op == 0x7D:  # EMPTY_DICT
-                        stack.append(Dict())
-                        pos += 1
-                        continue
-                    if op == 0x74:  # TUPLE
-                        items, stack = stack, marks.pop()
-                        stack.append(tuple(items) if len(items) <= MAX_TUPLE else TUPLE)
-                        pos += 1
-                        continue
-                    if op == 0x73:  # SETITEM
-                        value = stack.pop()
-                        key = stack.pop()
-                        self.at = base + pos
-                        self.put_items(stack[-1], [key, value])
-                        pos += 1
-                        continue
-                else:
+                elif op < 0x52:
                     if op == 0x4B:  # BININT1
                         stack.append(_NUMBERS[buf[pos + 1]])
                         pos += 2
                         continue
-                    if op == 0x47:  # BINFLOAT
-                        stack.append(NUMBER)
-                        pos += 9
+                    if op > 0x45:
+                        if op == 0x47:  # BINFLOAT
+                            stack.append(NUMBER)
+                            pos += 9
+                            continue
+                        if op == 0x4E:  # NONE
+                            stack.append(NONE)
+                            pos += 1
+                            continue
+                        if op == 0x4D:  # BININT2
+                            stack.append(-1 - (buf[pos + 1] | buf[pos + 2] << 8))
+                            pos += 3
+                            continue
+                        if op == 0x4A:  # BININT
+                            number = _I32(buf, pos + 1)[0]
+                            stack.append(-1 - number if number >= 0 else NUMBER)
+                            pos += 5
+                            continue
+                        if op == 0x49:  # INT
+                            end = buf.find(b"\n", pos, edge)
+                            written = _WRITTEN.get(buf[pos + 1 : end]) if end > 0 else None
+                            if written is not None:
+                                stack.append(-1 - written)
+                                pos = end + 1
+                                continue
+                    else:
+                        if op == 0x28:  # MARK
+                            marks.append(stack)
+                            stack = []
+                            pos += 1
+                            if track:
+                                deeps.append(deep)
+                                deep = 0
+                            continue
+                        if op == 0x43 and buf[pos + 1] < SMALLEST_PICKLE:  # SHORT_BINBYTES
+                            stack.append(BYTES)
+                            pos += 2 + buf[pos + 1]
+                            continue
+                        if op == 0x29:  # EMPTY_TUPLE
+                            stack.append(())
+                            pos += 1
+                            continue
+                        if op == 0x2E:  # STOP
+                            self._value = stack.pop()
+                            self.pos = base + pos + 1
+                            if len(marks) > MAX_NESTING:
+                                self.many_marks()
+                            return
+                    pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
+                    stack = self.stack
+                    continue
+                elif op > 0x6F:
+                    if op == 0x71 and memoize > 0 and buf[pos + 1] == len(memo):  # BINPUT of the next index
+                        memo.append(stack[-1])
+                        pos += 2
                         continue
-                    if op == 0x58:  # BINUNICODE
-                        length = _U32(buf, pos + 1)[0]
-                        pos += 5
-                        stack.append((base + pos) << 16 | length if length <= MAX_TEXT else STRING)
-                        pos += length
-                        continue
-                    if op == 0x4D:  # BININT2
-                        stack.append(-1 - (buf[pos + 1] | buf[pos + 2] << 8))
-                        pos += 3
-                        continue
-                    if op == 0x4A:  # BININT
-                        number = _I32(buf, pos + 1)[0]
-                        stack.append(-1 - number if number >= 0 else NUMBER)
-                        pos += 5
-                        continue
-                    if op == 0x28:  # MARK
-                        marks.append(stack)
-                        stack = []
-                        pos += 1
-                        continue
-                    if op == 0x4E:  # NONE
-                        stack.append(NONE)
-                        pos += 1
-                        continue
-                    if op == 0x65:  # APPENDS
+                    if op == 0x74:  # TUPLE
+                        items = stack
                         stack = marks.pop()
+                        value = tuple(items) if len(items) <= MAX_TUPLE else TUPLE
+                        if track:
+                            inner, deep = deep, deeps.pop()
+                            if not inner:
+                                deep = deep or 1
+                            elif inner == 1 or value is TUPLE:
+                                value, deep = self.grown(value, inner, deep)
+                            else:
+                                value, deep = self.join(tuple(items), deep)
+                        stack.append(value)
+                        pos += 1
+                    elif op == 0x73:  # SETITEM
+                        second = stack.pop()
+                        first = stack.pop()
+                        value = stack[-1]
                         self.at = base + pos
-                        if stack[-1] is not LIST:
-                            self.extend(stack[-1])
+                        if value is not DICT:
+                            self.put_items(value, [first, second])
+                        if track:
+                            inner = max(depth_of(first), depth_of(second))
+                            if inner:
+                                stack[-1], deep = self.grown(value, inner, deep)
                         pos += 1
                         continue
-                    if op == 0x29:  # EMPTY_TUPLE
-                        stack.append(())
-                        pos += 1
-                        continue
-                    if op == 0x5D:  # EMPTY_LIST
-                        stack.append(LIST)
-                        pos += 1
-                        continue
-                    if op == 0x61:  # APPEND
-                        del stack[-1]
+                    elif op == 0x75:  # SETITEMS
+                        items = stack
+                        stack = marks.pop()
+                        value = stack[-1]
                         self.at = base + pos
-                        if stack[-1] is not LIST:
-                            self.extend(stack[-1])
+                        if value is not DICT or len(items) & 1:
+                            self.put_items(value, items)
+                        if track:
+                            inner, deep = deep, deeps.pop()
+                            if inner:
+                                stack[-1], deep = self.grown(value, inner, deep)
                         pos += 1
                         continue
-                    if op == 0x2E:  # STOP
-                        self._value = stack.pop()
-                        self.pos = base + pos + 1
-                        return
-                self.stack = stack
-                self.at = base + pos
-                self.pos = self.at + 1
-                effect = effects.get(op)
-                if effect is not None:
-                    effect(self)
+                    elif op == 0x7D:  # EMPTY_DICT
+                        value = Dict() if self.keeps else DICT
+                        stack.append(value)
+                        pos += 1
+                    elif op == 0x70 and memoize > 0:  # PUT of the next index
+                        end = buf.find(b"\n", pos, edge)
+                        if end > 0 and _WRITTEN.get(buf[pos + 1 : end]) == len(memo):
+                            memo.append(stack[-1])
+                            pos = end + 1
+                        else:
+                            pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
+                            stack = self.stack
+                        continue
+                    elif op == 0x72 and memoize > 0 and _U32(buf, pos + 1)[0] == len(memo):
+                        # LONG_BINPUT of the next index
+                        memo.append(stack[-1])
+                        pos += 5
+                        continue
+                    else:
+                        pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
+                        stack = self.stack
+                        continue
+                elif op > 0x61:
+                    if op == 0x68 and memoize > 0:  # BINGET
+                        stack.append(memo[buf[pos + 1]])
+                        pos += 2
+                        continue
+                    if op == 0x62:  # BUILD
+                        first = stack[-2]
+                        if type(first) is Made and not first.kept:
+                            second = stack.pop()
+                            pos += 1
+                            if track:
+                                stack[-1], deep = self.filled(first, second, deep)
+                            if type(second) is Dict:
+                                self.release(second)
+                            continue
+                    elif op == 0x65:  # APPENDS
+                        stack = marks.pop()
+                        value = stack[-1]
+                        self.at = base + pos
+                        if value is not LIST:
+                            self.extend(value)
+                        if track:
+                            inner, deep = deep, deeps.pop()
+                            if inner:
+                                stack[-1], deep = self.grown(value, inner, deep)
+                        pos += 1
+                        continue
+                    elif op == 0x67 and memoize > 0:  # GET
+                        end = buf.find(b"\n", pos, edge)
+                        written = _WRITTEN.get(buf[pos + 1 : end]) if end > 0 else None
+                        if written is not None and written < len(memo):
+                            stack.append(memo[written])
+                            pos = end + 1
+                            continue
+                    elif op == 0x6A:  # LONG_BINGET
+                        stack.append(self.get(_U32(buf, pos + 1)[0]))
+                        pos += 5
+                        continue
+                    pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
+                    stack = self.stack
+                    continue
+                elif op == 0x58:  # BINUNICODE
+                    value = base + pos
+                    stack.append(value)
+                    pos += 5 + _U32(buf, pos + 1)[0]
+                elif op == 0x52:  # REDUCE
+                    self.at = base + pos
+                    second = stack.pop()
+                    value = self.call("REDUCE", stack[-1], second)
+                    if track and second:
+                        value, deep = self.filled(value, second, deep)
+                    stack[-1] = value
+                    pos += 1
+                elif op == 0x5D:  # EMPTY_LIST
+                    value = LIST
+                    stack.append(value)
+                    pos += 1
+                elif op == 0x61:  # APPEND
+                    second = stack.pop()
+                    value = stack[-1]
+                    self.at = base + pos
+                    if value is not LIST:
+                        self.extend(value)
+                    if track and type(second) is not int and type(second) is not Tag:
+                        inner = depth_of(second)
+                        if inner:
+                            stack[-1], deep = self.grown(value, inner, deep)
+                    pos += 1
+                    continue
+                elif op == 0x56 and (end := buf.find(b"\n", pos, edge)) > 0:  # UNICODE
+                    stack.append(base + pos)
+                    pos = end + 1
+                    continue
                 else:
-                    self._any_memo(op, buf, pos)
-                stack, plain = self.stack, self.plain
-                pos = self.pos - base
-                if self.frame_end:
-                    limit = min(limit, self.frame_end - base)
+                    pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
+                    stack = self.stack
+                    continue
+                if pos < limit:
+                    op = buf[pos]
+                    if op == memoize:
+                        memo.append(value)
+                        pos += 1
+                        count += 1
+                    elif op == 0x71 and memoize > 0 and buf[pos + 1] == len(memo):
+                        memo.append(value)
+                        pos += 2
+                        count += 1
         finally:
             self.opcodes = count
+            self.pos = max(self.pos, base + pos)
 
-    def _any_memo(self, op: int, buf: bytes, pos: int) -> None:
-        """MEMOIZE, BINGET and the PUTs where the memo is not written in order; bytes that are no opcode."""
-        if op == 0x94:
-            self.memoize()
-        elif op in {0x68, 0x71}:
-            self.pos += 1
-            if op == 0x68:
-                self.stack.append(self.get(buf[pos + 1]))
-            else:
-                self.put(buf[pos + 1], self.stack[-1])
-        elif op == 0x72:
-            self.pos += 4
-            self.put(_U32(buf, pos + 1)[0], self.stack[-1])
+    def _rare(
+        self, op: int, stack: list[Value], deep: int, buf: bytes, pos: int, limit: int
+    ) -> tuple[int, int, int, int]:
+        """An opcode that the loop leaves to others.
+
+        Returns:
+            Where the loop goes on, how far it may go, how it knows MEMOIZE, and the depth of what lies there.
+        """
+        self.stack = stack
+        self.deep = deep
+        self.at = self.base + pos
+        self.pos = self.at + 1
+        effect = _EFFECTS.get(op)
+        if effect is not None:
+            effect(self)
         else:
-            raise Broken(f"byte 0x{op:02x} is no opcode")
+            self.any_memo(op, buf, pos)
+        if self.frame_end:
+            limit = min(limit, self.frame_end - self.base)
+        return self.pos - self.base, limit, 0x94 if self.plain else -1, self.deep

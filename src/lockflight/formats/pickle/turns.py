@@ -1,0 +1,82 @@
+"""What the machine does between two opcodes: frames, budgets, the window; and the memo where it is not in order."""
+
+from __future__ import annotations
+
+import struct
+from typing import NoReturn
+
+from lockflight.formats.pickle.records import MAX_NESTING, MAX_OPCODES, MAX_STACK, SHALLOW, Broken
+from lockflight.formats.pickle.state import PAD, State
+
+CHUNK = 256 * 1024
+#: The longest opcode with an argument of fixed length.
+_REACH = 9
+_U32 = struct.Struct("<I").unpack_from
+
+
+class Turns(State):
+    """The machine without its loop."""
+
+    def turn(self, at: int, done: int) -> int:
+        """Between two opcodes: frames, budgets and the window; how far the loop may go, relative to `base`."""
+        self.pos = self.at = at
+        if self.frame_end:
+            if at > self.frame_end:
+                self.block("frame", "An opcode reaches over the end of its frame, which no pickler writes.")
+            if at >= self.frame_end:
+                self.frame_end = 0
+        size = self.source.size
+        if at >= size:
+            raise Broken(
+                "the file ends in the middle of an opcode" if at > size else "the file ends before STOP"
+            )
+        left = self.budget.opcodes - done
+        if left <= 0:
+            raise Broken(f"it has more than the {MAX_OPCODES:,} opcodes that are followed", budget=True)
+        if len(self.stack) > MAX_STACK:
+            raise Broken(
+                f"it needs more than the {MAX_STACK:,} places on the stack that are kept", budget=True
+            )
+        if len(self.marks) > MAX_NESTING:
+            self.many_marks()
+        self.forget()
+        end = self.base + len(self.buf) - PAD
+        if not self.base <= at < end - _REACH and (end < size or at < self.base or at >= end):
+            wanted = min(CHUNK, size - at)
+            data = self.source.read_at(at, wanted)
+            if len(data) < wanted and len(data) <= _REACH:
+                raise Broken("the source cannot be read any further", budget=True)
+            self.base = at
+            self.buf = data + bytes(PAD)
+            end = at + len(data)
+        # One opcode takes at least one byte, so no more of them than are left.
+        stop = min(end if end == size else end - _REACH, at + left)
+        if self.frame_end:
+            stop = min(stop, self.frame_end)
+        if not self.track:
+            if at >= self.start + SHALLOW:
+                self.track = True
+                self.deeps += [0] * len(self.marks)
+            else:
+                stop = min(stop, self.start + SHALLOW)
+        return stop - self.base
+
+    def many_marks(self) -> NoReturn:
+        """More marks are open than are followed."""
+        raise Broken(f"more than {MAX_NESTING:,} marks are open", budget=True)
+
+    def any_memo(self, op: int, buf: bytes, pos: int) -> None:
+        """MEMOIZE, BINGET and the PUTs where the memo is not written in order; bytes that are no opcode."""
+        if op == 0x94:
+            self.memoize()
+        elif op in {0x68, 0x71}:
+            self.pos += 1
+            if op == 0x68:
+                self.stack.append(self.get(buf[pos + 1]))
+            else:
+                self.put(buf[pos + 1], self.stack[-1])
+        elif op == 0x72:
+            self.pos += 4
+            self.put(_U32(buf, pos + 1)[0], self.stack[-1])
+        else:
+            raise Broken(f"byte 0x{op:02x} is no opcode")
