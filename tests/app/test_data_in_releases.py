@@ -132,7 +132,7 @@ def test_facts(described_workspace):
     ):
         broken = json.loads(json.dumps(whole))
         next(a for a in broken["release"]["assets"] if a["name"] == "data/a.csv").update(change)
-        with pytest.raises(LockflightError):
+        with pytest.raises(ValueError, match=r"assets\.\d"):
             check_facts(broken)
 
 
