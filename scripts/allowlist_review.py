@@ -189,8 +189,10 @@ TORCH_CALLABLES = {
     "_rebuild_tensor_v3",
     "torch": "Size device",
     "torch.serialization": "_get_layout",
+    # Makes an empty tensor of a type.
+    "torch.nn.parameter": "UninitializedParameter UninitializedBuffer",
 }
-TORCH_CLASSES = {"torch.nn.parameter": "Parameter Buffer UninitializedParameter", "torch": "Tensor"}
+TORCH_CLASSES = {"torch.nn.parameter": "Parameter Buffer", "torch": "Tensor"}
 TORCH_VALUES = {
     "torch": "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage ComplexFloatStorage "
     "DoubleStorage FloatStorage HalfStorage IntStorage LongStorage QInt32Storage QInt8Storage QUInt2x4Storage "

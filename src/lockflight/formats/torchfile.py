@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 #: A pickle of names and numbers: storages are beside it.
 MAX_STREAM: Final = 1 << 30
 _NOTES: Final = frozenset(
-    {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
+    {
+        "version",
+        ".data/version",
+        "byteorder",
+        ".format_version",
+        ".storage_alignment",
+        ".data/serialization_id",
+    }
 )
 _LEGACY: Final = b"\x80\x02\x8a\x0a" + TORCH_MAGIC.to_bytes(10, "little")
 _LEGACY_STREAMS: Final = 5
