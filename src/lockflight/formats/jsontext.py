@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
 from lockflight.formats.chat_template import check_template
+from lockflight.formats.nesting import too_deep
 from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:
@@ -47,14 +48,17 @@ def parse_json(data: bytes) -> JsonValue:
             raise BadJson("a key stands twice in one object")
         return found
 
+    if too_deep(data):
+        raise BadJson("it is nested too deeply")
     try:
         value: JsonValue = json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
     except RecursionError:
         raise BadJson("it is nested too deeply") from None
     except UnicodeDecodeError:
         raise BadJson("it is not UTF-8") from None
-    except ValueError as error:
-        raise BadJson(f"it is not JSON ({str(error).split(':')[0].lower()})") from None
+    except ValueError:
+        # Without the words of the library, which differ between its versions.
+        raise BadJson("it is not JSON") from None
     return value
 
 
