@@ -282,7 +282,7 @@ class Demo:
             self.lockflight("Ask again: only what has changed is looked at.", *ask)
         else:
             self.waive(package, ask)
-        self.climb(package)
+        self.climb(name, package)
         if example.flaw is not None:
             self.later(name)
         self.lockflight("Where does it come from? The log knows.", "release", "show", package, "--lineage")
@@ -304,7 +304,7 @@ class Demo:
         self.lockflight("Dora owns the risk, and consents.", "review", wish, "--as", "dora")
         self.lockflight("Now the gate allows it, and says what it puts up with.", *ask, names="waived by")
 
-    def climb(self, package: str) -> None:
+    def climb(self, name: str, package: str) -> None:
         """To development, staging and production, with another person's yes from staging on."""
         carol = ("--as", "carol")
         self.lockflight(
@@ -322,6 +322,10 @@ class Demo:
             "Bob has looked at it and says yes.", "approve", package, "--env", "staging", "--as", "bob"
         )
         self.lockflight("Now the gate opens.", "promote", package, "--to", "staging", *carol)
+        self.lockflight(
+            "Production is judged by the pack for high-risk systems, which also wants the data looked at.",
+            *("check", name, "--env", "production", "--record"),
+        )
         self.lockflight(
             "Production needs a yes of its own.", "approve", package, "--env", "production", "--as", "bob"
         )
