@@ -311,6 +311,47 @@ def sklearn_things(recorder: Recorder) -> None:
         group()
 
 
+def xgboost_things(recorder: Recorder) -> None:
+    """What XGBoost learns, alone and in a pipeline."""
+    import xgboost
+
+    for name in ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor"):
+        for estimator in _boosted(recorder, getattr(xgboost, name)):
+            recorder.add(estimator.get_booster(), name)
+
+
+def lightgbm_things(recorder: Recorder) -> None:
+    """What LightGBM learns, alone and in a pipeline."""
+    import lightgbm
+
+    for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker"):
+        for estimator in _boosted(recorder, getattr(lightgbm, name)):
+            recorder.add(estimator.booster_, name)
+
+
+def _boosted(recorder: Recorder, kind: Thing) -> list[Thing]:
+    import numpy as np
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = np.random.RandomState(0).normal(size=(60, 4))
+    labels = np.arange(60) % 3
+    name = kind.__name__
+    recorder.add(kind(n_estimators=2), name)
+    fitted = []
+    for target in (labels, labels % 2, labels + 0.5):
+        pipeline = make_pipeline(StandardScaler(), kind(n_estimators=2))
+        groups = {f"{name.lower()}__group": [20, 20, 20]} if "Ranker" in name else {}
+        try:
+            pipeline.fit(x, target, **groups)
+        except Exception:  # noqa: BLE001 - not made for such a target
+            continue
+        recorder.add(pipeline, name)
+        recorder.add(pipeline[-1], name)
+        fitted.append(pipeline[-1])
+    return fitted
+
+
 def _instances(kind: Thing) -> list[Thing]:
     try:
         from sklearn.utils._test_common.instance_generator import _construct_instances

@@ -10,6 +10,7 @@ from __future__ import annotations
 LIBRARIES = {
     "numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "joblib": "joblib", "pandas": "pandas",
     "torch": "torch", "skops": "skops", "quantile_forest": "quantile-forest",
+    "xgboost": "xgboost", "lightgbm": "lightgbm",
 }  # fmt: skip
 STDLIB = frozenset(
     {
@@ -175,6 +176,9 @@ REVIEWED_STATES = frozenset(
         "sklearn.neighbors._kd_tree.BinaryTree64",
         "sklearn.neighbors._ball_tree.BinaryTree",
         "sklearn.neighbors._kd_tree.BinaryTree",
+        # Both hand a text or buffer of their own model format to their native reader; nothing else is called.
+        "lightgbm.basic.Booster",
+        "xgboost.core.Booster",
     ]
 )
 
@@ -185,8 +189,10 @@ TORCH_CALLABLES = {
     "_rebuild_tensor_v3",
     "torch": "Size device",
     "torch.serialization": "_get_layout",
+    # Makes an empty tensor of a type.
+    "torch.nn.parameter": "UninitializedParameter UninitializedBuffer",
 }
-TORCH_CLASSES = {"torch.nn.parameter": "Parameter Buffer UninitializedParameter", "torch": "Tensor"}
+TORCH_CLASSES = {"torch.nn.parameter": "Parameter Buffer", "torch": "Tensor"}
 TORCH_VALUES = {
     "torch": "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage ComplexFloatStorage "
     "DoubleStorage FloatStorage HalfStorage IntStorage LongStorage QInt32Storage QInt8Storage QUInt2x4Storage "

@@ -159,6 +159,8 @@ def record(out: Path) -> int:
         ("scipy", objects.scipy_things),
         ("pandas", objects.pandas_things),
         ("sklearn", objects.sklearn_things),
+        ("xgboost", objects.xgboost_things),
+        ("lightgbm", objects.lightgbm_things),
     ):
         if module:
             try:

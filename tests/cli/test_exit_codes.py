@@ -14,9 +14,11 @@ from lockflight.core.times import rfc3339
 from lockflight.engine import local
 from lockflight.infra.proc import Limits
 from lockflight.signing.keys import P256, generate
+from tests.app.test_convert import unnameable
 from tests.app.trusting import described
 from tests.cli.runner import every_command
 from tests.cli.world import MODEL
+from tests.formats.files import npy
 from tests.tokens import MAKERS
 
 COMMANDS = every_command()
@@ -248,6 +250,7 @@ plain("init", 0, "init bare")
 plain("key new", 0, "key new --out k.pem --algorithm p384")
 plain("key new", 4, f"key new --out {REFUSED}")
 plain("scan", 0, "scan work/model")
+plain("convert", 3, "convert nowhere new.safetensors")
 plain("allowlist show", 0, "allowlist show")
 plain("allowlist show", 3, "allowlist show os.system")
 plain("allowlist show", 4, f"allowlist show --allow {REFUSED}")
@@ -336,6 +339,40 @@ def evidence_is_missing(world):
 def not_safe(world):
     (world.folder / "adapter.pkl").write_text(PICKLE)
     return "scan adapter.pkl work/model", {}
+
+
+def arrays(world):
+    (world.folder / "weights.npy").write_bytes(npy())
+
+
+@case(("convert", 0))
+def converts(world):
+    arrays(world)
+    return "convert weights.npy new.safetensors", {}
+
+
+@case(("convert", 4))
+def target_exists(world):
+    arrays(world)
+    return "convert weights.npy weights.npy.safetensors/new.safetensors", {}
+
+
+@case(("convert", 10))
+def source_not_safe(world):
+    (world.folder / "adapter.pkl").write_text(PICKLE)
+    return "convert adapter.pkl new.safetensors", {}
+
+
+@case(("convert", 11))
+def source_not_analysed(world):
+    (world.folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    return "convert picture.png new.safetensors", {}
+
+
+@case(("convert", 12))
+def result_not_safe(world):
+    (world.folder / "weights.pkl").write_bytes(unnameable())
+    return "convert weights.pkl new.safetensors", {}
 
 
 @case(("scan", 11))

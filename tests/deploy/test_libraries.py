@@ -297,3 +297,35 @@ def test_a_library_that_is_not_there_is_named(packed, folder, monkeypatch, libra
     (folder / "a.json").write_text(json.dumps({}))
     monkeypatch.setitem(__import__("sys").modules, library, None)
     assert library.split(".")[0] in refused("LF7531", act, packed(folder)).hint
+
+
+class Torch:
+    """Stands where torch would; what is tested here happens before it is asked."""
+
+    def __init__(self, version):
+        self.__version__ = version
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "1.13.1+cpu", "2.x", "nightly"])
+def test_an_old_torch_is_refused(packed, folder, monkeypatch, version):
+    vectors = Path(__file__).resolve().parents[1] / "vectors" / "models" / "torch"
+    shutil.copy(vectors / "state.pt", folder)
+    release = packed(folder)
+    monkeypatch.setitem(sys.modules, "torch", Torch(version))
+    assert "CVE-2025-32434" in refused("LF7536", release.torch, "state.pt").message
+
+
+def test_checkpoints_are_judged_before_torch_is_imported(packed, folder, monkeypatch, tmp_path):
+    vectors = Path(__file__).resolve().parents[1] / "vectors" / "models" / "torch"
+    for name in ("state.pt", "module.pt", "module.legacy.bin", "script.pt"):
+        shutil.copy(vectors / name, folder)
+    mark = tmp_path / "mark"
+    (folder / "evil.pt").write_bytes(pickle.dumps([1, Marker(mark)]))
+    release = packed(folder)
+    # An import of None fails.
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in ("module.pt", "module.legacy.bin", "script.pt", "evil.pt"):
+        refused("LF7534", release.torch, name)
+    assert "pip install" in refused("LF7531", release.torch, "state.pt").hint
+    refused("LF7535", lambda: release.torch("state.pt", allow_list="sha256:" + "0" * 64))
+    assert not mark.exists()

@@ -23,9 +23,30 @@ def test_data_tags_and_comments():
         ("name", "if"),
         ("name", "x"),
         ("end", "%}"),
-        ("data", "\n"),
     ]
     assert cut("{%+ if -x+%}")[2] == ("operator", "-")
+
+
+@pytest.mark.parametrize(
+    ("text", "trimmed", "plain"),
+    [
+        ("a \n {% x %}\nb", "a \n|b", "a \n |\nb"),
+        ("a {% x %} b", "a | b", "a | b"),
+        ("a \n {%- x -%} \n b", "a|b", "a|b"),
+        ("a\n {%+ x +%}\nb", "a\n |\nb", "a\n |\nb"),
+        ("a\n {{ x }}\nb", "a\n |\nb", "a\n |\nb"),
+        ("a \n {{- x -}} \nb", "a|b", "a|b"),
+        ("a\n  {# x #}\nb", "a\n|b", "a\n  |\nb"),
+        ("a {#- x -#} b", "a|b", "a|b"),
+        (" {% x %}b\n", "b", " |b"),
+        ("{% x %}\n  {% x %}b", "b", "\n  |b"),
+        ("a{% raw %} {{ {% endraw %} b", "a| {{ | b", "a| {{ | b"),
+        ("a{% raw -%} b {%- endraw -%} c", "a|b|c", "a|b|c"),
+    ],
+)
+def test_white_space_around_tags(text, trimmed, plain):
+    for trim, wanted in ((True, trimmed), (False, plain)):
+        assert "|".join(t.value for t in tokens(text, trim=trim) if t.kind == "data") == wanted
 
 
 def test_literals():

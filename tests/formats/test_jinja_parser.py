@@ -20,6 +20,8 @@ def expression(text):
 
 
 NAME = ("name", "a")
+B = ("name", "b")
+NONE = ("const", "none")
 
 
 @pytest.mark.parametrize(
@@ -29,8 +31,11 @@ NAME = ("name", "a")
         ("a.b", ("attr", "b", NAME)),
         ("a['b']", ("item", "", NAME, ("string", "b"))),
         ("a.0", ("item", "", NAME, ("number", "0"))),
-        ("a[1:]", ("item", "", NAME, ("slice", "", ("number", "1")))),
-        ("a[::-1]", ("item", "", NAME, ("slice", "", ("unary", "-", ("number", "1"))))),
+        ("a[1:]", ("item", "", NAME, ("slice", "", ("number", "1"), NONE, NONE))),
+        ("a[:1]", ("item", "", NAME, ("slice", "", NONE, ("number", "1"), NONE))),
+        ("a[::-1]", ("item", "", NAME, ("slice", "", NONE, NONE, ("unary", "-", ("number", "1"))))),
+        ("a < b < 1", ("logic", "and", ("compare", "<", NAME, B), ("compare", "<", B, ("number", "1")))),
+        ("(a < b) < 1", ("compare", "<", ("compare", "<", NAME, B), ("number", "1"))),
         ("a(1, b=2)", ("call", "", NAME, ("number", "1"), ("keyword", "b", ("number", "2")))),
         ("a|b", ("filter", "b", NAME)),
         ("a|b(1)|c", ("filter", "c", ("filter", "b", NAME, ("number", "1")))),
@@ -72,7 +77,7 @@ def test_expressions(text, tree):
         ("{% with a = 1, b = 2 %}x{% endwith %}", ["body"]),
         ("{% generation %}x{% endgeneration %}", ["body"]),
         ("{% for a in b %}{% break %}{% continue %}{% endfor %}", ["for"]),
-        ("{% do a.append(1) %}", ["output"]),
+        ("{% do a.append(1) %}", ["do"]),
         ("", []),
     ],
 )

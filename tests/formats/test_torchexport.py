@@ -109,6 +109,15 @@ def test_operators_that_are_looked_up():
         assert check(program(nodes=[{"target": target}])) == ()
 
 
+def test_names_that_are_also_fields():
+    """A loss has an input that is called `target`."""
+    meta = {"sizes": [{"as_expr": {"expr_str": "s0"}}]}
+    for field in ("tensor_values", "sym_int_values", "as_string_to_argument"):
+        assert check(program(**{field: {"target": meta, "expr_str": meta, "guards_code": meta}})) == ()
+        evil = {"x": {"sizes": [{"as_expr": {"expr_str": "exec"}}]}}
+        assert [i.rule for i in check(program(**{field: evil}))] == ["torch:expression"]
+
+
 def test_classes_of_libraries():
     assert [i.rule for i in check(program(class_fqn="__torch__.torch.classes.mine.A"))] == ["torch:class"]
 

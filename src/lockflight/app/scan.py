@@ -31,6 +31,7 @@ from lockflight.formats.sniff import sniff
 from lockflight.infra.files import FdSource, FileKind, Folder
 from lockflight.infra.hashing import hash_source
 from lockflight.infra.progress import SILENT
+from lockflight.scan.declared import DATA_ROLES
 from lockflight.scan.table import CHECKS, load
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _PART = 1024 * 1024
 _BATCH = 128
 
 #: Checks that `scan` can run: those that judge one file alone.
-SCANS = ("models", "secrets", "text-integrity", "code")
+SCANS = ("models", "secrets", "text-integrity", "code", "data")
 _TEXTS = frozenset({media.JSON, media.JSON_LINES, media.TOML, media.YAML, media.XML, media.NOTEBOOK})
 #: Archives, and bytes that nothing is known of: a loader may make a model of them.
 _CONTAINERS = frozenset(
@@ -319,6 +320,10 @@ def _as_seen(check: str, asset: Asset) -> Asset | None:
         return asset if text else None
     if check == "text-integrity":
         return replace(asset, role=Role.KNOWLEDGE_BASE) if text and asset.role not in _ANY_CHARACTER else None
+    if check == "data":
+        if text and asset.media_type == media.HTML and asset.role not in DATA_ROLES:
+            return replace(asset, role=Role.KNOWLEDGE_BASE)  # a page may hide what a model would read
+        return asset if text and asset.role in DATA_ROLES else None
     python = asset.media_type in {media.PYTHON, media.NOTEBOOK} or media.suffix_of(asset.name) in {
         ".py",
         ".ipynb",

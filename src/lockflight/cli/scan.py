@@ -24,7 +24,7 @@ def scan_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only models, secrets, text-integrity, code; repeatable",
+        help="only models, secrets, text-integrity, code, data; repeatable",
     )
     parser.add_argument(
         "--exclude",

@@ -10,6 +10,7 @@ SECTIONS = (
             "init",
             "check",
             "scan",
+            "convert",
             "intake",
             "record",
             "sign",

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
     "init": ("init:init", "propose lockflight.toml for a folder by looking at it", (0, 2, 3, 4)),
     "check": ("check:check", "run what is missing and ask the gate", (0, 2, 3, 4, 10, 11, 12)),
     "scan": ("scan:scan", "judge files at once: no manifest, no realm", (0, 2, 3, 4, 10, 11)),
+    "convert": ("convert:convert", "write pickled weights as safetensors or skops", (0, 2, 3, 4, 10, 11, 12)),
     "intake": ("intake:intake", "let something of others in, through the gate", (0, 2, 3, 4, 10, 11, 12)),
     "record": ("record:record", "run a step; sign what it used and what it made", (0, 2, 3, 4, 12)),
     "sign": ("sign:sign", "pack a workspace and sign the package", (0, 2, 3, 4, 10, 12)),

@@ -246,6 +246,22 @@ class Loaded:
             return pickles.load_joblib(self, name, allow_list=allow_list, overlay=overlay)
         return libraries.joblib(self, name)
 
+    def torch(self, name: str, *, device: str = "cpu", allow_list: str = "", overlay: bytes = b"") -> Any:  # noqa: ANN401 - as above
+        """What a checkpoint of torch holds, by `torch.load(weights_only=True)`, if the allow-list of the scan lists it.
+
+        Args:
+            name: the file, of torch.save in either format.
+            device: where its tensors go, as torch names it.
+            allow_list: as in `pickle`.
+            overlay: as in `pickle`.
+
+        Raises:
+            As `pickle`; EnvironmentProblem LF7531 torch is not installed, LF7536 it is older than 2.6.
+        """
+        from lockflight.deploy import pickles  # as in `pickle`
+
+        return pickles.load_torch(self, name, device=device, allow_list=allow_list, overlay=overlay)
+
     def tokenizer(self, name: str) -> Any:  # noqa: ANN401 - tokenizers is imported where it is used
         """A `tokenizers.Tokenizer` from its JSON file.
 

@@ -18,6 +18,7 @@ from lockflight.core.source import BytesSource
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.formats.inflate import compression_of, inflate
 from lockflight.formats.pickle.streams import analyse
+from lockflight.formats.torchfile import read_checkpoint
 from lockflight.infra.allowlist import read_overlay, shipped_allow_list
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 #: What a compressed pickle may become in memory.
 MAX_LOADED = 8 * 1024**3
 _SHOWN = 5
+#: The first version whose `weights_only` holds.
+_TORCH = (2, 6)
 
 
 class Source(Protocol):
@@ -67,6 +70,51 @@ def load_joblib(loaded: Source, name: str, *, allow_list: str, overlay: bytes) -
     return unpickler.load()
 
 
+def load_torch(loaded: Source, name: str, *, device: str, allow_list: str, overlay: bytes) -> Any:  # noqa: ANN401 - see `Loaded`
+    """See `Loaded.torch`."""
+    data = loaded.read(name)
+    allow = _in_force(data, allow_list, overlay)
+    found = read_checkpoint(BytesSource(data, name), allow)
+    if found.issues:
+        raise _refused(name, [issue.message for issue in found.issues])
+    torch = _torch()
+    listed = [_resolved(use.resolved) for use in found.report.globals if use.listed]
+    try:
+        with torch.serialization.safe_globals(listed):
+            return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _refused(name, [f"torch refuses it: {str(error).strip().splitlines()[0][:300]}"]) from error
+    except (AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _refused(name, [f"torch cannot read it ({type(error).__name__})"]) from error
+
+
+def _torch() -> Any:  # noqa: ANN401 - a module
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError as error:
+        raise EnvironmentProblem(
+            "LF7531", f"torch is not installed, or does not import: {error}.", hint="pip install 'torch>=2.6'"
+        ) from error
+    version = str(torch.__version__)
+    parts = version.split("+", maxsplit=1)[0].split(".")[:2]
+    if not all(part.isdigit() for part in parts) or tuple(int(part) for part in parts) < _TORCH:
+        raise EnvironmentProblem(
+            "LF7536",
+            f"torch {version[:40]} is installed; before 2.6 its weights_only runs code (CVE-2025-32434).",
+            hint="pip install 'torch>=2.6'",
+        )
+    return torch
+
+
+def _resolved(name: tuple[str, str]) -> tuple[Any, str]:
+    """A listed global that a judged file uses, for torch's own unpickler."""
+    module, attribute = name
+    thing: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        thing = getattr(thing, part)
+    return thing, f"{module}.{attribute}"
+
+
 def _names(allow: AllowList, file: str) -> type:
     """An unpickler's part that finds listed names only."""
 
@@ -86,6 +134,12 @@ def _names(allow: AllowList, file: str) -> type:
 def _listed(loaded: Source, name: str, digest: str, overlay: bytes) -> tuple[bytes, AllowList]:
     """The pickle in a file, once the list in force for it has been found to allow all of it."""
     data = loaded.read(name)
+    allow = _in_force(data, digest, overlay)
+    return _judged(data, name, allow), allow
+
+
+def _in_force(data: bytes, digest: str, overlay: bytes) -> AllowList:
+    """The list for one file: the shipped one, with what the policy adds."""
     allow = shipped_allow_list()
     if overlay:
         added = read_overlay(overlay).at(int(time.time()))
@@ -96,7 +150,7 @@ def _listed(loaded: Source, name: str, digest: str, overlay: bytes) -> tuple[byt
             f"The allow-list in force here has the digest sha256:{allow.digest}, not {digest[:80]!r}.",
             hint="Load with the version of Lockflight whose scan is in the evidence, or scan again with this one.",
         )
-    return _judged(data, name, allow), allow
+    return allow
 
 
 def _judged(data: bytes, name: str, allow: AllowList) -> bytes:

@@ -3,8 +3,8 @@
 Loaders render these Jinja templates with the model's conversation, not all of them in a sandbox (CVE-2024-34359,
 CVE-2026-5760). Everything that a template uses (statements, functions, filters, tests, methods, variables) has to be
 on a list; a name that begins with an underscore, or text from which one could be built where it would be used as a
-name, is what every known escape needs. Templates that speak differently when the user's words match a literal get a
-person's look, because a template can be a backdoor without any code.
+name, is what every known escape needs. What is left is rendered with conversations whose words are unknown
+(`formats.render`), because a template can be a backdoor without any code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.findings import Verdict
 from lockflight.formats import chat_words as words
 from lockflight.formats.jinja_lexer import BadTemplate
-from lockflight.formats.jinja_parser import Node, parse_template
+from lockflight.formats.jinja_node import Node
+from lockflight.formats.jinja_parser import parse_template
+from lockflight.formats.render.drift import check_drift
+from lockflight.formats.render.talk import KEYS
 from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:
@@ -25,17 +28,14 @@ if TYPE_CHECKING:
 _DUNDER: Final = re.compile(r"__[A-Za-z]")
 _PRIVATE: Final = re.compile(r"_+[A-Za-z]\w*\Z|_+\Z")
 _PLAIN_ATTRIBUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9][A-Za-z0-9_]*)*\Z")
-_WORD: Final = re.compile(r"[^\W\d_]{2,}")
-_MARKUP: Final = re.compile(r"[<>\[\]{}|/\\#]|^\s*$")
 #: Tag characters and bidirectional overrides: text that a reviewer does not see.
 _INVISIBLE: Final = re.compile("[\U000e0000-\U000e007f\u202a-\u202e\u2066-\u2069]")
 
-#: Where a message keeps what was said.
-_KEYS = frozenset({"content", "text"})
+#: Statements that keep what is written in them.
+_KEEPS: Final = frozenset({"macro", "setblock", "callblock", "filterblock"})
 
 _MAX_RECURSION = 120
 _MAX_REPEAT = 10_000
-_SPOKEN_WORDS = 4
 
 
 def check_template(text: str) -> tuple[Issue, ...]:
@@ -45,7 +45,16 @@ def check_template(text: str) -> tuple[Issue, ...]:
     except BadTemplate as error:
         message = f"The chat template cannot be judged: {error}, in line {error.line}."
         return (Issue("template:syntax", Verdict.UNKNOWN, message),)
-    return _Judge(root).run()
+    found = _Judge(root).run()
+    # What may do anything is not run, and what is not understood cannot be.
+    if all(issue.verdict.rank < Verdict.UNKNOWN.rank for issue in found):
+        found += check_drift(root)
+        if any(node.kind in _KEEPS for node in walk(root)):
+            # It may compare what it wrote before, to which white space belongs: not all loaders trim it alike.
+            found += tuple(
+                issue for issue in check_drift(parse_template(text, trim=False)) if issue not in found
+            )
+    return found
 
 
 def walk(root: Node) -> Iterator[Node]:
@@ -183,7 +192,7 @@ class _Judge:
                     node,
                     node.value,
                 )
-            elif node.value == "map":
+            elif node.value == "map" and name.value not in KEYS:
                 message = f"The template maps objects to their attribute {shown(name.value)}"
                 self.add("map-attribute", Verdict.REVIEW, message, node, name.value)
         if node.value in {"selectattr", "rejectattr"} and len(arguments) > 1:
@@ -264,40 +273,6 @@ class _Judge:
         """Text outside of tags."""
         if _INVISIBLE.search(node.value):
             self.add("invisible", Verdict.REVIEW, "The template holds characters that nobody sees", node)
-
-    def condition(self, node: Node) -> None:
-        """Text that is only said when the user's words match a literal: how a template becomes a backdoor."""
-        test, body = node.children[0], node.children[1]
-        if not any(self._asks_for_words(part) for part in walk(test)):
-            return
-        spoken = " ".join(part.value for part in walk(body) if part.kind in {"data", "string"})
-        if len(_WORD.findall(spoken)) >= _SPOKEN_WORDS:
-            message = "The template says something of its own when the user's words match a text"
-            self.add("conditional-text", Verdict.REVIEW, message, node)
-
-    def _asks_for_words(self, node: Node) -> bool:
-        """Whether a comparison, test or call brings what was said together with a literal of words."""
-        if node.kind not in {"compare", "test", "call"}:
-            return False
-        parts = list(walk(node))
-        literals = [part.value for part in parts if part.kind == "string" and part.value not in _KEYS]
-        return any(_WORD.search(text) and not _MARKUP.search(text) for text in literals) and any(
-            self._content(part) for part in parts
-        )
-
-    def _content(self, node: Node) -> bool:
-        if node.kind == "name":
-            return any(self._mentions_content(value) for value in self.assigned.get(node.value, ()))
-        return self._is_content(node)
-
-    def _mentions_content(self, node: Node) -> bool:
-        return any(self._is_content(part) for part in walk(node))
-
-    @staticmethod
-    def _is_content(node: Node) -> bool:
-        if node.kind == "attr":
-            return node.value in _KEYS
-        return node.kind == "item" and any(c.kind == "string" and c.value in _KEYS for c in node.children[1:])
 
     # -- values --
 
@@ -401,6 +376,4 @@ _RULES = {
     "concat": _Judge.concat,
     "binary": _Judge.binary,
     "data": _Judge.data,
-    "if": _Judge.condition,
-    "cond": _Judge.condition,
 }

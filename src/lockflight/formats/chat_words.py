@@ -30,7 +30,9 @@ VARIABLES = _words(
     safety_mode response_format json_schema skip_special_tokens documents_in_system language source_lang
     target_lang source_lang_code target_lang_code user_name bot_name xml_tools python_tools
     convert_tools_to_json role_indicators tool_call_id render_tools_in_user_message enable_citations skill
-    instruction query contexts title text input prompt response
+    instruction query contexts title text input prompt response context question history
+    tool_namespace_descriptions reasoning_strength knowledge_cutoff use_json_tooldef image_prompts response_schema
+    thinking_mode has_tool_sep fallback_strategy add_thoughts developer_instructions
     """
 )
 

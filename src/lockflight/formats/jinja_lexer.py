@@ -41,20 +41,26 @@ _RAW_END = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
-def tokens(text: str) -> list[Token]:
+def tokens(text: str, *, trim: bool = True) -> list[Token]:
     """Cut a template into tokens.
+
+    Args:
+        text: the template.
+        trim: lose the white space around blocks, as loaders of chat templates do (`trim_blocks`, `lstrip_blocks`).
 
     Raises:
         BadTemplate: it is too large, or jinja2 would not read it either.
     """
     if len(text) > MAX_TEMPLATE:
         raise BadTemplate("it is too large", 0)
-    return _Lexer(text).run()
+    return _Lexer(text, trim=trim).run()
 
 
 class _Lexer:
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, *, trim: bool) -> None:
+        # Without the last line's end, which jinja2 does not keep either.
+        self.text = text.removesuffix("\n")
+        self.trim = trim
         self.at = 0
         self.line = 1
         self.found: list[Token] = []
@@ -66,11 +72,32 @@ class _Lexer:
                 self.put("data", self.text[self.at :])
                 self.move(len(self.text))
                 break
-            if opening.start() > self.at:
-                self.put("data", self.text[self.at : opening.start()])
+            data = self.before(opening.start(), opening.end())
+            if data:
+                self.put("data", data)
             self.move(opening.end())
             self.tag(opening.group())
         return self.found
+
+    def before(self, start: int, end: int) -> str:
+        """The text before a tag, without the white space that the tag takes away."""
+        data, sign = self.text[self.at : start], self.text[end : end + 1]
+        if sign == "-":
+            return data.rstrip()
+        if self.trim and sign != "+" and self.text[start:end] != "{{":
+            line = data.rfind("\n") + 1
+            begins = line > 0 or self.at == 0 or self.text[self.at - 1] == "\n"
+            if begins and not data[line:].strip():
+                return data[:line]
+        return data
+
+    def behind(self, sign: str, closing: str) -> None:
+        """Go on behind a tag and the white space that it takes away."""
+        if sign == "-":
+            rest = self.text[self.at :]
+            self.move(self.at + len(rest) - len(rest.lstrip()))
+        elif self.trim and closing != "}}" and sign != "+" and self.text[self.at : self.at + 1] == "\n":
+            self.move(self.at + 1)
 
     def put(self, kind: str, value: str) -> None:
         if len(self.found) >= MAX_TOKENS:
@@ -86,7 +113,9 @@ class _Lexer:
             end = self.text.find("#}", self.at)
             if end < 0:
                 raise BadTemplate("a comment is not closed", self.line)
+            sign = self.text[end - 1] if end > self.at else ""
             self.move(end + 2)
+            self.behind(sign, "#}")
             return
         if self.text[self.at : self.at + 1] in {"-", "+"}:
             self.at += 1
@@ -94,20 +123,23 @@ class _Lexer:
         closing = "%}" if opening == "{%" else "}}"
         first = len(self.found)
         open_brackets: list[str] = []
-        while not self.closes(closing, open_brackets):
+        while (closed := self.closes(closing, open_brackets)) is None:
             self.inside(open_brackets)
         self.put("end", closing)
+        self.behind(closed, closing)
         if [t.value for t in self.found[first:-1]] == ["raw"] and opening == "{%":
             self.raw()
 
-    def closes(self, closing: str, open_brackets: list[str]) -> bool:
+    def closes(self, closing: str, open_brackets: list[str]) -> str | None:
+        """The sign with which the tag closes here, empty for none; None where it goes on."""
         if open_brackets:
-            return False
-        skip = 1 if self.text[self.at : self.at + 1] in {"-", "+"} else 0
-        if self.text.startswith(closing, self.at + skip):
-            self.move(self.at + skip + len(closing))
-            return True
-        return False
+            return None
+        sign = self.text[self.at : self.at + 1]
+        sign = sign if sign in {"-", "+"} else ""
+        if self.text.startswith(closing, self.at + len(sign)):
+            self.move(self.at + len(sign) + len(closing))
+            return sign
+        return None
 
     def inside(self, open_brackets: list[str]) -> None:
         match = _INSIDE.match(self.text, self.at)
@@ -140,5 +172,6 @@ class _Lexer:
         end = _RAW_END.search(self.text, self.at)
         if end is None:
             raise BadTemplate("a raw block is not closed", self.line)
-        self.put("data", self.text[self.at : end.start()])
+        self.put("data", self.before(end.start(), end.start() + 2))
         self.move(end.end())
+        self.behind(end.group()[-3:-2].strip(), "%}")

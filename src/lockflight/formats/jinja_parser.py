@@ -5,8 +5,8 @@ The grammar is that of `jinja2.parser`; statements that reach other templates, a
 
 from __future__ import annotations
 
-from lockflight.core.records import dataclass
 from lockflight.formats.jinja_lexer import BadTemplate, Token, tokens
+from lockflight.formats.jinja_node import Node
 
 #: Nesting of expressions and statements together; each level costs a dozen Python frames.
 MAX_DEPTH = 40
@@ -15,30 +15,17 @@ _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _CONSTANTS = frozenset({"true", "True", "false", "False", "none", "None"})
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of the tree.
-
-    Attributes:
-        kind: what it is, such as `name`, `attr`, `item`, `call`, `filter`, `test`, `for`, `if`, `data`.
-        value: name, literal or operator.
-        children: operands first; see the parser's methods for the order.
-        line: where it stands.
-    """
-
-    kind: str
-    value: str = ""
-    children: tuple[Node, ...] = ()
-    line: int = 0
-
-
-def parse_template(text: str) -> Node:
+def parse_template(text: str, *, trim: bool = True) -> Node:
     """The tree of a template; its root is a `body`.
+
+    Args:
+        text: the template.
+        trim: as for `tokens`.
 
     Raises:
         BadTemplate: it uses something that is not understood here.
     """
-    return _Parser(tokens(text)).template()
+    return _Parser(tokens(text, trim=trim)).template()
 
 
 class _Parser:
@@ -257,13 +244,14 @@ class _Parser:
         return Node("body", "", (body,), line)
 
     def jump(self, line: int) -> Node:
+        word = self.tokens[self.at - 1].value
         self.close()
-        return Node("body", "", (), line)
+        return Node("jump", word, (), line)
 
     def do(self, line: int) -> Node:
         value = self.tuple_()
         self.close()
-        return Node("output", "", (value,), line)
+        return Node("do", "", (value,), line)
 
     # -- expressions --
 
@@ -309,7 +297,8 @@ class _Parser:
         return self.comparison()
 
     def comparison(self) -> Node:
-        node = self.sum_()
+        node = left = self.sum_()
+        chained = False
         while True:
             if self.peek("operator", *_COMPARISONS):
                 operator = self.take("operator").value
@@ -324,7 +313,10 @@ class _Parser:
                 operator = "not in"
             else:
                 return node
-            node = Node("compare", operator, (node, self.sum_()), node.line)
+            right = self.sum_()
+            found = Node("compare", operator, (left, right), left.line)
+            node = Node("logic", "and", (node, found), node.line) if chained else found
+            left, chained = right, True
 
     def sum_(self) -> Node:
         node = self.concat()
@@ -413,13 +405,21 @@ class _Parser:
                 return node
 
     def subscript(self) -> list[Node]:
-        parts, slices = list[Node](), False
+        """One index, or a slice with children start, stop and step; what is left out is the constant none."""
+        parts = list[Node]()
+        nothing = Node("const", "none", (), self.line)
+        slices, filled = False, False
         while not self.skip("operator", "]"):
             if self.skip("operator", ":"):
-                slices = True
+                parts += [] if filled else [nothing]
+                slices, filled = True, False
             else:
                 parts.append(self.expression())
-        return [Node("slice", "", tuple(parts), self.line)] if slices else parts
+                filled = True
+        if not slices:
+            return parts
+        parts += [nothing] * (3 - len(parts))
+        return [Node("slice", "", tuple(parts), self.line)]
 
     def arguments(self) -> list[Node]:
         found: list[Node] = []

@@ -62,6 +62,19 @@ _INPUT: Final = re.compile(
     r"\bL(?:\['[A-Za-z0-9_]*'\]|\[[0-9]+\])+(?:\.(?:size\(\)|stride\(\)|shape)\[[0-9]+\]|\.storage_offset\(\))?"
 )
 _JOINED: Final = re.compile(r"\b(?:and|or|not)\b")
+#: Fields whose keys are names that the program's author chose.
+_NAMED: Final = frozenset(
+    {
+        "tensor_values",
+        "sym_int_values",
+        "sym_bool_values",
+        "sym_float_values",
+        "custom_obj_values",
+        "range_constraints",
+        "as_string_to_argument",
+        "treespec_namedtuple_fields",
+    }
+)
 _FACTORIES: Final = frozenset({"list", "dict", "int", "float", "str", "set", "tuple", "bool"})
 _PROGRAM: Final = frozenset({"graph_module", "schema_version"})
 
@@ -141,7 +154,9 @@ class _Program:
                 for key, inner in value.items():
                     self._field(key, inner)
                     # Metadata is shown to people; its values are texts that are split, never evaluated.
-                    if isinstance(inner, (list, dict)) and key != "metadata":
+                    if key in _NAMED and isinstance(inner, dict):
+                        stack.append(list(inner.values()))
+                    elif isinstance(inner, (list, dict)) and key != "metadata":
                         stack.append(inner)
         return self.issues.frozen()
 

@@ -15,6 +15,8 @@ _BOMB = (_SUPPLY, "CWE-409")
 _TEMPLATE = (_SUPPLY, _UNSAFE, "CWE-1336", "CVE-2024-34359", "CVE-2026-5760")
 _CODE = (_SUPPLY, _UNSAFE, "CWE-829")
 
+_BACKDOOR = (_SUPPLY, "AML.T0018", "AML.T0051")
+_READ = "Read what the template does there, compare it with the author's, and waive this."
 _RUNS_CODE = (_SUPPLY, _UNSAFE, "CWE-502", "CWE-94")
 _VOCABULARY = (_SUPPLY, "CWE-73", "CWE-918", "CVE-2025-12058")
 
@@ -168,14 +170,18 @@ RULES: dict[str, Rule] = {
     ),
     "template:repeat": Rule("LF2220", "Use a smaller number.", (_SUPPLY, "CWE-400")),
     "template:invisible": Rule("LF2221", "Remove the invisible characters.", (_SUPPLY, "AML.T0068")),
-    "template:conditional-text": Rule(
-        "LF2222",
-        "Read what the template says there, compare it with the author's, and waive this.",
-        (_SUPPLY, "AML.T0018", "AML.T0051"),
-    ),
+    "template:conditional-text": Rule("LF2222", _READ, _BACKDOOR),
     "template:syntax": Rule(
         "LF2223", "Write the template with the statements of chat templates only.", _TEMPLATE
     ),
+    "template:drops": Rule("LF2225", _READ, _BACKDOOR),
+    "template:altered": Rule("LF2225", _READ, _BACKDOOR),
+    "template:message-key": Rule("LF2226", "Find out who sets the key, and waive this.", _BACKDOOR),
+    "template:address": Rule("LF2227", _READ, _BACKDOOR),
+    "template:override": Rule("LF2227", _READ, _BACKDOOR),
+    "template:system-moved": Rule("LF2228", _READ, _BACKDOOR),
+    "template:system-dropped": Rule("LF2228", _READ, _BACKDOOR),
+    "template:unfollowed": Rule("LF2229", "Write the template more simply.", _BACKDOOR),
     "template:unread": Rule("LF2224", _AGAIN, _TEMPLATE),
     "file:polyglot": Rule("LF2230", _DROP, (_SUPPLY, "CWE-436", "AML.T0015")),
     "file:mismatch": Rule(

@@ -26,9 +26,16 @@ _PICKLES = frozenset({"data.pkl", "constants.pkl"})
 #: What a program of TorchScript is unpickled from, beside these: the inputs that it was traced with, and line numbers.
 _SCRIPT_PICKLES = _PICKLES | {"traced_inputs.pkl", "mobile_debug_handles.pkl", "bytecode.pkl"}
 _NOTES = frozenset(
-    {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
+    {
+        "version",
+        ".data/version",
+        "byteorder",
+        ".format_version",
+        ".storage_alignment",
+        ".data/serialization_id",
+    }
 )
-_EXPORT_NOTES = _NOTES | {"archive_format", "archive_version", ".data/version"}
+_EXPORT_NOTES = _NOTES | {"archive_format", "archive_version"}
 
 
 class Walker(Protocol):

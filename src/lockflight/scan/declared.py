@@ -11,7 +11,7 @@ from lockflight.formats.media import MODEL_TYPES
 
 MODELS = CheckInfo(
     name="models",
-    version="4",
+    version="5",
     title="Model files: code in pickles, archives, templates and configurations; damaged or ambiguous formats",
     grain=Grain.ASSET,
     reads=MODEL_ROLES,
@@ -67,6 +67,19 @@ TEXT_INTEGRITY = CheckInfo(
     atlas=("AML.T0051", "AML.T0068", "AML.T0110"),
 )
 
+#: What the check `data` reads of its view.
+DATA_ROLES = frozenset({Role.DATASET, Role.EVAL_SET, Role.KNOWLEDGE_BASE})
+
+DATA = CheckInfo(
+    name="data",
+    version="1",
+    title="Personal data with check digits, hidden instructions, duplicates, and test rows that were in the training",
+    grain=Grain.VIEW,
+    views=("data",),
+    cost=Cost.MINUTES,
+    atlas=("AML.T0020", "AML.T0051.001", "AML.T0057"),
+)
+
 COMPLETENESS = CheckInfo(
     name="completeness",
     version="4",
@@ -78,4 +91,6 @@ COMPLETENESS = CheckInfo(
 )
 
 #: Name to declaration, of every check of `scan.table`.
-INFOS = {info.name: info for info in (MODELS, CODE, BANDIT, SECRETS, DOCUMENTS, TEXT_INTEGRITY, COMPLETENESS)}
+INFOS = {
+    info.name: info for info in (MODELS, CODE, BANDIT, SECRETS, DOCUMENTS, TEXT_INTEGRITY, DATA, COMPLETENESS)
+}

@@ -21,6 +21,7 @@ CHECKS: dict[str, str] = {
     "secrets": "lockflight.scan.secrets:SecretsCheck",
     "documents": "lockflight.scan.documents:DocumentsCheck",
     "text-integrity": "lockflight.scan.text_integrity:TextIntegrityCheck",
+    "data": "lockflight.scan.data:DataCheck",
     "completeness": "lockflight.scan.completeness:CompletenessCheck",
 }
 

@@ -1,0 +1,319 @@
+"""Does what a template says of its own depend on what is said to it?
+
+Each talk is rendered once as it is, and again for every place where the template asks about unknown words, with the
+other answer. What the template says of its own (its words, without marks such as `<|user|>`) has to be the same in
+both, and so have the parts of the conversation that come through. What cannot be followed is `unknown`.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from lockflight.core.findings import Verdict
+from lockflight.core.records import dataclass
+from lockflight.formats.render.evaluator import Choice, Spent, Steps
+from lockflight.formats.render.machine import Machine
+from lockflight.formats.render.talk import KEYS, Talk, talks
+from lockflight.formats.render.values import (
+    CONTENT,
+    COUNT,
+    DATE,
+    FOREIGN,
+    SETTING,
+    TOOL,
+    Lost,
+    Piece,
+    Raised,
+    Sym,
+)
+from lockflight.formats.report import Issue, Issues
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lockflight.formats.jinja_node import Node
+
+#: Steps of all runs together; the largest template of a known family takes a tenth.
+MAX_STEPS: Final = 4_000_000
+#: Runs of one talk.
+_MAX_RUNS: Final = 300
+
+#: Marks: `<|im_start|>`, `</s>`, `[/INST]`, `<function=name>`, `/think`; at most four words in one.
+_MARKS: Final = re.compile(
+    r"<[|/\uff5c]?[\w.:=\u2581-]{1,40}(?:[ \u2581][\w.:=-]{1,20}){0,2}[|/\uff5c]?>"
+    r"|&\w{2,6};|\[/?[A-Z_]{2,40}\]|(?<![\w/])/[a-z_]{2,20}\b"
+)
+_WORDS: Final = re.compile(r"[A-Za-z\u00aa-\u1fff\u2c00-\u2e7f\u3005-\ufe0f\uff10-\U0010ffff]+")
+_ADDRESS: Final = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
+_OVERRIDE: Final = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:previous|above|prior|earlier|system|instructions?|rules?)\b",
+    re.IGNORECASE,
+)
+#: Differences in words that are none: a single word, such as the name of a speaker that is put or not.
+_FEW: Final = 3
+
+#: Who speaks in the talks of which one is longer.
+_SAID: Final = {
+    "two": ("user", "assistant", "user"),
+    "long": ("user", "assistant") * 3 + ("user",),
+    "system": ("system", "user"),
+    "system long": ("system", *("user", "assistant") * 3, "user"),
+}
+#: Whose words have to come through as they are; those of the assistant are shortened by many.
+_SPEAKERS: Final = ("user", "system")
+#: Words of the tools that the talks bring.
+_TOOL_WORDS: Final = frozenset({"place", "days", "object", "string", "integer"})
+_WHOSE: Final = {
+    CONTENT: "on what is said",
+    TOOL: "on what a tool is called or says",
+    DATE: "on the day",
+    FOREIGN: "on a key that no loader sets",
+    COUNT: "on the number of turns",
+}
+
+Words = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one rendering said.
+
+    Attributes:
+        words: pairs of neighbouring words of the template's own.
+        marks: the marks among its words.
+        sources: what came through of the conversation, in order.
+        chosen: what was decided on the way.
+        written: everything, unknown parts as NUL.
+        parts: everything as it was put out.
+    """
+
+    words: Words
+    marks: frozenset[str]
+    sources: tuple[str, ...]
+    chosen: dict[str, Choice]
+    written: str
+    parts: tuple[Piece, ...]
+
+
+def check_drift(root: Node) -> tuple[Issue, ...]:
+    """What a template does with a conversation that it should not."""
+    return _Drift(root).run()
+
+
+def _nodes(root: Node) -> Iterator[Node]:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(node.children))
+
+
+def _roles(root: Node) -> set[str]:
+    """Texts that are compared with something's role."""
+    found = set()
+    for node in _nodes(root):
+        if node.kind not in {"compare", "test"}:
+            continue
+        parts = list(_nodes(node))
+        asked = any(
+            part.value == "role" or part.value.endswith("role") for part in parts if part.kind != "string"
+        )
+        if asked or any(part.value == "role" for part in parts if part.kind == "string"):
+            found |= {part.value for part in parts if part.kind == "string" and 0 < len(part.value) < 40}
+    return found - {"role"}
+
+
+class _Drift:
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.sites: dict[int, int] = {}
+        for node in _nodes(root):
+            self.sites.setdefault(id(node), len(self.sites))
+        self.steps = Steps(MAX_STEPS)
+        self.issues = Issues()
+        self.lost = ""
+        self.heard = False
+
+    def run(self) -> tuple[Issue, ...]:
+        plain: dict[str, Run] = {}
+        try:
+            for talk in talks(_roles(self.root)):
+                first = self.render(talk, {})
+                if first is not None:
+                    plain[talk.name] = first
+                    self.judge(talk, first, plain=True)
+                self.explore(talk, first)
+        except Spent:
+            self.lost = "it takes too many steps"
+        if self.lost:
+            message = f"What the template says cannot be followed: {self.lost}."
+            self.issues.add(Issue("template:unfollowed", Verdict.UNKNOWN, message))
+        elif not self.heard and any(node.kind == "output" for node in _nodes(self.root)):
+            message = "What the template says cannot be followed: it ends every conversation with an error."
+            self.issues.add(Issue("template:unfollowed", Verdict.UNKNOWN, message))
+        self.turns(plain)
+        return self.issues.frozen()
+
+    def add(self, rule: str, message: str, subject: str = "") -> None:
+        self.issues.add(Issue(f"template:{rule}", Verdict.REVIEW, message, subject=subject))
+
+    # -- runs --
+
+    def render(self, talk: Talk, forced: dict[str, int]) -> Run | None:
+        """One run; None where it ends with an error."""
+        return self._run(talk, forced)[0]
+
+    def _run(self, talk: Talk, forced: dict[str, int]) -> tuple[Run | None, dict[str, Choice]]:
+        machine = Machine(self.sites, talk, forced, self.steps)
+        try:
+            machine.run(self.root)
+        except Raised:
+            return None, machine.chosen
+        except Lost as error:
+            self.lost = self.lost or str(error) or "it does something unknown"
+            return None, machine.chosen
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError):
+            # Values that do not go together in a way that nobody thought of: nothing is known, so it is not safe.
+            self.lost = self.lost or "it mixes values that do not go together"
+            return None, machine.chosen
+        self.heard = True
+        return _heard(machine), machine.chosen
+
+    def explore(self, talk: Talk, first: Run | None) -> None:
+        """Render a talk with every other answer, one at a time, and with all of them."""
+        seen: set[tuple[str, int]] = set()
+        parent, chosen = (first, first.chosen) if first is not None else self._run(talk, {})
+        queue: list[tuple[dict[str, int], Run | None, dict[str, Choice]]] = [({}, parent, chosen)]
+        runs = 0
+        while queue:
+            forced, parent, chosen = queue.pop(0)
+            others = [
+                (key, choice, other)
+                for key, choice in chosen.items()
+                for other in range(choice.count)
+                if other != choice.taken and (key, other) not in seen
+            ]
+            for key, choice, other in others:
+                if (key, other) in seen:
+                    continue
+                seen.add((key, other))
+                runs += 1
+                if runs > _MAX_RUNS:
+                    self.lost = self.lost or "it asks about the conversation in too many places"
+                    return
+                changed = {**forced, key: other}
+                child, asked = self._run(talk, changed)
+                if child is not None and parent is not None and choice.kind != SETTING:
+                    self.compare(parent, child, choice)
+                if child is not None:
+                    self.judge(talk, child)
+                queue.append((changed, child if child is not None else parent, asked))
+        self.together(talk, first)
+
+    def together(self, talk: Talk, first: Run | None) -> None:
+        """Two answers at once, for what waits for both."""
+        if first is None:
+            return
+        asked = [
+            (k, c)
+            for k, c in first.chosen.items()
+            if c.kind != SETTING and c.asks != "truth" and c.count == 2
+        ]
+        if len(asked) > 10:
+            asked = asked[:10]
+        for i, (key, choice) in enumerate(asked):
+            for other, with_it in asked[:i]:
+                child = self.render(talk, {key: 1 - choice.taken, other: 1 - with_it.taken})
+                if child is not None:
+                    self.compare(first, child, choice)
+
+    # -- judgement --
+
+    def compare(self, one: Run, other: Run, choice: Choice) -> None:
+        """Whether two runs that differ in one answer say the same."""
+        where = f" (line {choice.line})"
+        if choice.asks == "truth" or (choice.kind == TOOL and choice.asks == "loop"):
+            return  # whether there is anything at all
+        if choice.kind == TOOL and not _WORDS.search(choice.about):
+            return  # whether two names or ids are the same
+        known = {word.lower() for word in _WORDS.findall(choice.about)} | {"^", "$"}
+        differ = [pair for pair in one.words ^ other.words if not known.issuperset(pair)]
+        if len(differ) >= _FEW or len(one.marks ^ other.marks) > 6:
+            message = f"What the template says of its own depends {_WHOSE[choice.kind]}{where}."
+            self.add("conditional-text", message, choice.kind)
+        heard = choice.asks not in {"loop", "slice"} and choice.kind in {CONTENT, COUNT, DATE}
+        if heard and _spoken(one.sources) != _spoken(other.sources):
+            message = f"Which parts of the conversation come through depends {_WHOSE[choice.kind]}{where}."
+            self.add("drops", message, choice.kind)
+
+    def judge(self, talk: Talk, run: Run, *, plain: bool = False) -> None:
+        """What one run shows by itself."""
+        for part in run.parts:
+            if isinstance(part, Sym) and part.changed and part.source.startswith(_SPEAKERS):
+                self.add("altered", f"The template alters what is said ({part.changed}).", part.changed)
+            if isinstance(part, Sym) and part.carried and len(_own(part.carried)) > 1:
+                self.add("altered", "The template mixes a text of its own into what is said.", "carried")
+            if isinstance(part, Sym) and part.kind == FOREIGN:
+                self.add("message-key", f"The template writes out {part.source} of a message.", part.source)
+        if _ADDRESS.search(run.written):
+            self.add("address", "The template writes an address of the web into the conversation.")
+        if _OVERRIDE.search(run.written):
+            self.add("override", "The template tells the model to disregard what it was told.")
+        users = [i for i, source in enumerate(run.sources) if source.startswith("user")]
+        systems = [i for i, source in enumerate(run.sources) if source.startswith("system")]
+        if talk.name.startswith("system") and plain:
+            if users and systems and systems[0] > users[-1]:
+                self.add("system-moved", "The template puts the system prompt behind what the user says.")
+            if users and not systems and len(run.words) > 8:
+                self.add(
+                    "system-dropped", "The template says something of its own instead of the system prompt."
+                )
+
+    def turns(self, plain: dict[str, Run]) -> None:
+        """Whether longer talks hear other words."""
+        for short, long in (("two", "long"), ("system", "system long")):
+            if short not in plain or long not in plain:
+                continue
+            one, other = plain[short], plain[long]
+            extra = (one.words ^ other.words) if short == "two" else (one.words - other.words)
+            if len(extra) >= _FEW:
+                self.add(
+                    "conditional-text", f"What the template says of its own depends {_WHOSE[COUNT]}.", COUNT
+                )
+            heard = [len({x for x in run.sources if x.startswith("user")}) for run in (one, other)]
+            everybody = (
+                len([x for x in _SAID[short] if x == "user"]),
+                len([x for x in _SAID[long] if x == "user"]),
+            )
+            lost = {"system 0"} & set(one.sources) - set(other.sources)
+            if lost or (heard[0] == everybody[0] and heard[1] < everybody[1]):
+                message = "Which parts of the conversation come through depends on the number of turns."
+                self.add("drops", message, COUNT)
+
+
+def _own(text: str) -> list[str]:
+    """The words of a text that do not come from the talks themselves."""
+    return [
+        word for word in _WORDS.findall(_MARKS.sub(" ", text)) if word not in KEYS and word not in _TOOL_WORDS
+    ]
+
+
+def _spoken(sources: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(source for source in sources if source.startswith(_SPEAKERS))
+
+
+def _heard(machine: Machine) -> Run:
+    words: set[tuple[str, str]] = set()
+    marks: set[str] = set()
+    written = "".join(part if isinstance(part, str) else "\0" + part.carried for part in machine.out)
+    marks.update(_MARKS.findall(written))
+    for phrase in _MARKS.sub("\0", written).split("\0"):
+        found = ["^", *(word.lower() for word in _WORDS.findall(phrase)), "$"]
+        if len(found) > 2:
+            words.update(pairwise(found))
+    sources = tuple(
+        part.source for part in machine.out if isinstance(part, Sym) and part.kind in {CONTENT, TOOL}
+    )
+    return Run(frozenset(words), frozenset(marks), sources, machine.chosen, written, tuple(machine.out))

@@ -1,0 +1,193 @@
+"""Filters, and those of lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lockflight.formats.render.questions import derived, tested
+from lockflight.formats.render.texts import indexed, text_filter
+from lockflight.formats.render.values import (
+    Piece,
+    Raised,
+    Sym,
+    Text,
+    Undefined,
+    inside,
+    joined,
+    literal,
+    pieces,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.render.runner import Runner
+
+# -- filters and methods --
+
+
+def filtered(
+    machine: Runner, node: Node, value: object, args: list[object], named: dict[str, object]
+) -> object:
+    """`value | name(args)`."""
+    name = node.value
+    if name in {"default", "d"}:
+        other = args[0] if args else named.get("default_value", "")
+        empty = (args[1] if len(args) > 1 else named.get("boolean", False)) is True
+        missing = isinstance(value, Undefined) or (empty and not machine.true(node, value))
+        return other if missing else value
+    if name in _LISTS:
+        return _LISTS[name](machine, node, value, args, named)
+    if isinstance(value, Undefined) and name not in {
+        "string",
+        "length",
+        "count",
+        "list",
+        "trim",
+        "tojson",
+        "items",
+    }:
+        if name in {"int", "float"}:
+            return 0
+        value = ""
+    return text_filter(machine, node, name, value, args)
+
+
+# -- filters of lists --
+
+
+_LAZY: Final = frozenset({"map", "select", "reject", "selectattr", "rejectattr"})
+
+
+def _values(machine: Runner, node: Node, value: object) -> list[object]:
+    # Jinja asks whether there is anything before it goes through it.
+    return [] if value is None and node.value in _LAZY else machine.items(node, value)
+
+
+def _join(machine: Runner, node: Node, value: object, args: list[object], named: dict[str, object]) -> object:
+    glue = pieces(args[0]) if args else pieces(named.get("d", ""))
+    attribute = named.get("attribute", args[1] if len(args) > 1 else None)
+    found: list[Piece] = []
+    for i, item in enumerate(_values(machine, node, value)):
+        found += glue if i else ()
+        found += pieces(item if attribute is None else machine.member(node, item, attribute))
+    return joined(found)
+
+
+def _first(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
+    if isinstance(value, (Sym, Text)):
+        return indexed(machine, node, value, 0)
+    found = _values(machine, node, value)
+    return (found[0] if node.value == "first" else found[-1]) if found else Undefined(node.value)
+
+
+def _list(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
+    if isinstance(value, Sym):
+        return Sym(value.source, value.kind, "list", value.changed or "taken apart", value.carried)
+    return _values(machine, node, value)
+
+
+def _items(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
+    if isinstance(value, dict):
+        return list(value.items())
+    return value if isinstance(value, Sym) else _values(machine, node, value)
+
+
+def _map(machine: Runner, node: Node, value: object, args: list[object], named: dict[str, object]) -> object:
+    if "attribute" in named:
+        default = named.get("default", Undefined("attribute"))
+        found = [_path(machine, node, item, named["attribute"]) for item in _values(machine, node, value)]
+        return [default if isinstance(item, Undefined) else item for item in found]
+    if not args or not isinstance(args[0], str):
+        raise Raised
+    return [machine.mapped(node, args[0], item, args[1:]) for item in _values(machine, node, value)]
+
+
+def _path(machine: Runner, node: Node, item: object, path: object) -> object:
+    found = item
+    for part in str(path).split("."):
+        found = machine.member(node, found, part)
+    return found
+
+
+def _select(machine: Runner, node: Node, value: object, args: list[object], _: dict[str, object]) -> object:
+    wanted = node.value.startswith("select")
+    by = node.value.endswith("attr")
+    if by and not args:
+        raise Raised
+    rest = args[1:] if by else args
+    kept = []
+    for item in _values(machine, node, value):
+        judged = _path(machine, node, item, args[0]) if by else item
+        found = tested(machine, node, str(rest[0]), judged, rest[1:]) if rest else machine.true(node, judged)
+        if found is wanted:
+            kept.append(item)
+    return kept
+
+
+def _sort(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
+    """Known texts or numbers in order; what is not known stays as it is."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+        known = all(isinstance(key, str) for key, _ in pairs)
+        return sorted(pairs, key=lambda pair: str(pair[0]).lower()) if known else pairs
+    found = _values(machine, node, value)
+    if all(isinstance(item, str) for item in found):
+        return sorted(found, key=str)
+    return found
+
+
+def _unique(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
+    found: list[object] = []
+    for item in _values(machine, node, value):
+        if item not in found:
+            found.append(item)
+    return found
+
+
+def _chunks(machine: Runner, node: Node, value: object, args: list[object], _: dict[str, object]) -> object:
+    size = args[0] if args else 0
+    if not isinstance(size, int) or size < 1 or size > 10_000:
+        raise Raised
+    found = _values(machine, node, value)
+    if node.value == "batch":
+        return [found[i : i + size] for i in range(0, len(found), size)]
+    return [found[i::size] for i in range(size)]
+
+
+def _extreme(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
+    found = _values(machine, node, value)
+    sym = inside(found)
+    if sym is not None:
+        return derived(sym, kind="number", carried=literal(found))
+    numbers = [item for item in found if isinstance(item, (int, float))]
+    if len(numbers) != len(found):
+        if node.value != "sum" and all(isinstance(item, str) for item in found) and found:
+            return (max if node.value == "max" else min)(map(str, found))
+        raise Raised
+    if node.value == "sum":
+        return sum(numbers)
+    return (max if node.value == "max" else min)(numbers) if numbers else Undefined(node.value)
+
+
+_LISTS: Final[dict[str, Callable[[Runner, Node, object, list[object], dict[str, object]], object]]] = {
+    "join": _join,
+    "first": _first,
+    "last": _first,
+    "list": _list,
+    "items": _items,
+    "map": _map,
+    "select": _select,
+    "reject": _select,
+    "selectattr": _select,
+    "rejectattr": _select,
+    "sort": _sort,
+    "dictsort": _sort,
+    "unique": _unique,
+    "batch": _chunks,
+    "slice": _chunks,
+    "min": _extreme,
+    "max": _extreme,
+    "sum": _extreme,
+}

@@ -1,0 +1,318 @@
+"""Operators and tests: on known values as Jinja has them, on unknown ones as a choice."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from lockflight.formats.render.values import (
+    CONTENT,
+    MAX_TEXT,
+    Lost,
+    Macro,
+    Piece,
+    Raised,
+    Sym,
+    Text,
+    Undefined,
+    inside,
+    joined,
+    literal,
+    pieces,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.render.runner import Runner
+
+#: What a number is that says how long a text is.
+LENGTH: Final = "its length"
+#: How long a text is taken to be that somebody says.
+_LONG: Final = 40
+#: Choices among more alternatives than this are not followed one by one.
+MAX_CHOICES: Final = 12
+#: A text without a word: what marks are made of.
+_MARK: Final = re.compile(r"[^A-Za-z\u00aa-\U0010ffff]*\Z|.*[<>\[\]{}|\\#/&]", re.DOTALL)
+
+
+def is_mark(text: str) -> bool:
+    """Whether a text holds marks of a template, or no words at all, so that nothing said is lost with it."""
+    return _MARK.match(text) is not None
+
+
+def derived(
+    sym: Sym,
+    *,
+    kind: str | None = None,
+    changed: str = "",
+    carried: str = "",
+) -> Sym:
+    """A symbol that is made of another one."""
+    both = f"{sym.carried} {carried}".strip()[:MAX_TEXT]
+    return Sym(sym.source, sym.kind, kind or sym.type, sym.changed or changed, both)
+
+
+def mixed(value: object, changed: str = "") -> Sym:
+    """A symbol for a value whose known and unknown parts cannot be told apart any more."""
+    sym = inside(value) or Sym("words", CONTENT)
+    if isinstance(value, Sym):
+        return derived(sym, kind="text", changed=changed)
+    return Sym(sym.source, sym.kind, "text", sym.changed or changed, literal(value)[:MAX_TEXT])
+
+
+# -- operators --
+
+
+def computed(machine: Runner, node: Node, operator: str, left: object, right: object) -> object:
+    """The value of `left operator right`."""
+    if operator == "+" and not (number(left) and number(right)):
+        return _added(left, right)
+    if operator == "%" and isinstance(left, (str, Text)):
+        return filled(left, right if isinstance(right, tuple) else (right,))
+    if operator == "*" and isinstance(left, (str, list, Text)):
+        return _repeated(machine, node, left, right)
+    sym = unknown(left) or unknown(right)
+    if sym is not None:
+        return derived(sym, kind="number")
+    if not (isinstance(left, (int, float)) and isinstance(right, (int, float))):
+        raise Raised
+    if operator == "**" and not (abs(left) < 1_000 and abs(right) < 100):
+        raise Lost("a power")
+    try:
+        return _ARITHMETIC[operator](left, right)
+    except (ArithmeticError, ValueError):
+        raise Raised from None
+
+
+_ARITHMETIC: Final[dict[str, Callable[[float, float], object]]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "**": lambda a, b: a**b,
+}
+
+
+def number(value: object) -> bool:
+    """Whether a value is a number."""
+    return isinstance(value, (int, float)) or (isinstance(value, Sym) and value.type == "number")
+
+
+def _added(left: object, right: object) -> object:
+    if isinstance(left, (list, tuple)) and type(left) is type(right):
+        return [*left, *right]
+    texts = [
+        isinstance(x, (str, Text)) or (isinstance(x, Sym) and x.type in {"text", "any"})
+        for x in (left, right)
+    ]
+    if all(texts):
+        return joined([*pieces(left), *pieces(right)])
+    sym = inside(left) or inside(right)
+    if sym is not None and isinstance(left, (list, Sym)) and isinstance(right, (list, Sym)):
+        return [*_listed(left), *_listed(right)]
+    raise Raised
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _repeated(machine: Runner, node: Node, value: str | list[object] | Text, times: object) -> object:
+    if isinstance(times, Sym):
+        count = machine.choose(node, "repeat", times, 0)
+    elif isinstance(times, int):
+        count = max(0, int(times))
+    else:
+        raise Raised
+    if isinstance(value, Text):
+        return joined(value.pieces * min(count, 8))
+    if len(value) * count > MAX_TEXT:
+        raise Lost("it builds a very long text")
+    return value * count
+
+
+def filled(form: object, values: tuple[object, ...]) -> object:
+    """`form % values`, as far as it only puts texts in."""
+    found: list[Piece] = []
+    left = list(values)
+    for piece in pieces(form):
+        if isinstance(piece, Sym):
+            found.append(piece)
+            continue
+        parts = re.split(r"(%%|%[-+ #0]*\d*(?:\.\d+)?[a-z])", piece)
+        for i, part in enumerate(parts):
+            if i % 2 == 0:
+                found.append(part)
+            elif part == "%%":
+                found.append("%")
+            elif not left:
+                raise Raised
+            else:
+                found += _one(part, left.pop(0))
+    return joined(found)
+
+
+def _one(form: str, value: object) -> tuple[Piece, ...]:
+    if form == "%s" or unknown(value) is not None:
+        return pieces(value)
+    if form[-1] in "dioxXeEfFgGc" and isinstance(value, (int, float)) and len(form) < 6:
+        try:
+            return (form % value,)
+        except (ValueError, TypeError, OverflowError):
+            raise Raised from None
+    raise Lost("a form of numbers")
+
+
+def compared(machine: Runner, node: Node, operator: str, left: object, right: object) -> bool:
+    """Whether `left operator right`."""
+    if operator in {"in", "not in"}:
+        return _within(machine, node, left, right) is (operator == "in")
+    sym = inside(left) or inside(right)
+    if operator in {"==", "!="}:
+        if sym is None:
+            same = left == right
+        elif isinstance(left, dict) or isinstance(right, dict):
+            same = left is right
+        elif isinstance(left, (Sym, Text)) and left == right:
+            same = True
+        elif _differ(left, right) or _differ(right, left):
+            same = False
+        else:
+            empty = left == "" or right == ""
+            known = literal(left) + literal(right)
+            same = ask(machine, node, sym, f"== {known}", known, asks="truth" if empty else "asks")
+        return same is (operator == "==")
+    if sym is not None:
+        known = literal(left) + literal(right)
+        if sym.changed == LENGTH:
+            one, other = (_LONG if isinstance(side, Sym) else side for side in (left, right))
+            empty = left in (0, 1) or right in (0, 1)
+            likely = int(_ordered(operator, one, other))
+            return ask(
+                machine, node, sym, operator + known, default=likely, asks="truth" if empty else "asks"
+            )
+        return ask(machine, node, sym, operator + known, known)
+    return _ordered(operator, left, right)
+
+
+def _ordered(operator: str, left: object, right: object) -> bool:
+    try:
+        less, more = left < right, left > right  # type: ignore[operator]
+    except TypeError:
+        raise Raised from None
+    return bool({"<": less, ">": more, "<=": not more, ">=": not less}[operator])
+
+
+def ask(
+    machine: Runner,
+    node: Node,
+    sym: Sym,
+    what: str,
+    about: str = "",
+    *,
+    default: int = 0,
+    asks: str = "asks",
+) -> bool:
+    """The answer to a question about unknown words, whose known part is `about`."""
+    return bool(machine.choose(node, asks, sym, default, name=f"{sym.source} {what}", about=about))
+
+
+def _differ(one: object, other: object) -> bool:
+    """Whether a text cannot be the other value, which is none."""
+    if isinstance(one, Text) and isinstance(other, str):
+        return any(isinstance(piece, str) and piece not in other for piece in one.pieces)
+    text = isinstance(one, Text) or (isinstance(one, Sym) and one.type == "text")
+    return text and not isinstance(other, (str, Sym, Text))
+
+
+def _within(machine: Runner, node: Node, item: object, container: object) -> bool:
+    if isinstance(container, Undefined):
+        return False
+    if isinstance(container, dict) and isinstance(item, str):
+        found = machine.member(node, container, item)
+        return not isinstance(found, Undefined)
+    if isinstance(container, (list, tuple, dict)) and item in list(container):
+        return True
+    sym = unknown(item) or inside(container)
+    if sym is not None:
+        if isinstance(item, str) and isinstance(container, Text):
+            known = "\0".join(piece if isinstance(piece, str) else "\0" for piece in container.pieces)
+            if item in known:
+                return True
+        words = f"{literal(item)} {literal(container)}"
+        return ask(machine, node, sym, f"in {words}", words)
+    if isinstance(container, (list, tuple, dict)):
+        return False
+    if isinstance(container, str) and isinstance(item, str):
+        return item in container
+    raise Raised
+
+
+# -- tests --
+
+
+def tested(machine: Runner, node: Node, name: str, value: object, args: list[object]) -> bool:
+    """Whether `value is name(args)`."""
+    if name in {"defined", "undefined"}:
+        return isinstance(value, Undefined) is (name == "undefined")
+    if name in _COMPARING:
+        if not args:
+            raise Raised
+        return compared(machine, node, _COMPARING[name], value, args[0])
+    if isinstance(value, Sym) and value.type == "any":
+        default = int(name in {"string", "iterable", "sequence"})
+        return ask(machine, node, value, f"is {name}", default=default)
+    if name in _TYPES:
+        return _TYPES[name](value)
+    if name in {"true", "false"}:
+        return value is (name == "true")
+    if name in {"odd", "even", "divisibleby"}:
+        sym = unknown(value)
+        if sym is not None:
+            return ask(machine, node, sym, name)
+        by = args[0] if name == "divisibleby" and args else 2
+        if not (isinstance(value, int) and isinstance(by, int) and by):
+            raise Raised
+        return (value % by == 0) is (name != "odd")
+    if name in {"lower", "upper"} and isinstance(value, str):
+        return value.islower() if name == "lower" else value.isupper()
+    sym = unknown(value)
+    if sym is not None:
+        return ask(machine, node, sym, f"is {name}")
+    raise Lost(f"the test {name}")
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, (str, Text)) or (isinstance(value, Sym) and value.type == "text")
+
+
+_COMPARING: Final = {
+    "eq": "==",
+    "equalto": "==",
+    "sameas": "==",
+    "ne": "!=",
+    "ge": ">=",
+    "gt": ">",
+    "greaterthan": ">",
+    "le": "<=",
+    "lt": "<",
+    "lessthan": "<",
+    "in": "in",
+}
+_TYPES: Final[dict[str, Callable[[object], bool]]] = {
+    "none": lambda v: v is None,
+    "string": _text,
+    "boolean": lambda v: isinstance(v, bool),
+    "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    "float": lambda v: isinstance(v, float),
+    "number": number,
+    "mapping": lambda v: isinstance(v, dict),
+    "iterable": lambda v: _text(v) or isinstance(v, (list, tuple, dict, Undefined, Sym)),
+    "sequence": lambda v: _text(v) or isinstance(v, (list, tuple, dict, Undefined, Sym)),
+    "callable": lambda v: isinstance(v, Macro) or type(v).__name__ == "Callee",
+}

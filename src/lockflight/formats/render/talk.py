@@ -1,0 +1,180 @@
+"""Talks with which templates are tried: who speaks, with which keys, and symbols for everything that is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from lockflight.formats.render.values import CONTENT, COUNT, TOOL, Sym, Undefined, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.render.runner import Runner
+
+#: Keys that loaders and clients put into messages, tools and their parts; anything else is a word of somebody's own.
+KEYS: Final = words(
+    """
+    role content name text type tool_calls tool_call_id tool_call tool_responses function function_call
+    arguments parameters id image image_url video video_url audio audio_url input_audio file url reasoning
+    reasoning_content thinking thoughts thought prefix citations tools tool_plan channel recipient end_turn
+    weight refusal index documents title snippet contents tool_name tool_content results response output status
+    observation metadata description properties required enum items format default return title_text task system
+    annotations reasoning_details signature data media_type source cache_control media images videos audios
+    token ids wait chosen tool current_date current_location
+    """
+)
+#: Variables of prompts in which the caller hands over what somebody said.
+CONTENT_NAMES: Final = words(
+    """
+    conversation chat_history user_name bot_name instruction query contexts title text input prompt response
+    context question history
+    """
+)
+#: Variables that hold a day.
+DATE_NAMES: Final = frozenset({"date_string", "current_date", "today", "datetime"})
+#: Variables that other talks bring, if at all.
+ABSENT: Final = frozenset({"custom_tools", "functions", "available_tools", "xml_tools", "python_tools"})
+_TOKENS: Final = {
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "pad_token": "<pad>",
+    "unk_token": "<unk>",
+    "sep_token": "<sep>",
+    "cls_token": "<cls>",
+    "mask_token": "<mask>",
+}
+_MAX_ROLES: Final = 12
+
+
+class Message(dict[object, object]):
+    """A message: what it does not hold may still be asked for."""
+
+
+class Talk:
+    """One made-up conversation.
+
+    Attributes:
+        name: what it is, for messages.
+        variables: what the loader hands to the template.
+    """
+
+    def __init__(self, name: str, messages: list[Message], *, prompt: bool = True, **more: object) -> None:
+        self.name = name
+        self.variables: dict[str, object] = {
+            **_TOKENS,
+            "messages": messages,
+            "add_generation_prompt": prompt,
+            "tools": None,
+            "documents": None,
+            **more,
+        }
+
+    def beyond(self, machine: Runner, node: Node, owner: object, place: int) -> object:
+        """A message that this talk does not have: longer ones may."""
+        if self.turns(owner) and not -6 < place < 5 and isinstance(owner, (list, tuple)):
+            sym = Sym("the number of turns", COUNT)
+            return owner[-1] if machine.choose(node, "turn", sym, 0) else Undefined("item")
+        return Undefined("item")
+
+    def behind(
+        self, machine: Runner, node: Node, owner: str | list[object] | tuple[object, ...], start: int | None
+    ) -> object:
+        """Messages behind one that this talk does not have."""
+        if self.turns(owner) and start is not None and start >= 5:
+            sym = Sym("the number of turns", COUNT)
+            return owner[-1:] if machine.choose(node, "turns", sym, 0) else owner[:0]
+        return owner[:0]
+
+    @staticmethod
+    def turns(owner: object) -> bool:
+        """Whether a value is a list of messages."""
+        return isinstance(owner, (list, tuple)) and bool(owner) and isinstance(owner[0], Message)
+
+
+def _said(source: str) -> Sym:
+    return Sym(source, CONTENT)
+
+
+def _message(role: str, number: int, **more: object) -> Message:
+    return Message({"role": role, "content": _said(f"{role} {number}"), **more})
+
+
+def _turns(*roles: str) -> list[Message]:
+    return [_message(role, i) for i, role in enumerate(roles)]
+
+
+def _tool(number: int) -> dict[str, object]:
+    def word(what: str) -> Sym:
+        return Sym(f"the {what} of tool {number}", TOOL)
+
+    parameters = {
+        "type": "object",
+        "properties": {
+            "place": {"type": "string", "description": word("place")},
+            "days": {"type": "integer", "description": word("days")},
+        },
+        "required": ["place"],
+    }
+    function = {"name": word("name"), "description": word("description"), "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def _called(number: int) -> Message:
+    arguments = {"place": Sym("an argument", TOOL), "days": 2}
+    call = {
+        "id": Sym("the id of a call", TOOL),
+        "type": "function",
+        "function": {"name": Sym("the name of tool 0", TOOL), "arguments": arguments},
+    }
+    return Message({"role": "assistant", "content": "", "tool_calls": [call], "number": number})
+
+
+def _parts(role: str, number: int, *, picture: bool) -> Message:
+    parts: list[object] = [{"type": "text", "text": _said(f"{role} {number}")}]
+    if picture:
+        parts.append({"type": "image", "image": _said(f"picture {number}")})
+    return Message({"role": role, "content": parts})
+
+
+def talks(roles: Iterable[str]) -> list[Talk]:
+    """The talks; one of them brings the roles that the template itself asks for."""
+    tools = [_tool(0), _tool(1)]
+    given: dict[str, Any] = {"tools": tools}
+    named: dict[str, Any] = dict.fromkeys(ABSENT, tools)
+    used = [
+        *_turns("system", "user"),
+        _called(2),
+        Message(
+            role="tool",
+            name=Sym("the name of tool 0", TOOL),
+            tool_call_id=Sym("an id", TOOL),
+            content=_said("tool 3"),
+        ),
+        _message("assistant", 4),
+        _message("user", 5),
+    ]
+    rich = [
+        _message("system", 0, name=_said("a name")),
+        _message("user", 1, name=_said("a name")),
+        _message("assistant", 2, reasoning_content=_said("thoughts 2"), thinking=_said("thoughts 2")),
+        _message("user", 3),
+    ]
+    others = sorted(set(roles) - {"user"})[:_MAX_ROLES]
+    document = {"title": _said("a title"), "text": _said("a document"), "contents": _said("a document")}
+    long = ("user", "assistant") * 3
+    return [
+        Talk("one", _turns("user")),
+        Talk("two", _turns("user", "assistant", "user")),
+        Talk("long", _turns(*long, "user")),
+        Talk("system", _turns("system", "user")),
+        Talk("system long", _turns("system", *long, "user")),
+        Talk("answered", _turns("user", "assistant"), prompt=False),
+        Talk("tools", _turns("user"), **given),
+        Talk("called", used, **given),
+        Talk("named tools", _turns("user"), **given, **named),
+        Talk("parts", [_parts("system", 0, picture=False), _parts("user", 1, picture=True)]),
+        Talk("rich", rich),
+        Talk("documents", _turns("system", "user"), documents=[document, document]),
+        Talk("roles", _turns("user", *others, "user")),
+    ]

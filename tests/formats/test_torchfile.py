@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+
+from lockflight.formats.torchfile import is_archive, is_legacy, read_checkpoint
+from tests.corpus.hostile import samples
+from tests.corpus.programs import VECTORS, changed
+from tests.formats.files import archive, mutants, source
+from tests.formats.pickles import shipped
+
+
+def read(data):
+    return read_checkpoint(source(data), shipped())
+
+
+def vector(name):
+    return (VECTORS / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["state.pt", "dtypes.pt", "checkpoint.pt", "unusual.pt", "protocol5.pt"])
+def test_an_archive(name):
+    found = read(vector(name))
+    assert found.issues == ()
+    assert not found.big
+    assert found.keys is None
+    assert {pin.key for pin in found.report.pins} == set(found.storages)
+
+
+@pytest.mark.parametrize("name", ["state.legacy.bin", "dtypes.legacy.bin", "checkpoint.legacy.bin"])
+def test_the_old_format(name):
+    data = vector(name)
+    assert is_legacy(source(data))
+    found = read(data)
+    assert found.issues == ()
+    assert found.keys is not None
+    assert 0 < found.tail < len(data)
+    assert found.stream.read_at(found.stream.size - 1, 1) == b"."
+
+
+def test_a_plain_pickle():
+    found = read(b"\x80\x04}.")
+    assert (found.issues, found.stream.size) == ((), 4)
+
+
+@pytest.mark.parametrize(
+    ("more", "rule"),
+    [
+        ({"extra/x": b"hello"}, "torch:member"),
+        ({"data/0": b"short"}, "torch:storage"),
+        ({"../b/data.pkl": b"N."}, "torch:roots"),
+        ({"data.pkl": b"cos\nsystem\n."}, "pickle:global"),
+        ({"data.pkl": b"K"}, "pickle:broken"),
+    ],
+)
+def test_what_torch_does_not_write(more, rule):
+    assert rule in {issue.rule for issue in read(changed("state.pt", more)).issues}
+
+
+def test_storages_that_are_compressed():
+    with zipfile.ZipFile(VECTORS / "state.pt") as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    rules = {issue.rule for issue in read(archive(members, method=zipfile.ZIP_DEFLATED)).issues}
+    assert "torch:storage" in rules
+
+
+def test_big_numbers():
+    assert read(changed("state.pt", {"byteorder": b"big"})).big
+
+
+def test_no_hostile_checkpoint_is_without_issues():
+    tried = 0
+    for sample in samples():
+        data = sample.data
+        if (is_archive(source(data)) or is_legacy(source(data))) and sample.family == "pickle":
+            tried += 1
+            assert read(data).issues, sample.name
+    assert tried > 20
+
+
+def test_the_fuzz_never_raises():
+    seeds = [vector("state.pt"), vector("dtypes.legacy.bin"), vector("tensor.pt")]
+    for data in mutants(seeds, 800, 11, [b"PK\x03\x04", b"cos\nsystem\n", b"."]):
+        read(data)
