@@ -131,3 +131,9 @@ def test_damage_is_an_issue_and_never_more():
     ]
     safe = sum(not check(data) for data in mutants(seeds, 1500, 8, (b'"', b"{", b"[", b"\\u005f", b"NaN")))
     assert 0 < safe < 1000
+
+
+def test_chat_templates_are_budgeted():
+    many = [{"name": str(i), "template": "{{ bos_token }}" + "x" * i} for i in range(40)]
+    assert rules(check({"chat_template": many})) == {"json:budget"}
+    assert rules(check([{"chat_template": one["template"]} for one in many])) == {"json:budget"}

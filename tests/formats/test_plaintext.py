@@ -4,7 +4,7 @@ import pytest
 
 from lockflight.core.findings import Verdict
 from lockflight.formats import plaintext
-from lockflight.formats.plaintext import check_text, check_yaml
+from lockflight.formats.plaintext import check_text, check_yaml, hidden
 from tests.formats.files import rules, source, verdict
 
 
@@ -46,3 +46,10 @@ def test_ordinary_yaml():
 def test_the_size_is_budgeted(monkeypatch):
     monkeypatch.setattr(plaintext, "MAX_YAML", 3)
     assert rules(check_yaml(source(b"a: 1"))) == {"json:budget"}
+
+
+def test_characters_that_are_not_seen():
+    for char in "\x00\x1f\x7f\x85\xa0\xad\u200b\u2028\u202e\u3000\ue000\ufeff\ufffe\U000e0041\U0010ffff":
+        assert hidden(f"a{char}b"), ascii(char)
+    for seen in ("a b", "weights/é.bin", "模型", "ключ", "\U0001f600", "\U0001fae9"):
+        assert not hidden(seen), seen

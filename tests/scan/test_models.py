@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -22,10 +23,11 @@ from lockflight.core.words import MODEL_ROLES, Role
 from lockflight.errors import EnvironmentProblem
 from lockflight.formats import media
 from lockflight.formats.pickle.records import Budget
+from lockflight.formats.report import Issue
 from lockflight.infra import allowlist
 from lockflight.infra.allowlist import LIBRARIES, shipped_allow_list
 from lockflight.scan import _models_single
-from lockflight.scan._models_rules import RULES
+from lockflight.scan._models_rules import RULES, finding_of
 from lockflight.scan.models import ModelsCheck, scan_source
 from tests.corpus.programs import changed, exports, scripts
 from tests.formats.files import (
@@ -618,3 +620,10 @@ def test_a_template_in_any_text_is_found_by_what_it_does(name):
         "a: '{{ .System }} {{'\n",
     ):
         assert scan(fine.encode(), name).verdict is Verdict.SAFE
+
+
+def test_a_place_beyond_every_file_is_not_written_down():
+    """Signed JSON holds no such number, and a file must not keep its own findings from being signed."""
+    issue = Issue("npy:broken", Verdict.UNKNOWN, "It is broken.", offset=1 << 60)
+    assert finding_of(issue, "a.npy").location.offset == -1
+    assert finding_of(replace(issue, offset=7), "a.npy").location.offset == 7

@@ -31,6 +31,8 @@ _PLAIN_ATTRIBUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9][A-Za-
 #: Tag characters and bidirectional overrides: text that a reviewer does not see.
 _INVISIBLE: Final = re.compile("[\U000e0000-\U000e007f\u202a-\u202e\u2066-\u2069]")
 
+#: Templates of one file; rendering one takes up to some seconds.
+MAX_TEMPLATES: Final = 32
 #: Statements that keep what is written in them.
 _KEEPS: Final = frozenset({"macro", "setblock", "callblock", "filterblock"})
 
@@ -38,8 +40,13 @@ _MAX_RECURSION = 120
 _MAX_REPEAT = 10_000
 
 
-def check_template(text: str) -> tuple[Issue, ...]:
-    """What is wrong with a chat template; nothing for one that only formats the conversation."""
+def check_template(text: str, *, heard: bool = True) -> tuple[Issue, ...]:
+    """What is wrong with a chat template; nothing for one that only formats the conversation.
+
+    Args:
+        text: the template.
+        heard: render it, too; not asked for where it is only looked for what reaches out of its sandbox.
+    """
     try:
         root = parse_template(text)
     except BadTemplate as error:
@@ -47,7 +54,7 @@ def check_template(text: str) -> tuple[Issue, ...]:
         return (Issue("template:syntax", Verdict.UNKNOWN, message),)
     found = _Judge(root).run()
     # What may do anything is not run, and what is not understood cannot be.
-    if all(issue.verdict.rank < Verdict.UNKNOWN.rank for issue in found):
+    if heard and all(issue.verdict.rank < Verdict.UNKNOWN.rank for issue in found):
         found += check_drift(root)
         if any(node.kind in _KEEPS for node in walk(root)):
             # It may compare what it wrote before, to which white space belongs: not all loaders trim it alike.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
 from lockflight.formats.jsontext import BadJson, parse_json
+from lockflight.formats.plaintext import hidden
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
@@ -128,6 +129,6 @@ def _word(value: JsonValue) -> str:
 
 def _short(value: JsonValue) -> str:
     word = text(value)
-    if len(word) > MAX_TEXT or not word.isprintable():
+    if len(word) > MAX_TEXT or hidden(word):
         raise ValueError("a text is too long, or holds hidden characters")
     return word

@@ -7,7 +7,6 @@ kept, and all of that work together has a budget. Output is never more than the 
 from __future__ import annotations
 
 import bz2
-import lzma
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
@@ -157,7 +156,12 @@ class _Puller:
     def _step(self, limit: int) -> bytes:
         try:
             piece = self._state.decompress(self._pending, limit)
-        except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, MemoryError) as error:
+        except (zlib.error, OSError, EOFError, ValueError, MemoryError) as error:
+            raise BadStream("corrupt") from error
+        except Exception as error:
+            # That of lzma, which some builds of Python do not have.
+            if type(error).__name__ != "LZMAError":
+                raise
             raise BadStream("corrupt") from error
         # zlib hands back what it did not take; bz2 and lzma keep it inside.
         self._pending = getattr(self._state, "unconsumed_tail", b"")
@@ -198,6 +202,8 @@ def _decompressor(kind: str) -> _Decompressor:
         return zlib.decompressobj(-15)
     if kind == "bzip2":
         return bz2.BZ2Decompressor()
+    import lzma
+
     form = lzma.FORMAT_XZ if kind == "xz" else lzma.FORMAT_ALONE
     return lzma.LZMADecompressor(form, _LZMA_MEMORY)
 

@@ -29,10 +29,15 @@ class Token:
 
 
 _OPENING = re.compile(r"\{[{%#]")
+#: Every character beyond ASCII but spaces: which of them are letters depends on the version of Python.
+_LETTERS: Final = (
+    r"\u0080-\u0084\u0086-\u009f\u00a1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e"
+    r"\u2030-\u205e\u2060-\u2fff\u3001-\U0010ffff"
+)
 _INSIDE: Final = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>0[xXoObB][0-9a-fA-F_]+|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)"
-    r"|(?P<name>[^\W\d]\w*)"
+    rf"|(?P<name>[A-Za-z_{_LETTERS}][A-Za-z0-9_{_LETTERS}]*)"
     r"|(?P<string>'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\")"
     r"|(?P<operator>//|\*\*|==|!=|>=|<=|[-+/*%~\[\](){}><=.:|,;])",
     re.DOTALL,

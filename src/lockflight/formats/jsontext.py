@@ -9,7 +9,8 @@ import json
 from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.chat_template import check_template
+from lockflight.formats.chat_template import MAX_TEMPLATES, check_template
+from lockflight.formats.nesting import too_deep
 from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:
@@ -47,14 +48,17 @@ def parse_json(data: bytes) -> JsonValue:
             raise BadJson("a key stands twice in one object")
         return found
 
+    if too_deep(data):
+        raise BadJson("it is nested too deeply")
     try:
         value: JsonValue = json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
     except RecursionError:
         raise BadJson("it is nested too deeply") from None
     except UnicodeDecodeError:
         raise BadJson("it is not UTF-8") from None
-    except ValueError as error:
-        raise BadJson(f"it is not JSON ({str(error).split(':')[0].lower()})") from None
+    except ValueError:
+        # Without the words of the library, which differ between its versions.
+        raise BadJson("it is not JSON") from None
     return value
 
 
@@ -97,6 +101,10 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                     _KEYS[key](key, inner, issues)
                 elif key.endswith("chat_template"):
                     judged.update(_templates(key, inner, issues))
+                    if len(judged) > MAX_TEMPLATES:
+                        message = "The JSON has more chat templates than are read."
+                        issues.add(Issue("json:budget", Verdict.UNKNOWN, message, subject="chat templates"))
+                        return
                 elif _looks_rendered(inner):
                     others.append(inner)
                 if isinstance(inner, (list, dict)):
@@ -130,7 +138,8 @@ def _rendered(values: list[str], issues: Issues) -> None:
             message = "The JSON has more texts with marks of templates than are read."
             issues.add(Issue("json:budget", Verdict.UNKNOWN, message, subject="templates"))
             return
-        issues.extend(issue for issue in check_template(text) if issue.verdict is Verdict.MALICIOUS)
+        found = check_template(text, heard=False)
+        issues.extend(issue for issue in found if issue.verdict is Verdict.MALICIOUS)
 
 
 def _auto_map(key: str, value: JsonValue, issues: Issues) -> None:
@@ -230,7 +239,7 @@ def _templates(key: str, value: JsonValue, issues: Issues) -> list[str]:
     else:
         found = {key: value}
     texts = {place: text for place, text in found.items() if isinstance(text, str)}
-    for place, text in texts.items():
+    for place, text in list(texts.items())[: MAX_TEMPLATES + 1]:
         issues.extend(check_template(text), place)
     return list(texts.values())
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
 from lockflight.core.shape import integer, obj, text, texts
+from lockflight.formats.plaintext import hidden
 from lockflight.formats.protobuf import BadWire
 from lockflight.formats.report import Issue, Issues, shown
 from lockflight.formats.wire import Data, OverBudget, Walk, parse_messages
@@ -102,7 +103,7 @@ def external_problem(path: str) -> str:
         return "is a mark for an address in memory"
     if path.startswith(("/", "\\", "~")) or ":" in path or "\\" in path:
         return "is no relative path"
-    if not path.isprintable() or any(sign in path for sign in '*?"<>|%'):
+    if hidden(path) or any(sign in path for sign in '*?"<>|%'):
         return "holds characters that no file name has"
     parts = path.split("/")
     if ".." in parts:

@@ -17,8 +17,19 @@ MAX_YAML = 16 * 1024 * 1024
 #: C0 controls that no text has; tab, line feed, form feed, carriage return and escape are let through.
 CONTROLS = frozenset(range(0x20)) - {0x09, 0x0A, 0x0C, 0x0D, 0x1B} | {0x7F}
 
+#: Characters that are not seen: controls, spaces but the plain one, marks of direction, surrogates, private use.
+#: Written out, since what `str.isprintable` says of a character depends on the version of Python.
+_HIDDEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u3000\ud800-\uf8ff\ufeff\ufff9-\uffff\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
+)
 _PYTHON_TAG: Final = re.compile(rb"!!?python\b|tag:yaml\.org,2002:python|!<[^>]*python|^%TAG\b", re.MULTILINE)
 _TARGET: Final = re.compile(rb"""^[ \t-]*["']?_target_["']?[ \t]*:[ \t]*["']?([\w.]{1,200})""", re.MULTILINE)
+
+
+def hidden(text: str) -> bool:
+    """Whether a text holds a character that is not seen."""
+    return _HIDDEN.search(text) is not None
 
 
 def check_text(source: ByteSource) -> tuple[Issue, ...]:

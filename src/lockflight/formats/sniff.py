@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.records import dataclass
 from lockflight.formats import media
 from lockflight.formats.inflate import compression_of, inflate_head
+from lockflight.formats.nesting import too_deep
 from lockflight.formats.pickle.allow import AllowList
 from lockflight.formats.pickle.records import Budget
 from lockflight.formats.pickle.vm import Machine
@@ -242,9 +243,11 @@ def _text_by_content(start: str, *, whole: bool) -> str:
     if lowered.startswith("<?xml"):
         return media.XML
     if start[:1] in {"{", "["} and whole:
+        if too_deep(start.encode()):
+            return media.TEXT
         try:
             json.loads(start)
-        except (ValueError, RecursionError):
+        except ValueError:
             return media.TEXT
         return media.JSON
     return media.TEXT

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
 from lockflight.formats.jsontext import BadJson, parse_json
+from lockflight.formats.nesting import too_deep
 from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:
@@ -273,9 +274,11 @@ def _harmless(kind: JsonValue, context: JsonValue) -> bool:
     if context is None or isinstance(context, (int, str)):
         if kind == "collections.namedtuple" or not isinstance(context, str):
             return True
+        if too_deep(context.encode("utf-8", "replace")):
+            return False
         try:
             return _plain_keys(json.loads(context))
-        except (ValueError, RecursionError):
+        except ValueError:
             return False
     if kind == "collections.defaultdict" and isinstance(context, dict):
         named = context.get("default_factory_module"), context.get("default_factory_name")

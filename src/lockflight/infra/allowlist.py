@@ -21,6 +21,7 @@ MAX_OVERLAY = 1024 * 1024
 LIBRARIES = (
     "joblib",
     "keras",
+    "lightgbm",
     "numpy",
     "onnx",
     "pandas",
@@ -30,6 +31,7 @@ LIBRARIES = (
     "tensorflow",
     "torch",
     "torchscript",
+    "xgboost",
 )
 
 

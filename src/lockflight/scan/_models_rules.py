@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lockflight.core.canonical import MAX_INT
 from lockflight.core.findings import Finding, Location, Severity, Verdict
 from lockflight.core.records import dataclass
 from lockflight.formats.report import Issue
@@ -353,7 +354,8 @@ def finding_of(issue: Issue, asset: str) -> Finding:
         asset=asset,
         message=issue.message,
         fix=rule.fix,
-        location=Location(member=issue.member, offset=issue.offset),
+        # A hostile file names places beyond every file, which no reader of signed JSON takes.
+        location=Location(member=issue.member, offset=issue.offset if issue.offset <= MAX_INT else -1),
         ids=rule.ids,
         salt=issue.subject,
     )

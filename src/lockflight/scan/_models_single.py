@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource, Window
-from lockflight.formats.chat_template import check_template
+from lockflight.formats.chat_template import MAX_TEMPLATES, check_template
 from lockflight.formats.gguf import parse_gguf
 from lockflight.formats.hdf5 import parse_hdf5
 from lockflight.formats.inflate import MAX_OUTPUT
@@ -132,7 +132,10 @@ class Single:
         del depth
         found = parse_gguf(source)
         self.parsed(found.issues, source, member)
-        for key, template in found.templates.items():
+        if len(found.templates) > MAX_TEMPLATES:
+            message = "The file has more chat templates than are read."
+            self.add("gguf:budget", Verdict.UNKNOWN, message, member, subject="chat templates")
+        for key, template in list(found.templates.items())[:MAX_TEMPLATES]:
             self.take(check_template(template), join_member(member, shown(key, 200)[1:-1]))
 
     def sentencepiece(self, source: ByteSource, member: str, depth: int) -> None:
@@ -170,7 +173,7 @@ class Single:
             return
         data = source.read_at(0, source.size)
         if b"{{" in data or b"{%" in data:
-            found = check_template(data.decode("utf-8", "replace"))
+            found = check_template(data.decode("utf-8", "replace"), heard=False)
             self.take((issue for issue in found if issue.verdict is Verdict.MALICIOUS), member)
 
     def jinja(self, source: ByteSource, member: str, depth: int) -> None:

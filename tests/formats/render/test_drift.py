@@ -114,6 +114,12 @@ def test_white_space_is_that_of_either_loader():
         assert check_template(hidden.replace("SPACED", spaced)), spaced
 
 
+def test_a_file_with_many_templates_has_no_verdict():
+    pairs = [pair(f"tokenizer.chat_template.{i}", 8, text("{{ bos_token }}")) for i in range(40)]
+    found = scanned("model.gguf", gguf(pairs))
+    assert [finding.rule for finding in found.findings] == ["gguf:budget"]
+
+
 def test_it_says_the_same_again():
     for template in [*FAMILIES.values(), *BACKDOORS.values()]:
         assert check_template(template) == check_template(template)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
@@ -192,10 +193,17 @@ def _unlisted(use: Use) -> Issue:
     return Issue(rule, Verdict.MALICIOUS, message, use.offset, subject=shown(label, 200)[1:-1])
 
 
+#: A name with letters of other scripts, written out: which characters are letters depends on the version of Python.
+_FOREIGN: Final = re.compile(
+    "[A-Za-z_\u00c0-\u02af\u0370-\u052f\u05d0-\u05ea\u0621-\u064a\u0905-\u0939\u3041-\u30fa\u4e00-\u9fff\uac00-\ud7a3]"
+    "[A-Za-z0-9_\u00c0-\u02af\u0370-\u052f\u05d0-\u05ea\u0621-\u064a\u0905-\u0939\u3041-\u30fa\u4e00-\u9fff\uac00-\ud7a3]*"
+)
+
+
 def _plausible(module: str) -> bool:
-    return (
-        all(part.isidentifier() for part in module.split(".")) if module.isascii() else module.isidentifier()
-    )
+    if module.isascii():
+        return all(part.isidentifier() for part in module.split("."))
+    return _FOREIGN.fullmatch(module) is not None
 
 
 def analyse(

@@ -359,7 +359,8 @@ class Evaluator:
             if not bounds or len(bounds) != len(args) or (len(bounds) == 3 and not bounds[2]):
                 raise Raised
             found = range(*bounds[:3])
-            if len(found) > _MAX_RANGE:
+            # Not `len`, which is for sizes that the machine can address.
+            if (found.stop - found.start) // found.step > _MAX_RANGE:
                 raise Lost("it counts very far")
             return list(found)
         raise Lost(f"the function {name}")
