@@ -1,6 +1,7 @@
 """Everything a developer, or a machine that builds, needs: python3 (3.11 or newer), git and this file.
 
-    python3 dev.py setup [--peers]      make .venv (and .venv-peers, for tests against stock peers)
+    python3 dev.py setup [--peers] [--croissant]
+                                        make .venv (and environments for tests against stock peers)
     python3 dev.py demo                 the whole way of a release, on this machine, then both examples
     python3 dev.py test [--all] [ARGS]  what every change must pass; with ARGS only `pytest ARGS`
     python3 dev.py lint [--fix]         formatting, lint, types, floors, workflows
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements"
 MAIN, PEERS, WHEEL = ROOT / ".venv", ROOT / ".venv-peers", ROOT / ".venv-wheel"
 PEERS_NODE = ROOT / ".venv-peers-node"
+PEERS_CROISSANT = ROOT / ".venv-peers-croissant"
 PEERS_FIXTURES = ROOT / ".venv-peers-fixtures"
 NEEDS_PYTHON = (3, 11)
 WORKERS = "2"
@@ -47,6 +49,7 @@ LOCKS = {
     "examples-nodeps": ("requirements/examples-nodeps.in", "--no-deps"),
     "opa": ("requirements/opa.in", "--no-deps"),
     "peers": ("requirements/peers.in",),
+    "croissant": ("requirements/croissant.in",),
     "fixtures": ("requirements/fixtures.in", "--no-deps"),
 }
 LOWEST_PYTHON = {"opa": "3.14"}
@@ -418,6 +421,9 @@ def verb_setup(arguments: argparse.Namespace) -> int:
         say(f"ready: {setup_peers().relative_to(ROOT)}")
         need_node()
         need_fixtures()
+    if arguments.croissant:
+        Environment(PEERS_CROISSANT).need("croissant")
+        say(f"ready: {PEERS_CROISSANT.name}")
     return 0
 
 
@@ -528,7 +534,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, options in {
-        "setup": ["--peers"],
+        "setup": ["--peers", "--croissant"],
         "demo": [],
         "test": ["--all"],
         "lint": ["--fix"],

@@ -30,6 +30,7 @@ SCRIPTS = (
     "load",
     "signing",
     "resign",
+    "dataset",
 )
 PAGE = ROOT / "docs" / "performance.md"
 HEAD = """\

@@ -120,6 +120,15 @@ def peers_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def croissant_python() -> Path:
+    """The interpreter that has mlcroissant; see requirements/croissant.in."""
+    python = ROOT / ".venv-peers-croissant" / "bin" / "python"
+    if not python.is_file():
+        pytest.skip(f"no mlcroissant at {python}: run `python3 dev.py setup --croissant`")
+    return python
+
+
+@pytest.fixture(scope="session")
 def peers_node() -> Path:
     """A folder with the stock verifiers that run on Node.js; see requirements/peers-node."""
     folder = ROOT / ".venv-peers-node"

@@ -317,6 +317,26 @@ CASES["dataset proven", 0] = lambda world: (row_proof(world), {})
 CASES["dataset proven", 12] = lambda world: (row_proof(world, "0" * 64), {})
 
 
+DATA = '[release]\nname = "d"\nkind = "dataset"\ntier = "minimal"\n[[assets]]\nrole = "dataset"\nfiles = ["*.csv"]\n'
+
+
+def croissant(world, spoil=""):
+    folder = world.folder / "visits"
+    folder.mkdir()
+    (folder / "lockflight.toml").write_text(DATA)
+    (folder / "a.csv").write_text("x,y\na,b\n")
+    world.ok("dataset croissant visits --write")
+    if spoil:
+        (folder / "a.csv").write_text(spoil)
+    return "dataset croissant visits", {}
+
+
+plain("dataset croissant", 3, "dataset croissant work")
+plain("dataset croissant", 4, f"dataset croissant {REFUSED}")
+CASES["dataset croissant", 0] = croissant
+CASES["dataset croissant", 12] = lambda world: croissant(world, "x,y\na,c\n")
+
+
 @case(("dataset prove", 12))
 def the_line_of_names(world):
     (world.folder / "record").write_text("name,age\n")

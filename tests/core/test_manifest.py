@@ -291,7 +291,7 @@ EXTRA = st.sampled_from(["policies", "waivers", "max-age", "root_digest"])
 def tables(draw, section):
     known, _ = SECTIONS[section]
     good = {
-        "role": "image-base" if section == "references" else "code",
+        "role": "image-base" if section == "references" else "dataset",
         "name": "bot",
         "kind": "agent",
         "tier": "high",
@@ -302,7 +302,11 @@ def tables(draw, section):
         "digest": DIGEST,
         "version": "2026-01-31",
         "environment": "staging",
-        "licence": "l",
+        "licence": "LicenseRef-l",
+        **dict.fromkeys(("source", "purpose", "legal_basis", "consent", "limits"), "said"),
+        "collected_from": "2026-01-01",
+        "collected_until": "2026-01-31",
+        "personal_data": "no",
         "context": "c",
         "bundle": "rules",
     }

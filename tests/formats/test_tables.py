@@ -123,6 +123,8 @@ TABLES = st.integers(2, 4).flatmap(
 
 @given(TABLES, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"]))
 def test_what_the_standard_library_writes_is_read_as_it_reads(rows, quoting, end):
+    if quoting == csv.QUOTE_MINIMAL and end == "\n":  # there it leaves a carriage return without quotes
+        rows = [[field.replace("\r", "") for field in row] for row in rows]
     text = io.StringIO()
     csv.writer(text, quoting=quoting, lineterminator=end).writerows(
         [["h1", *["k"] * (len(rows[0]) - 1)], *rows]

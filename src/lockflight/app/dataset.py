@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.cosign import read_in, write_out
 from lockflight.app.rows import collect, row_index, table_like, unreadable
+from lockflight.core.manifest import parse_manifest
 from lockflight.core.records import dataclass
+from lockflight.core.release import MANIFEST_NAME
 from lockflight.core.rows import FILE_ORDER, SET_ORDER, TEXT, record_hash, salt_of, salted_leaf
+from lockflight.core.toml_lines import MAX_BYTES as MANIFEST_BYTES
 from lockflight.core.verify.rowproof import MAX_BYTES, Place, RowProof, read_row_proof, verify_row
 from lockflight.errors import NotFound, VerificationFailed
 from lockflight.formats.lines import Unreadable
@@ -17,15 +20,20 @@ from lockflight.infra.hashing import hash_source
 from lockflight.infra.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from lockflight.app.rows import Table
+    from lockflight.core.datacard import DataCard
     from lockflight.core.rows import RowIndex
     from lockflight.core.rowtree import Trees
     from lockflight.infra.files import FdSource
     from lockflight.infra.hashing import Digests
     from lockflight.infra.progress import Progress
+
+
+#: Folders above a file in which its manifest is looked for.
+_ABOVE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +45,14 @@ class Shown:
         size: bytes.
         digests: of the file.
         index: of its rows.
+        card: what the manifest of its workspace says about it, if there is one.
     """
 
     name: str
     size: int
     digests: Digests
     index: RowIndex
+    card: DataCard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +64,14 @@ class RowProven:
         digest: of the table, in the proof's order.
         times: how often the table holds the row; 0 where it does not, -1 where the proof does not say.
         bytes: of the proof's file.
+        asset: name of the table in the release that was asked.
     """
 
     proof: RowProof
     digest: str
     times: int
     bytes: int
+    asset: str = ""
 
 
 def show_file(path: Path, *, progress: Progress = SILENT) -> Shown:
@@ -67,7 +79,8 @@ def show_file(path: Path, *, progress: Progress = SILENT) -> Shown:
 
     Raises:
         NotFound: LF5035 there is no such file.
-        InvalidInput: LF1001 to LF1003 for the file; LF1024, LF1025, LF1027 for its rows.
+        InvalidInput: LF1001 to LF1003 for the file; LF1024, LF1025, LF1027 for its rows; LF0151 to LF0175 for the
+            manifest above it.
     """
     with opened_file(path) as source:
         progress.begin("hashing", source.size)
@@ -77,7 +90,7 @@ def show_file(path: Path, *, progress: Progress = SILENT) -> Shown:
             progress.end()
         index = row_index(source, progress=progress)
         source.check()
-        return Shown(str(path), source.size, digests, index)
+        return Shown(str(path), source.size, digests, index, _card(path))
 
 
 def prove_row(
@@ -119,12 +132,15 @@ def prove_row(
     return RowProven(proof, proof.digest, finder.found, len(data))
 
 
-def proven_row(path: Path, digest: str, *, match: bytes | None = None) -> RowProven:
+def proven_row(
+    path: Path, digest: str, *, tables: Mapping[str, RowIndex] | None = None, match: bytes | None = None
+) -> RowProven:
     """Check a proof, offline.
 
     Args:
         path: the proof.
-        digest: of the table (64 hex), as signed.
+        digest: of the table (64 hex), as signed; empty where `tables` are given.
+        tables: those that a release tells, by name; the proof must be about one of them.
         match: the record that it must be about.
 
     Raises:
@@ -134,6 +150,16 @@ def proven_row(path: Path, digest: str, *, match: bytes | None = None) -> RowPro
     """
     data = read_in(path, MAX_BYTES)
     proof = read_row_proof(data)
+    asset = ""
+    if tables is not None and not digest:
+        digest = proof.digest
+        asset = next((n for n, t in tables.items() if digest in {t.ordered, t.unordered}), "")
+        if not asset:
+            raise VerificationFailed(
+                "LF7347",
+                f"The proof is about the table sha256:{digest}, which is none of the {len(tables)} of the release.",
+                hint="lockflight release show PACKAGE --json tells the rows of its tables.",
+            )
     verify_row(proof, digest)
     _spelled(proof)
     if match is not None and not _same(proof, match):
@@ -142,7 +168,7 @@ def proven_row(path: Path, digest: str, *, match: bytes | None = None) -> RowPro
             "The proof is about another record than the one that was given.",
             hint="Every character counts: `1` and `1.0` are two records. dataset proven without --match shows the row.",
         )
-    return RowProven(proof, digest, -1, len(data))
+    return RowProven(proof, digest, -1, len(data), asset)
 
 
 @contextmanager
@@ -161,6 +187,19 @@ def opened_file(path: Path) -> Iterator[FdSource]:
             yield source
         finally:
             source.close()
+
+
+def _card(path: Path) -> DataCard | None:
+    """What the nearest manifest above a file says about it."""
+    whole = path.absolute()
+    for folder in list(whole.parents)[:_ABOVE]:
+        manifest = folder / MANIFEST_NAME
+        if manifest.is_file():
+            name = whole.relative_to(folder).as_posix()
+            rules = parse_manifest(read_in(manifest, MANIFEST_BYTES)).assets
+            cards = (rule.data for rule in rules if any(glob.matches(name) for glob in rule.globs))
+            return next((card for card in cards if card is not None), None)
+    return None
 
 
 class _Finder:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 from blake3 import blake3
 
+from lockflight.app.rows import signed_rows, table_indexes
 from lockflight.app.tensors import tensor_index, tensor_tap
+from lockflight.core.datacard import TABLE_ROLES, DataCard
 from lockflight.core.manifest import Manifest, Notice, parse_manifest
 from lockflight.core.names import check_names
 from lockflight.core.records import dataclass
@@ -40,6 +42,7 @@ from lockflight.infra.progress import SILENT, Progress
 if TYPE_CHECKING:
     from lockflight.app.guess import Guess
     from lockflight.app.remembered import Remembered
+    from lockflight.core.rows import RowIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Described:
         release: what one signature would cover.
         sources: asset name to its bytes, which are those that were hashed.
         manifest: what `lockflight.toml` says.
-        notices: what the author should know: ignored keys, exclusions that name nothing.
+        notices: what the author should know: ignored keys, exclusions that name nothing, tables that do not read.
         skipped: never candidates that were met (version control data, caches, virtual environments).
         excluded: files that the manifest leaves out, with its reasons.
         guesses: when the manifest was guessed, why each file has its role.
@@ -181,7 +184,18 @@ def describe(
         sources: dict[str, ByteSource] = {h.source.name: h.source for h in hashed}
         if manifest_text is not None:
             sources[MANIFEST_NAME] = BytesSource(text, MANIFEST_NAME)
-        assets = [_asset(h, selection.roles.get(h.source.name, Role.RELEASE_MANIFEST)) for h in hashed]
+        roles = {MANIFEST_NAME: Role.RELEASE_MANIFEST, **selection.roles}
+        tables = [name for name, role in selection.roles.items() if role in TABLE_ROLES]
+        said = signed_rows(opened) if package else None
+        rows, unread = table_indexes(
+            [sources[name] for name in tables if said is None or name in said],
+            progress=progress,
+            memory=memory,
+        )
+        assets = [
+            _asset(h, roles[h.source.name], rows.get(h.source.name), selection.data.get(h.source.name))
+            for h in hashed
+        ]
         own = _manifest_asset(text)
         if manifest_text is not None:
             assets.append(own)
@@ -208,7 +222,7 @@ def describe(
         release=release,
         sources=sources,
         manifest=manifest,
-        notices=manifest.notices + (() if package else selection.notices),
+        notices=(*manifest.notices, *unread, *(() if package else selection.notices)),
         skipped=listing.skipped,
         excluded=selection.excluded,
         folder=folder,
@@ -307,7 +321,7 @@ def _manifest_bytes(opened: Folder, kinds: Mapping[str, FileKind]) -> bytes:
         source.close()
 
 
-def _asset(file: HashedFile[str], role: Role) -> Asset:
+def _asset(file: HashedFile[str], role: Role, rows: RowIndex | None, data: DataCard | None) -> Asset:
     return Asset(
         name=file.source.name,
         role=role,
@@ -316,6 +330,8 @@ def _asset(file: HashedFile[str], role: Role) -> Asset:
         blake3=file.digests.blake3,
         media_type=file.seen,
         tensors=tensor_index(file),
+        rows=rows,
+        data=data,
     )
 
 

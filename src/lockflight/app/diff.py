@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lockflight.app.resolve import release_of, signed_as
+from lockflight.app.rowdiff import RowDelta, row_delta
 from lockflight.app.show import opened
 from lockflight.app.tensordiff import TensorDelta, tensor_delta
 from lockflight.app.view import open_view
@@ -84,6 +85,8 @@ class ReleaseDiff:
         views: name of each fixed view to whether it changed.
         tensors: of changed safetensors files, which of their tensors.
         again: checks that must run again, each with what it must judge.
+        rows: of changed tables, which of their rows.
+        data: files about which something else is said: (older, newer).
     """
 
     same: bool
@@ -96,6 +99,8 @@ class ReleaseDiff:
     views: dict[str, bool]
     tensors: tuple[TensorDelta, ...] = ()
     again: tuple[Again, ...] = ()
+    rows: tuple[RowDelta, ...] = ()
+    data: tuple[tuple[Asset, Asset], ...] = ()
 
     @property
     def moved_roles(self) -> list[tuple[str, str, str]]:
@@ -125,6 +130,8 @@ class ReleaseDiff:
             "views": dict(self.views),
             "tensors": [one.to_json() for one in self.tensors],
             "again": [one.to_json() for one in self.again],
+            "rows": [one.to_json() for one in self.rows],
+            "data": [{"asset": y.name, "from": _said(x), "to": _said(y)} for x, y in self.data],
         }
 
 
@@ -230,6 +237,8 @@ def diff(
         views={name: a.view(name) != b.view(name) for name in VIEWS},
         tensors=_tensors(assets, before or {}, after or {}),
         again=() if a.payload == b.payload else _again(a, b, checks),
+        rows=_rows(assets, before or {}, after or {}),
+        data=tuple((x, y) for y in b.assets if (x := known.get(y.name)) is not None and x.data != y.data),
     )
 
 
@@ -238,6 +247,17 @@ def _tensors(
 ) -> tuple[TensorDelta, ...]:
     pairs = [(x, y) for x, y in assets.changed if x.tensors is not None and y.tensors is not None]
     return tuple(tensor_delta(x, y, before.get(x.name), after.get(y.name)) for x, y in pairs)
+
+
+def _rows(
+    assets: Delta[Asset], before: Mapping[str, ByteSource], after: Mapping[str, ByteSource]
+) -> tuple[RowDelta, ...]:
+    pairs = [(x, y) for x, y in assets.changed if x.rows is not None and y.rows is not None]
+    return tuple(row_delta(x, y, before.get(x.name), after.get(y.name)) for x, y in pairs)
+
+
+def _said(asset: Asset) -> JsonObject | None:
+    return asset.data.to_json() if asset.data is not None else None
 
 
 def _again(a: Release, b: Release, checks: Iterable[CheckInfo]) -> tuple[Again, ...]:

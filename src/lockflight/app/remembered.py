@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from lockflight.core.rows import RowIndex
     from lockflight.core.tensors import TensorIndex
     from lockflight.infra.files import FdSource
 
@@ -29,6 +30,7 @@ class Remembered:
         self._cache = cache
         self._never: frozenset[str] = frozenset()
         self.recalled: dict[str, int] = {}
+        self._rows: dict[str, RowIndex | str] = {}
 
     @classmethod
     def of(cls, home: Path, folder: Path) -> Self | None:
@@ -40,6 +42,7 @@ class Remembered:
         """A description starts; files of these names are read whatever is known of them."""
         self._never = frozenset(never)
         self.recalled = {}
+        self._rows = {}
 
     def recall(self, source: FdSource) -> HashedFile[str] | None:
         """See `hashing.Memory`; `recalled` holds names and sizes of what was not read."""
@@ -47,6 +50,8 @@ class Remembered:
         if found is None:
             return None
         self.recalled[source.name] = source.size
+        if found.rows is not None:
+            self._rows[source.name] = found.rows
         tap = _Known(found.tensors) if found.tensors is not None else None
         return HashedFile(source, found.digests, found.media_type, tap)
 
@@ -57,6 +62,14 @@ class Remembered:
     def keep(self, file: HashedFile[str]) -> None:
         """See `hashing.Memory`."""
         self._cache.keep(file.source, Found(file.digests, file.seen, tensor_index(file)))
+
+    def rows_of(self, name: str) -> RowIndex | str | None:
+        """The rows of a file that was not read, or in words why they are unknown; None where it must be read."""
+        return self._rows.get(name)
+
+    def keep_rows(self, name: str, rows: RowIndex | str) -> None:
+        """Keep what `rows_of` will be asked, where the file itself is kept."""
+        self._cache.keep_rows(name, rows)
 
     def save(self) -> None:
         """The description is done."""

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from lockflight.core.manifest import Notice
+from lockflight.core.release import SIGNATURE_NAME, parse_release
 from lockflight.core.rows import JSON, MAX_ROWS, TEXT, Head
 from lockflight.core.source import BytesSource
-from lockflight.errors import InvalidInput
+from lockflight.core.verify.bundle import MAX_BUNDLE_BYTES, read_bundle
+from lockflight.errors import InvalidInput, LockflightError, VerificationFailed
 from lockflight.infra.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from lockflight.app.package import Package
+    from lockflight.app.remembered import Remembered
+    from lockflight.core.release import Release
     from lockflight.core.rows import RowIndex
     from lockflight.core.rowtree import Collector
     from lockflight.core.source import ByteSource
+    from lockflight.infra.files import Folder
     from lockflight.infra.progress import Progress
 
 #: Ending of a name -> how its rows are read.
@@ -126,6 +133,92 @@ def collect(
     finally:
         progress.end()
     return table, rows
+
+
+def table_indexes(
+    sources: Iterable[ByteSource], *, progress: Progress = SILENT, memory: Remembered | None = None
+) -> tuple[dict[str, RowIndex], tuple[Notice, ...]]:
+    """The rows of those files that are tables, by name; and a notice (LF1033) for each table that does not read.
+
+    Args:
+        sources: files in a role of tables.
+        progress: told about bytes.
+        memory: what is known of large files.
+    """
+    found: dict[str, RowIndex] = {}
+    unread = []
+    for source in sources:
+        if not has_rows(source.name):
+            continue
+        rows = memory.rows_of(source.name) if memory is not None else None
+        if rows is None:
+            rows = _rows_or_why(source, progress)
+            if memory is not None:
+                memory.keep_rows(source.name, rows)
+        if isinstance(rows, str):
+            unread.append(Notice("LF1033", rows, 0))
+        else:
+            found[source.name] = rows
+    return found, tuple(unread)
+
+
+def _rows_or_why(source: ByteSource, progress: Progress) -> RowIndex | str:
+    try:
+        return row_index(source, progress=progress)
+    except InvalidInput as error:
+        if error.code not in {"LF1024", "LF1025"}:
+            raise
+        return f"The rows of {source.name!a} are unknown ({error.code}): {error.message}"
+
+
+def signed_rows(folder: Folder) -> frozenset[str] | None:
+    """Names of the files of a package of which its signature tells rows; None where it has none that reads.
+
+    Nothing is verified. Packages of older versions tell of none, and only without them have they the digest that was
+    signed.
+    """
+    try:
+        source = folder.open(SIGNATURE_NAME)
+        try:
+            data = source.read_at(0, MAX_BUNDLE_BYTES + 1)
+        finally:
+            source.close()
+        return with_rows(parse_release(read_bundle(data, what=SIGNATURE_NAME).envelope.payload))
+    except LockflightError:
+        return None
+
+
+def with_rows(release: Release) -> frozenset[str]:
+    """Names of the assets of which a release tells the rows."""
+    return frozenset(asset.name for asset in release.assets if asset.rows is not None)
+
+
+def require_rows(release: Release, package: Package, *, progress: Progress = SILENT) -> None:
+    """Refuse a signed release that tells other rows than its files have.
+
+    Raises:
+        VerificationFailed: LF7350 they are others, or do not read.
+        InvalidInput: LF1003 a file changed meanwhile.
+    """
+    if not with_rows(release):
+        return
+    for asset in release.assets:
+        if asset.rows is None:
+            continue
+        try:
+            found: RowIndex | None = row_index(
+                package.sources[asset.name], name=asset.name, progress=progress
+            )
+        except InvalidInput:
+            found = None
+        if found != asset.rows:
+            raise VerificationFailed(
+                "LF7350",
+                f"The rows that were signed for {asset.name!a} are not those of the file.",
+                hint="Do not rely on proofs about it. Its signer makes an honest statement with: "
+                "lockflight sign DIR --out PACKAGE",
+            )
+    package.recheck()
 
 
 class Finder(Protocol):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lockflight.app.asof import view_at
 from lockflight.app.demands import Demands, candidates, identity
 from lockflight.app.package import load_package
+from lockflight.app.rows import require_rows
 from lockflight.core.records import dataclass
 from lockflight.core.release import MANIFEST_NAME, SIGNATURE_NAME, parse_release
 from lockflight.core.standing import holds, stand
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.app.demands import Witnessed
+    from lockflight.app.package import Package
     from lockflight.app.view import RealmView
     from lockflight.core.release import Release
     from lockflight.core.standing import Standing
@@ -90,16 +92,20 @@ def verify_package(
             signature in the folder.
     """
     view = view_at(home, realm_name, as_of)
-    bundle_bytes, manifest, found = _take_stock(package, progress)
-    verified = stand(
-        view.state,
-        view.name,
-        bundle_bytes,
-        known=lambda origin: [pin.name for pin in PinStore(home).realms().values() if pin.origin == origin],
-    )
-    seen = _demanded(home, view, verified, demands or Demands())
-    require_equal(compare(verified.release, found), what=f"The package {package.name}")
-    require_said(verified.release, manifest)
+    with load_package(package, progress=progress) as loaded:
+        bundle_bytes, manifest, found = _take_stock(package, loaded)
+        verified = stand(
+            view.state,
+            view.name,
+            bundle_bytes,
+            known=lambda origin: [
+                pin.name for pin in PinStore(home).realms().values() if pin.origin == origin
+            ],
+        )
+        seen = _demanded(home, view, verified, demands or Demands())
+        require_equal(compare(verified.release, found), what=f"The package {package.name}")
+        require_said(verified.release, manifest)
+        require_rows(verified.release, loaded, progress=progress)
     held = holds(view.state, verified.release.digest)
     environments = tuple(dict.fromkeys(hold.environment for hold in held if not hold.candidate))
     if environment and environment not in environments:
@@ -129,28 +135,27 @@ def signed_release(package: Path) -> Release:
     Raises:
         VerificationFailed: LF7330 no signature in the folder, LF71xx the signature does not read.
     """
-    return parse_release(read_bundle(_take_stock(package, SILENT)[0], what=SIGNATURE_NAME).envelope.payload)
+    with load_package(package) as loaded:
+        data, _, _ = _take_stock(package, loaded)
+    return parse_release(read_bundle(data, what=SIGNATURE_NAME).envelope.payload)
 
 
-def _take_stock(package: Path, progress: Progress) -> tuple[bytes, bytes, dict[str, FoundFile]]:
+def _take_stock(package: Path, loaded: Package) -> tuple[bytes, bytes, dict[str, FoundFile]]:
     """The signature's bytes, the manifest's, and everything in the package, from one look at the folder."""
-    with load_package(package, progress=progress) as loaded:
-        found = {e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3, e.tensors) for e in loaded.entries}
-        file = found.get(SIGNATURE_NAME)
-        if file is None or file.kind != "file":
-            raise VerificationFailed(
-                "LF7330",
-                f"{package} holds no {SIGNATURE_NAME}: it is not a signed package.",
-                hint="Do not load it: get the package from its producer. For a workspace of yours: "
-                "lockflight sign DIR --out PACKAGE",
-            )
-        if file.size > MAX_SIGNATURE_BYTES:
-            raise VerificationFailed(
-                "LF7103", f"{SIGNATURE_NAME} has {file.size} bytes, which no signature has."
-            )
-        own = loaded.sources.get(MANIFEST_NAME)
-        manifest = own.read_at(0, MAX_BYTES + 1) if own is not None else b""
-        return loaded.sources[SIGNATURE_NAME].read_at(0, file.size), manifest, found
+    found = {e.name: FoundFile(e.sha256, e.size, e.kind, e.blake3, e.tensors) for e in loaded.entries}
+    file = found.get(SIGNATURE_NAME)
+    if file is None or file.kind != "file":
+        raise VerificationFailed(
+            "LF7330",
+            f"{package} holds no {SIGNATURE_NAME}: it is not a signed package.",
+            hint="Do not load it: get the package from its producer. For a workspace of yours: "
+            "lockflight sign DIR --out PACKAGE",
+        )
+    if file.size > MAX_SIGNATURE_BYTES:
+        raise VerificationFailed("LF7103", f"{SIGNATURE_NAME} has {file.size} bytes, which no signature has.")
+    own = loaded.sources.get(MANIFEST_NAME)
+    manifest = own.read_at(0, MAX_BYTES + 1) if own is not None else b""
+    return loaded.sources[SIGNATURE_NAME].read_at(0, file.size), manifest, found
 
 
 def _demanded(home: Path, view: RealmView, standing: Standing, demands: Demands) -> Witnessed:

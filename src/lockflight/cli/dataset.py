@@ -1,4 +1,4 @@
-"""`dataset show|prove|proven`."""
+"""`dataset show|prove|proven|croissant`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.cli.common import folder_of, release_json, release_line
+from lockflight.cli.datalines import card_lines, columns_words, rows_json, rows_lines
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, table
+from lockflight.core.datacard import UNKNOWN
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockflight.app.dataset import RowProven
+    from lockflight.app.verify import Verified
     from lockflight.cli.style import Style
     from lockflight.core.rows import RowIndex
 
-#: Columns that people are shown by name; `--json` names all.
-_SHOWN = 6
 #: Characters of a row that people are shown.
 _WIDTH = 120
 
@@ -40,6 +42,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
         "sha256": done.digests.sha256,
         "blake3": done.digests.blake3,
         "rows": rows_json(done.index),
+        "data": done.card.to_json() if done.card is not None else None,
     }
 
     def human(style: Style) -> Iterable[str]:
@@ -50,33 +53,9 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
                 *rows_lines(done.index, style),
             ]
         )
+        yield from card_lines(done.card, style)
 
     return Reply("dataset/v1", result, human)
-
-
-def rows_json(index: RowIndex) -> dict[str, object]:
-    """How replies tell the rows of a file."""
-    head = index.head
-    return {
-        "form": head.form,
-        "rows": head.rows,
-        "columns": list(head.columns),
-        "types": list(head.types),
-        "ordered": f"sha256:{index.ordered}",
-        "set": f"sha256:{index.unordered}",
-    }
-
-
-def rows_lines(index: RowIndex, style: Style) -> list[list[str]]:
-    """The same for people."""
-    head = index.head
-    named = ", ".join(clean(name) for name in head.columns[:_SHOWN])
-    more = f" and {len(head.columns) - _SHOWN} more" if len(head.columns) > _SHOWN else ""
-    return [
-        ["rows", f"{head.rows} ({head.form}), {count(len(head.columns), 'column')}: {named}{more}"],
-        ["in order", style.bold(f"sha256:{index.ordered}")],
-        ["as a set", style.bold(f"sha256:{index.unordered}")],
-    ]
 
 
 def prove_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,8 +105,9 @@ def prove(args: argparse.Namespace, run: Run) -> Reply:
 def proven_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `dataset proven`."""
     parser.add_argument("proof", metavar="PROOF", help="file from dataset prove")
+    parser.add_argument("--root", metavar="DIGEST", help="digest of the table, as signed with a release")
     parser.add_argument(
-        "--root", required=True, metavar="DIGEST", help="digest of the table, as signed with a release"
+        "--release", metavar="PACKAGE", help="instead: a package; verified, and one of its tables must be it"
     )
     parser.add_argument(
         "--match", metavar="FILE", help="the record that it must be about, - for standard input"
@@ -139,10 +119,24 @@ def proven(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.dataset import proven_row
     from lockflight.app.logexport import root_of
 
-    del run
+    if bool(args.root) == bool(args.release):
+        raise UsageError(
+            "LF0176",
+            "A proof leads to a digest; it needs to be told which one counts.",
+            hint="--root sha256:… of dataset show, or --release PACKAGE",
+        )
     match = _record(args.match) if args.match is not None else None
-    done = proven_row(Path(args.proof), root_of(args.root), match=match)
-    result = {**_result(done), "row": done.proof.row, "match": args.match}
+    found = _signed(args, run) if args.release else None
+    done = proven_row(
+        Path(args.proof),
+        root_of(args.root) if found is None else "",
+        tables=found[1] if found is not None else {},
+        match=match,
+    )
+    release = None
+    if found is not None:
+        release = {**release_json(found[0].release), "asset": done.asset, "signer": found[0].signer}
+    result = {**_result(done), "row": done.proof.row, "match": args.match, "release": release}
 
     def human(style: Style) -> Iterable[str]:
         head, place, row = done.proof.head, done.proof.place, clean(done.proof.row)
@@ -151,12 +145,64 @@ def proven(args: argparse.Namespace, run: Run) -> Reply:
             yield f"{style.yes} row {place.index + 1} of {head.rows}: {shown}"
         else:
             yield f"{style.yes} none of the {count(head.rows, 'row')}: {shown}"
-        named = ", ".join(clean(name) for name in head.columns[:_SHOWN])
-        more = f" and {len(head.columns) - _SHOWN} more" if len(head.columns) > _SHOWN else ""
-        yield f"  table sha256:{done.digest}, columns {named}{more}"
-        yield "  that is worth what the digest is worth: lockflight verify says who signed it with a release"
+        yield f"  table sha256:{done.digest}, columns {columns_words(head)}"
+        if found is None:
+            yield "  that is worth what the digest is worth: --release PACKAGE says who signed it"
+        else:
+            yield f"  that is {clean(done.asset)} of {release_line(found[0].release, style)}"
+            yield f"  signed by {clean(found[0].signer)}"
 
     return Reply("dataset-proven/v1", result, human)
+
+
+def croissant_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `dataset croissant`."""
+    parser.add_argument("path", metavar="PATH", help="croissant.json, or the folder in which it lies")
+    parser.add_argument(
+        "--write", action="store_true", help="make it first, from the lockflight.toml of that folder"
+    )
+
+
+def croissant(args: argparse.Namespace, run: Run) -> Reply:
+    """Check a description of data and the files that it names, or write one."""
+    from lockflight.app.croissant import check_croissant, write_croissant
+
+    path = Path(args.path)
+    if args.write:
+        done = write_croissant(folder_of(args.path), progress=run.progress())
+        run.say(f"wrote {clean(str(done.path))}; give it a role in lockflight.toml, such as documentation")
+    else:
+        done = check_croissant(path, progress=run.progress())
+    found = done.croissant
+    result = {
+        "path": str(done.path),
+        "name": found.name,
+        "version": found.version,
+        "licence": found.licence,
+        "files": [
+            {"id": f.id, "path": f.path, "sha256": f.sha256, "encoding": f.encoding} for f in found.files
+        ],
+        "records": [{"name": name, "fields": fields} for name, fields in found.records],
+        "checked": done.checked,
+        "written": args.write,
+    }
+
+    def human(style: Style) -> Iterable[str]:
+        yield f"{style.yes} {clean(str(done.path))} describes {clean(found.name)} (Croissant {found.version})"
+        files = count(len(found.files), "file")
+        yield f"  {files}, {done.checked} compared by sha256; {count(len(found.records), 'record set')}"
+        mark = f"{style.look} " if found.licence == UNKNOWN else ""
+        yield f"  {mark}licence {clean(found.licence)}"
+
+    return Reply("dataset-croissant/v1", result, human)
+
+
+def _signed(args: argparse.Namespace, run: Run) -> tuple[Verified, dict[str, RowIndex]]:
+    """A verified package, and the rows that it tells by name."""
+    from lockflight.app.verify import verify_package
+
+    verified = verify_package(run.home, run.realm, folder_of(args.release), progress=run.progress())
+    return verified, {a.name: a.rows for a in verified.release.assets if a.rows is not None}
 
 
 def _result(done: RowProven) -> dict[str, object]:

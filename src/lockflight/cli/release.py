@@ -14,6 +14,7 @@ from lockflight.cli.common import (
     release_line,
     say_reused,
 )
+from lockflight.cli.datalines import data_lines, rows_json
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
 
@@ -103,6 +104,7 @@ def _facts(release: Release, style: Style) -> Iterable[str]:
             ["assets", ", ".join(f"{n} {role}" for role, n in roles.items())],
         ]
     )
+    yield from data_lines(release, style)
     for reference in release.references:
         pin = reference.digest or reference.version or "not pinned"
         yield f"outside: {reference.role.value} {clean(reference.name)} {clean(reference.uri)} ({clean(pin)})"
@@ -122,6 +124,8 @@ def _result(described: Described) -> dict[str, object]:
                 "sha256": a.sha256,
                 "blake3": a.blake3,
                 "media_type": a.media_type,
+                "rows": rows_json(a.rows) if a.rows is not None else None,
+                "data": a.data.to_json() if a.data is not None else None,
             }
             for a in release.assets
         ],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockflight.app.diff import ReleaseDiff
+    from lockflight.app.rowdiff import RowDelta
     from lockflight.app.tensordiff import TensorDelta
     from lockflight.cli.style import Style
 
@@ -68,6 +69,10 @@ def _differences(found: ReleaseDiff, style: Style) -> Iterable[str]:
             yield f"  {style.bold(word.ljust(10))} {clean(name)}"
     for delta in found.tensors:
         yield from _tensors(delta)
+    for rows in found.rows:
+        yield f"  rows of {clean(rows.asset)}: {_rows(rows)}"
+    for _, asset in found.data:
+        yield f"  what is said about {clean(asset.name)} changed"
     touched = [name for name, changed in found.views.items() if changed]
     yield f"views touched: {', '.join(touched) or 'none'}"
     checks = [
@@ -77,6 +82,13 @@ def _differences(found: ReleaseDiff, style: Style) -> Iterable[str]:
         for one in found.again
     ]
     yield f"checks that run again: {', '.join(checks) or 'none'}"
+
+
+def _rows(delta: RowDelta) -> str:
+    if delta.same_set:
+        return f"the same {delta.new}, in another order or spelling"
+    counted = f", {delta.added} added, {delta.removed} removed" if delta.added is not None else ""
+    return f"{delta.old} -> {delta.new}{counted}{', other columns' if delta.columns else ''}"
 
 
 def _tensors(delta: TensorDelta) -> Iterable[str]:

@@ -65,6 +65,11 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
             "show": ("dataset:show", "digests of a file, its rows in order, and as a set", (0, 2, 3, 4)),
             "prove": ("dataset:prove", "write the proof that a record is in it, or not", (0, 2, 3, 4, 12)),
             "proven": ("dataset:proven", "check such a proof, offline", (0, 2, 3, 4, 12)),
+            "croissant": (
+                "dataset:croissant",
+                "check a Croissant and its files, or write one",
+                (0, 2, 3, 4, 12),
+            ),
         },
     ),
     "realm": (

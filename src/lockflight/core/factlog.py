@@ -52,7 +52,7 @@ def facts_again(state: State, facts: JsonObject) -> JsonObject:
         **facts,
         "realm": realm_fact(state, text(obj(facts["realm"])["checkpoint"]), environment),
         "release": {
-            **release_fact(release, asset_labels(state, release)),
+            **_with_data(release_fact(release, asset_labels(state, release)), said),
             "digest": digest,
             **_own(state, digest, release),
         },
@@ -71,6 +71,15 @@ def facts_again(state: State, facts: JsonObject) -> JsonObject:
         ),
         "state": state_fact(state, release, digest, project, environment, now),
     }
+
+
+def _with_data(fact: JsonObject, said: JsonObject) -> JsonObject:
+    """What the release itself tells of its data: like names and roles, it is not taken from the log."""
+    pairs = zip(array(fact["assets"]), array(said["assets"]), strict=True)
+    told: list[JsonValue] = [
+        {**obj(a), **{k: v for k, v in obj(b).items() if k in {"rows", "data"}}} for a, b in pairs
+    ]
+    return {**fact, "assets": told}
 
 
 def _own(state: State, digest: str, release: Release) -> JsonObject:

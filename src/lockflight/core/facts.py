@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.check import CheckInfo, Subject
-    from lockflight.core.release import Release
+    from lockflight.core.release import Asset, Release
 
 SCHEMA = "https://lockflight.dev/schema/facts/v1"
 
@@ -107,6 +107,7 @@ def release_fact(release: Release, provenance: Mapping[str, str]) -> JsonObject:
                 "digest": a.sha256,
                 "size": a.size,
                 "provenance": provenance[a.sha256],
+                **_inside(a),
             }
             for a in release.assets
         ],
@@ -114,6 +115,23 @@ def release_fact(release: Release, provenance: Mapping[str, str]) -> JsonObject:
         "depends": [d.to_json() for d in release.dependencies],
         "views": dict(release.views()),
     }
+
+
+def _inside(asset: Asset) -> JsonObject:
+    """What is known and said of data; absent where it is not, so that facts of older releases stay as they are."""
+    found: JsonObject = {}
+    if asset.rows is not None:
+        head = asset.rows.head
+        found["rows"] = {
+            "form": head.form,
+            "rows": head.rows,
+            "columns": len(head.columns),
+            "ordered": asset.rows.ordered,
+            "set": asset.rows.unordered,
+        }
+    if asset.data is not None:
+        found["data"] = asset.data.facts()
+    return found
 
 
 def state_fact(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.check import Grain, Status
+from lockflight.core.datacard import CARD_KEYS, PERSONAL
 from lockflight.core.findings import Severity
 from lockflight.core.ownpolicy import own_in_facts
 from lockflight.core.shape import array, hex64, integer, natural, obj, text
@@ -142,6 +143,27 @@ def _asset(value: JsonValue) -> None:
     _at("digest", asset, hex64)
     _at("size", asset, natural)
     _at("provenance", asset, _one_of("recorded", "intake", "unknown"))
+    if "rows" in asset:
+        _at("rows", asset, _rows)
+    if "data" in asset:
+        _at("data", asset, _data)
+
+
+def _rows(value: JsonValue) -> None:
+    rows = obj(value)
+    _at("form", rows, text)
+    _at("rows", rows, natural)
+    _at("columns", rows, natural)
+    _at("ordered", rows, hex64)
+    _at("set", rows, hex64)
+
+
+def _data(value: JsonValue) -> None:
+    said = obj(value)
+    for key in CARD_KEYS:
+        _at(key, said, text)
+    _at("licence_known", said, _flag)
+    _at("personal_data", said, _one_of(*PERSONAL))
 
 
 def _reference(value: JsonValue) -> None:

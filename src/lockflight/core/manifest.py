@@ -1,7 +1,7 @@
 """`lockflight.toml`: what a release is made of, said by its author and judged by others.
 
     [release]            name, version (default "dev"), kind, tier
-    [[assets]]           role, files = [patterns]
+    [[assets]]           role, files = [patterns]; of data also licence, source and more (`core.datacard`)
     [[exclude]]          files = [patterns], reason
     [[references]]       role, name, uri, digest = "sha256:…" or a dated version; licence, context
     [[depends]]          name, digest = "sha256:…" (pinned) or environment = "staging" (following)
@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import field
 
+from lockflight.core.datacard import CARD_KEYS, DATA_ROLES, CardError, DataCard, make_card
 from lockflight.core.globs import Glob, parse_glob
 from lockflight.core.ownpolicy import ARCHIVE, is_place
 from lockflight.core.records import dataclass
@@ -48,7 +49,7 @@ _PASSWORD = re.compile(r"^[a-z0-9+.-]+://[^/@]*:[^/@]*@", re.IGNORECASE)
 #: Section -> its keys, and those that it cannot do without. `[[…]]` sections are lists of tables.
 SECTIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "release": (frozenset({"name", "version", "kind", "tier"}), frozenset({"name", "kind", "tier"})),
-    "assets": (frozenset({"role", "files"}), frozenset({"role", "files"})),
+    "assets": (frozenset({"role", "files", *CARD_KEYS}), frozenset({"role", "files"})),
     "exclude": (frozenset({"files", "reason"}), frozenset({"files", "reason"})),
     "references": (
         frozenset({"role", "name", "uri", "digest", "version", "licence", "context"}),
@@ -90,11 +91,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class AssetRule:
-    """One `[[assets]]` table: these files have this role."""
+    """One `[[assets]]` table: these files have this role, and, where they are data, this is said about them."""
 
     role: Role
     globs: tuple[Glob, ...]
     line: int
+    data: DataCard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ def parse_manifest(data: bytes | str, *, where: str = MANIFEST_NAME) -> Manifest
     Raises:
         InvalidInput: LF0151 not TOML, LF0152 over budget, LF0153 unknown key, LF0154 wrong type, LF0155
             missing or empty, LF0156 role, LF0157 kind, LF0158 tier, LF0159 name or version, LF0160 pattern,
-            LF0161 reference, LF0162 dependency, LF0163 realm, LF0164 a name twice, LF0166 the own policy's place.
+            LF0161 reference, LF0162 dependency, LF0163 realm, LF0164 a name twice, LF0166 the own policy's place,
+            LF0175 what is said about data.
     """
     return _Reader(read_toml(data, where=where), where).manifest()
 
@@ -198,7 +201,31 @@ class _Reader:
     # One method per section.
 
     def _asset(self, table: _Table) -> AssetRule:
-        return AssetRule(self._role(table), self._globs(table), self.toml.line(table.path))
+        role = self._role(table)
+        return AssetRule(role, self._globs(table), self.toml.line(table.path), self._card(table, role))
+
+    def _card(self, table: _Table, role: Role) -> DataCard | None:
+        said = {key: self._text(table, key) for key in CARD_KEYS if key in table.values}
+        if not said:
+            return None
+        if role not in DATA_ROLES:
+            allowed = ", ".join(sorted(r.value for r in DATA_ROLES))
+            first = next(iter(said))
+            raise self._error(
+                "LF0175",
+                (*table.path, first),
+                f"{first!r} is said about data, and the role here is {role.value!r}",
+                f"Roles of data: {allowed}.",
+            )
+        try:
+            card = make_card(said)
+        except CardError as error:
+            raise self._error("LF0175", (*table.path, error.key), error.why, error.hint) from None
+        if card.licence and not card.licence_known:
+            line = self.toml.line((*table.path, "licence"))
+            message = f"{self.where}:{line}: the licence {card.licence[:120]!a} is not known to SPDX."
+            self.notices.append(Notice("LF1032", message, line))
+        return card
 
     def _exclude(self, table: _Table) -> ExcludeRule:
         return ExcludeRule(self._globs(table), self._text(table, "reason"), self.toml.line(table.path))

@@ -1,9 +1,9 @@
 """A release: name, version, kind, risk tier and ordered assets; its digest is its identity.
 
 The statement is OpenSSF Model Signing v1.0 with `method=files` and SHA-256, so stock verifiers accept it. Roles,
-sizes, media types, BLAKE3 and per-tensor digests live in `resources[].annotations`; name, version, kind, tier and the
-descriptors of outside things in those of `lockflight.toml`, the first asset. The digest is the SHA-256 of the
-canonical payload: no time, path, tool or signer is inside.
+sizes, media types, BLAKE3, digests of tensors and rows, and words about data live in `resources[].annotations`; name,
+version, kind, tier and the descriptors of outside things in those of `lockflight.toml`, the first asset. The digest is
+the SHA-256 of the canonical payload: no time, path, tool or signer is inside.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
+from lockflight.core.datacard import DATA_ROLES, TABLE_ROLES, DataCard, parse_card
 from lockflight.core.merkle import leaf_hash, root
 from lockflight.core.names import check_names
 from lockflight.core.ownpolicy import inside, own_digest, own_from_json, own_json
 from lockflight.core.records import dataclass
+from lockflight.core.rows import RowIndex, parse_row_index
 from lockflight.core.shape import array, hex64, natural, obj, text
 from lockflight.core.tensors import FILE_COST, MAX_TENSORS, TensorIndex, parse_index
 from lockflight.core.words import VIEWS, Kind, Role, Tier
@@ -35,6 +37,8 @@ NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$"
 VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 #: As many as fit the size budget of a statement (`canonical.MAX_BYTES`) with long names.
 MAX_ASSETS = 20_000
+#: Bytes of a statement that the rows of all its tables may take; with more, no table of it has an index.
+MAX_ROWS_COST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Asset:
         blake3: 64 lower-case hex digits.
         media_type: what its first bytes say that it is, such as `application/vnd.python.pickle`.
         tensors: digests of the parts of a safetensors file; None for other files, and where there are too many.
+        rows: digests of the rows of a table in the role `dataset` or `eval-set`; None where they are not known.
+        data: what the manifest says about data; None where it says nothing.
     """
 
     name: str
@@ -58,6 +64,8 @@ class Asset:
     blake3: str
     media_type: str = "application/octet-stream"
     tensors: TensorIndex | None = None
+    rows: RowIndex | None = None
+    data: DataCard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,10 @@ class Release:
         }
         if asset.tensors is not None:
             annotations["tensors"] = asset.tensors.to_json()
+        if asset.rows is not None:
+            annotations["rows"] = asset.rows.to_json()
+        if asset.data is not None:
+            annotations["data"] = asset.data.to_json()
         if asset.name == MANIFEST_NAME:
             said: JsonObject = {
                 "name": self.name,
@@ -307,7 +319,9 @@ def _check_policy(name: str, place: str, assets: Iterable[Asset]) -> None:
 
 
 def _indexed(assets: list[Asset]) -> list[Asset]:
-    """The assets, without any index of tensors where all of these together would not fit into a statement."""
+    """The assets, without any index of tensors or rows where all of these would not fit into a statement."""
+    if sum(a.rows.cost for a in assets if a.rows is not None) > MAX_ROWS_COST:
+        assets = [a if a.rows is None else replace(a, rows=None) for a in assets]
     tensors = sum(len(a.tensors.digests) for a in assets if a.tensors is not None)
     if tensors <= max(0, MAX_TENSORS - FILE_COST * len(assets)):
         return assets
@@ -361,8 +375,14 @@ def _parse(body: JsonObject) -> Release:
                 blake3=hex64(notes["blake3"]),
                 media_type=text(notes["mediaType"]),
                 tensors=parse_index(notes["tensors"]) if "tensors" in notes else None,
+                rows=parse_row_index(notes["rows"]) if "rows" in notes else None,
+                data=parse_card(notes["data"]) if "data" in notes else None,
             )
         )
+        if (assets[-1].rows and assets[-1].role not in TABLE_ROLES) or (
+            assets[-1].data and assets[-1].role not in DATA_ROLES
+        ):
+            raise ValueError(f"{assets[-1].name!a} has what only data have")
         if resource["name"] == MANIFEST_NAME:
             header = obj(notes["release"])
     if names != sorted(names):

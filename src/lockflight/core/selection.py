@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from lockflight.core.datacard import DataCard
 from lockflight.core.globs import Glob
 from lockflight.core.manifest import AssetRule, Manifest, Notice
 from lockflight.core.records import dataclass
@@ -33,11 +34,13 @@ class Selection:
 
     Attributes:
         roles: name to role, in code point order, without the manifest itself.
+        data: name to what is said about it, of data about which something is said.
         excluded: files that `[[exclude]]` names.
         notices: exclusions that name nothing (LF1031).
     """
 
     roles: dict[str, Role]
+    data: dict[str, DataCard]
     excluded: tuple[Excluded, ...]
     notices: tuple[Notice, ...]
 
@@ -91,6 +94,7 @@ def select(
     rules = _Rules((glob, i) for i, rule in enumerate(manifest.assets) for glob in rule.globs)
     excludes = _Rules((glob, i) for i, rule in enumerate(manifest.excludes) for glob in rule.globs)
     roles: dict[str, Role] = {}
+    data: dict[str, DataCard] = {}
     excluded: list[Excluded] = []
     unnamed: list[str] = []
     for name in sorted(set(names) - {MANIFEST_NAME}):
@@ -105,6 +109,11 @@ def select(
             if other is not None:
                 raise _two_roles(name, claims[0], other, where)
             roles[name] = claims[0].role
+            cards = list(dict.fromkeys(claim.data for claim in claims if claim.data is not None))
+            if len(cards) > 1:
+                raise _two_cards(name, claims, where)
+            if cards:
+                data[name] = cards[0]
     if unnamed:
         raise _unnamed(unnamed, where, suggest)
     for glob, i in rules.unused():
@@ -117,7 +126,7 @@ def select(
         )
         for glob, i in excludes.unused()
     )
-    return Selection(roles, tuple(excluded), notices)
+    return Selection(roles, data, tuple(excluded), notices)
 
 
 def _two_roles(name: str, one: AssetRule, two: AssetRule, where: str) -> InvalidInput:
@@ -130,6 +139,16 @@ def _two_roles(name: str, one: AssetRule, two: AssetRule, where: str) -> Invalid
         f"{name!r} is named by two roles: {said(one)} and {said(two)}. No rule overrides another.",
         hint="Narrow one of the two patterns.",
         details={"name": name, "lines": [one.line, two.line]},
+    )
+
+
+def _two_cards(name: str, claims: list[AssetRule], where: str) -> InvalidInput:
+    lines = [claim.line for claim in claims if claim.data is not None]
+    return InvalidInput(
+        "LF0175",
+        f"{where}:{lines[1]}: another thing is said about {name!r} than in line {lines[0]}.",
+        hint="Narrow one of the two patterns.",
+        details={"name": name, "lines": lines},
     )
 
 

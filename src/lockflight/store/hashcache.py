@@ -25,10 +25,12 @@ import secrets
 import stat
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from lockflight.core.records import dataclass
+from lockflight.core.rows import RowIndex, parse_row_index
 from lockflight.core.tensors import TensorIndex
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra.files import Folder, Identity
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
     from lockflight.infra.files import FdSource, FileSource
 
 SCHEMA: Final = "lockflight-hash-cache/v1"
-#: Raised when what hashing finds out about the same bytes changes: media types, tensor indexes.
-LOOK: Final = 1
+#: Raised when what is found out about the same bytes changes: media types, tensor indexes, rows.
+LOOK: Final = 2
 #: Nanoseconds by which ctime must be past. More than the granularity of any clock of `LOCAL`, and than `STEP`.
 SETTLED: Final = 2_000_000_000
 #: A step back of the clock, in nanoseconds, that may go unnoticed.
@@ -59,11 +61,12 @@ _SECOND: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What hashing found out about a file: digests, media type, and the parts of a safetensors file."""
+    """What is known of a file: digests, media type, the parts of a safetensors file, rows or why there are none."""
 
     digests: Digests
     media_type: str
     tensors: TensorIndex | None = None
+    rows: RowIndex | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,12 @@ class HashCache:
         """Remember a file that `settle` allowed and that is still the one that was opened."""
         self._used[source.name] = (source.identity, found)
 
+    def keep_rows(self, name: str, rows: RowIndex | str) -> None:
+        """Remember the rows of a file that is remembered, or in words why it has none."""
+        held = self._used.get(name)
+        if held is not None and held[1].rows is None:
+            self._used[name] = (held[0], replace(held[1], rows=rows))
+
     def save(self) -> None:
         """Write down what was used and learnt; what was not asked for is gone from the folder, and forgotten."""
         if self._used == self._known:
@@ -265,14 +274,16 @@ class HashCache:
 
 def _row(identity: Identity, found: Found) -> list[Any]:
     tensors = [found.tensors.header, *found.tensors.digests] if found.tensors is not None else []
-    return [*identity, *found.digests, found.media_type, tensors]
+    rows = found.rows.to_json() if isinstance(found.rows, RowIndex) else found.rows
+    return [*identity, *found.digests, found.media_type, tensors, rows]
 
 
 def _held(row: list[Any]) -> tuple[Identity, Found]:
     """What `_row` wrote; it was authenticated."""
-    *identity, sha256, blake3, media_type, tensors = row
+    *identity, sha256, blake3, media_type, tensors, rows = row
     index = TensorIndex(tensors[0], tuple(tensors[1:])) if tensors else None
-    return Identity(*identity), Found(Digests(sha256, blake3), media_type, index)
+    known = parse_row_index(rows) if isinstance(rows, dict) else rows
+    return Identity(*identity), Found(Digests(sha256, blake3), media_type, index, known)
 
 
 def _key(folder: Path) -> bytes:

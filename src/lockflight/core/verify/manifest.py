@@ -57,7 +57,10 @@ def _difference(release: Release, data: bytes) -> str:
         version=manifest.version,
         kind=manifest.kind,
         tier=manifest.tier,
-        assets=[replace(asset, role=roles[asset.name]) for asset in release.assets],
+        assets=[
+            replace(asset, role=roles[asset.name], data=selection.data.get(asset.name))
+            for asset in release.assets
+        ],
         references=manifest.references,
         dependencies=manifest.dependencies,
         policy=manifest.policy,
@@ -69,6 +72,8 @@ def _difference(release: Release, data: bytes) -> str:
     for asset, other in zip(release.assets, said.assets, strict=True):
         if asset.role is not other.role:
             return f"{asset.name!r} was signed as {asset.role.value}, and {MANIFEST_NAME} says {other.role.value}"
+        if asset.data != other.data:
+            return f"what was signed about the data {asset.name!r} is not what {MANIFEST_NAME} says"
     if release.references != said.references:
         return f"the references that were signed are not those of {MANIFEST_NAME}"
     if release.policy != said.policy:
