@@ -24,7 +24,7 @@ SCRIPTS = (
     "startup",
     "hashing",
     "log",
-    "scan_models",
+    "scan_speed",
     "scan_quality",
     "policy",
     "load",

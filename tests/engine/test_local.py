@@ -205,6 +205,22 @@ def test_nothing_to_do_starts_nothing():
     assert start([]) == []
 
 
+def test_children_wait_for_the_next_call(job):
+    with local.Idle() as idle:
+        pids = [start([job("Good", b"x")], workers=1, idle=idle)[0].summary["pid"] for _ in range(3)]
+        # Who leaves early ends its child, which does not come back.
+        results = map_checks(
+            [job("Good", b"x"), job("Good", b"y")], workers=1, import_paths=[HERE], idle=idle
+        )
+        assert next(results).result.summary["pid"] == pids[0]
+        results.close()
+        [after] = start([job("Good", b"x")], workers=1, idle=idle)
+        assert after.status is Status.COMPLETE
+    assert len(set(pids)) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
 def test_leaving_early_leaves_no_child(job):
     jobs = [job("ByContent", b"fine"), job("Good", b"fine"), *(job("ByContent", b"wait") for _ in range(3))]
     results = map_checks(jobs, workers=2, import_paths=[HERE])

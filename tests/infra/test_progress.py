@@ -26,6 +26,13 @@ def test_short_tasks_say_nothing(clock):
     assert stream.getvalue() == ""
 
 
+def test_files_are_counted_in_files(clock):
+    line = Line(io.StringIO())
+    line.begin("scanning", 10_000)
+    line.advance(2_500)
+    assert line.text() == "scanning  25 %  2500 of 10000"
+
+
 def test_a_long_task_is_one_line_that_vanishes(clock):
     stream = io.StringIO()
     line = Line(stream)

@@ -10,6 +10,7 @@ import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from lockflight.core.records import dataclass
 from lockflight.core.release import Asset
 from lockflight.core.suggest import did_you_mean
 from lockflight.core.words import Role
-from lockflight.engine.local import CheckJob, cache_folder, map_checks
+from lockflight.engine.local import CheckJob, Idle, cache_folder, map_checks
 from lockflight.errors import InvalidInput, LockflightError, NotFound, UsageError
 from lockflight.formats import media
 from lockflight.formats.pickle.overlay import Overlay
@@ -152,14 +153,14 @@ def scan(
     skipped: list[str] = []
     excluded: list[str] = []
     files: list[FileReport] = []
-    batch: list[_Open | FileReport] = []
     with ExitStack() as stack:
-        for found in _walk(paths, stack, stdin, exclude, skipped, excluded):
-            batch.append(found)
-            if len(batch) >= _BATCH:
-                files += _judge(batch, chosen, told, workers, progress, say)
-                batch = []
-        files += _judge(batch, chosen, told, workers, progress, say)
+        idle = stack.enter_context(Idle())
+        openers = list(_walk(paths, stack, stdin, exclude, skipped, excluded))
+        progress.begin("scanning", len(openers))
+        for at in range(0, len(openers), _BATCH):
+            batch = [opener() for opener in openers[at : at + _BATCH]]
+            files += _judge(batch, chosen, told, workers, idle, progress, say)
+        progress.end()
     if not files:
         raise NotFound("LF0203", "There is no file to scan.", hint="lockflight scan FILE_OR_FOLDER")
     return ScanOutcome(tuple(files), tuple(skipped), tuple(excluded), overlay or Overlay())
@@ -172,11 +173,12 @@ def _walk(
     exclude: Sequence[Glob],
     skipped: list[str],
     excluded: list[str],
-) -> Iterator[_Open | FileReport]:
+) -> Iterator[Callable[[], _Open | FileReport]]:
+    """What opens each file, in order; only so many are open at a time."""
     for word in paths:
         path = Path(word)
         if word == STDIN and stdin is not None:
-            yield _stdin(stdin)
+            yield partial(_stdin, stdin)
         elif path.is_dir():
             folder = stack.enter_context(Folder(path))
             listing = folder.listing(skip=True)
@@ -188,13 +190,11 @@ def _walk(
                     excluded.append(shown)
                 elif entry.kind is not FileKind.FILE:
                     what = "a link" if entry.kind is FileKind.SYMLINK else "no regular file"
-                    yield _unread(shown, f"it is {what}, which is not followed")
+                    yield partial(_unread, shown, f"it is {what}, which is not followed")
                 else:
-                    yield _opened(folder, entry.name, shown)
+                    yield partial(_opened, folder, entry.name, shown)
         elif path.is_file():
-            real = path.resolve()
-            with Folder(real.parent) as folder:
-                yield _opened(folder, real.name, readable_name(word))
+            yield partial(_alone, path.resolve(), readable_name(word))
         else:
             what = "is no file or folder" if os.path.lexists(path) else "is not there"
             raise NotFound("LF0117", f"{word} {what}.", hint="Name files, folders, or - for standard input.")
@@ -202,6 +202,11 @@ def _walk(
 
 def _unread(name: str, reason: str) -> FileReport:
     return FileReport(name, 0, "", "", "", None, reason)
+
+
+def _alone(path: Path, shown: str) -> _Open | FileReport:
+    with Folder(path.parent) as folder:
+        return _opened(folder, path.name, shown)
 
 
 def _opened(folder: Folder, name: str, shown: str) -> _Open | FileReport:
@@ -244,6 +249,7 @@ def _judge(
     checks: Sequence[str],
     told: str,
     workers: int,
+    idle: Idle,
     progress: Progress,
     say: Callable[[str], None] | None,
 ) -> list[FileReport]:
@@ -259,12 +265,14 @@ def _judge(
         results: dict[int, list[tuple[str, CheckResult]]] = {}
         if say is not None and any(job.check == "secrets" for job in jobs) and not has_rules_cache():
             say("first run: compiling rules for secrets, a few seconds")
-        progress.begin("checking", len(jobs))
-        found = map_checks(jobs, workers=workers or min(8, os.cpu_count() or 1))
+        found = map_checks(jobs, workers=workers or min(8, os.cpu_count() or 1), idle=idle)
+        done = 0
         for owner, outcome in zip(owners, found, strict=True):
-            progress.advance(1)
+            # Results come in the order of the files.
+            progress.advance(owner - done)
+            done = owner
             results.setdefault(owner, []).append((outcome.job.check, outcome.result))
-        progress.end()
+        progress.advance(len(batch) - done)
         for item in opened:
             item.source.check()
         return [

@@ -26,6 +26,8 @@ from lockflight.infra.proc import MIB, Limits, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
 
     from lockflight.core.check import Subject
     from lockflight.core.release import Asset
@@ -75,6 +77,7 @@ def map_checks(
     on_progress: Callable[[int, int, CheckJob], None] | None = None,
     import_paths: Sequence[str] = (),
     cache: Path | None = None,
+    idle: Idle | None = None,
 ) -> Iterator[JobResult]:
     """Run checks and yield their results in the order of the jobs.
 
@@ -85,11 +88,12 @@ def map_checks(
         on_progress: called in the caller's thread with (done, total, job) whenever a job ends, in any order.
         import_paths: further folders to import checks from; named by the operator, never by a workspace.
         cache: where libraries may keep compiled rules; `cache_folder()` by default. May be lost at any time.
+        idle: where children wait for the next call.
 
     Raises:
         EnvironmentProblem: LF5050 no process can be started here.
     """
-    pool = _Pool(list(jobs), limits or LIMITS, tuple(import_paths), cache or cache_folder())
+    pool = _Pool(list(jobs), limits or LIMITS, tuple(import_paths), cache or cache_folder(), idle)
     try:
         yield from pool.run(max(1, workers), on_progress)
     finally:
@@ -102,11 +106,51 @@ def cache_folder() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "lockflight"
 
 
+class Idle:
+    """Children between one call of `map_checks` and the next, so that many small calls do not start many of them.
+
+    A context: at its end they end. The calls that share it have the same limits and import paths.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[Worker]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for workers in self._waiting.values():
+            for worker in workers:
+                worker.close()
+        self._waiting.clear()
+
+    def take(self, target: str) -> Worker | None:
+        """A child that waits for jobs of this check."""
+        with self._lock:
+            waiting = self._waiting.get(target)
+            return waiting.pop() if waiting else None
+
+    def put(self, target: str, worker: Worker) -> None:
+        """Keep a child that is done."""
+        with self._lock:
+            self._waiting.setdefault(target, []).append(worker)
+
+
 class _Pool:
     def __init__(
-        self, jobs: list[CheckJob], limits: Limits, import_paths: tuple[str, ...], cache: Path
+        self,
+        jobs: list[CheckJob],
+        limits: Limits,
+        import_paths: tuple[str, ...],
+        cache: Path,
+        idle: Idle | None = None,
     ) -> None:
         self._jobs = jobs
+        self._idle = idle
+        self._finished = False
         # The only thing that children inherit by name: without it, the rules for secrets compile for seconds.
         # Compiled rules of the secret scanner; it refuses a folder that others may write.
         self._env = {"XDG_CACHE_HOME": str(cache), "KF_RULE_CACHE_DIR": str(cache / "kingfisher")}
@@ -141,10 +185,16 @@ class _Pool:
             if on_progress is not None:
                 on_progress(done, total, self._jobs[index])
             while following in results:
+                if following == total - 1:
+                    self._finished = True
                 yield JobResult(self._jobs[following], results.pop(following))
                 following += 1
 
     def stop(self) -> None:
+        if self._finished:
+            # Nobody has a job, and those who are about to be put aside are not to be ended.
+            for thread in self._threads:
+                thread.join()
         with self._lock:
             self._stopped = True
             for worker in self._workers:
@@ -159,8 +209,10 @@ class _Pool:
             while (index := self._next(target)) is not None:
                 job = self._jobs[index]
                 if worker is None or job.target != target:
-                    self._retire(worker)
-                    worker = Worker(_ENTRY, limits=self._limits, import_paths=self._paths, env=self._env)
+                    self._retire(worker, target)
+                    worker = self._idle.take(job.target) if self._idle is not None else None
+                    if worker is None:
+                        worker = Worker(_ENTRY, limits=self._limits, import_paths=self._paths, env=self._env)
                     target = job.target
                     with self._lock:
                         self._workers.add(worker)
@@ -170,13 +222,17 @@ class _Pool:
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
             self._done.put((-1, error))
         finally:
-            self._retire(worker)
+            self._retire(worker, target)
 
-    def _retire(self, worker: Worker | None) -> None:
+    def _retire(self, worker: Worker | None, target: str) -> None:
         if worker is not None:
             with self._lock:
                 self._workers.discard(worker)
-            worker.close()
+                kept = self._idle is not None and not self._stopped
+                if kept and self._idle is not None:
+                    self._idle.put(target, worker)
+            if not kept:
+                worker.close()
 
     def _next(self, target: str) -> int | None:
         """The next job: of the same check while there is one, else of the check with the most left."""

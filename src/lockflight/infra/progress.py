@@ -10,6 +10,8 @@ from typing import Final, Protocol, TextIO
 QUIET_FOR = 1.0
 EVERY = 0.1
 
+#: Tasks that count things; all others count bytes.
+_COUNTED = frozenset({"checking", "mutants", "scanning"})
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -85,7 +87,8 @@ class Line:
     def text(self) -> str:
         """What the line says now."""
         share = 100 * self._done // self._total if self._total else 100
-        return f"{self._task} {min(share, 100):3d} %  {in_words(self._done)} of {in_words(self._total)}"
+        words = str if self._task in _COUNTED else in_words
+        return f"{self._task} {min(share, 100):3d} %  {words(self._done)} of {words(self._total)}"
 
     def _write(self, text: str) -> None:
         self._stream.write("\r" + text.ljust(self._width) + ("" if text else "\r"))

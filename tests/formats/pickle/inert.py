@@ -1,7 +1,6 @@
-"""Child process of the oracle: unpickles with stubs instead of imports, and writes down what was asked for.
+"""Unpickles with stubs instead of imports, and says what was asked for. Nothing is ever imported or called.
 
-Reads (length, bytes) frames from standard input until its end; writes one line of JSON for each: the globals and the
-number of persistent ids that CPython's C and Python unpicklers asked for. Nothing is ever imported or called.
+As a program it reads one pickle from standard input and prints JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ import pickle
 import resource
 import sys
 
-LIMIT = 2 << 30
+#: Little, so that who asks for much fails before the memory is cleared for it.
+LIMIT = 1 << 29
 
 
 class Meta(type):
@@ -43,6 +43,10 @@ class Stub(metaclass=Meta):
     __setstate__ = append = extend = add = update = nothing
 
 
+class Found(Stub):
+    """What every import gives."""
+
+
 def watched(base):
     class Watched(base):
         def __init__(self, data):
@@ -52,7 +56,7 @@ def watched(base):
 
         def find_class(self, module, name):
             self.asked.add((module, name))
-            return type("Found", (Stub,), {})
+            return Found
 
         def persistent_load(self, pid):
             self.persistent += 1
@@ -65,28 +69,35 @@ LOADERS = (watched(pickle.Unpickler), watched(pickle._Unpickler))
 
 
 def look(data):
+    """What each unpickler asks for: the globals, how many persistent ids, and whether it came to its end."""
     found = []
     for loader in LOADERS:
+        # Else an extension would be asked for once in a process.
+        copyreg._extension_cache.clear()
         unpickler = loader(data)
         try:
             unpickler.load()
             loaded = True
         except Exception:  # noqa: BLE001 - whatever hostile bytes make the unpickler raise
             loaded = False
-        found.append([sorted(map(list, unpickler.asked)), unpickler.persistent, loaded])
+        found.append((unpickler.asked, unpickler.persistent, loaded))
     return found
 
 
-def main():
+def jail():
+    """No memory beyond a limit, no files, and one extension that a pickle may name."""
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
     copyreg.add_extension("extension", "one", 1)
-    read = sys.stdin.buffer.read
-    while head := read(4):
-        data = read(int.from_bytes(head, "little"))
-        sys.stdout.write(json.dumps(look(data)) + "\n")
-    sys.stdout.flush()
+
+
+def main():
+    jail()
+    found = [
+        (sorted(asked), persistent, loaded) for asked, persistent, loaded in look(sys.stdin.buffer.read())
+    ]
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

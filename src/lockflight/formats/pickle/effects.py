@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle.opcodes import BY_NAME
-from lockflight.formats.pickle.records import Broken
+from lockflight.formats.pickle.records import MAX_LINE, Broken
 from lockflight.formats.pickle.state import PAD
 from lockflight.formats.pickle.values import (
     BOOL,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _INTEGER = re.compile(rb"\s*[+-]?(0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|[0-9][0-9_]*)L?\s*\Z")
 _FLOAT = re.compile(rb"\s*[+-]?[0-9A-Za-z_.+-]{1,64}\s*\Z")
+#: Bytes of a line with a float or an index of the memo.
+_SHORT = 4096
 #: Bytes of the largest LONG1 that is kept as a number.
 _MAX_LONG = 16
 #: Bytes of the shortest pickle that imports something.
@@ -73,7 +75,7 @@ def _pop(state: State) -> None:
 
 
 def _integer(state: State) -> None:
-    data = state.line()
+    data = state.line(MAX_LINE)
     if data in {b"00", b"01"}:
         state.stack.append(BOOL)
         return
@@ -84,12 +86,16 @@ def _integer(state: State) -> None:
 
 
 def _float(state: State) -> None:
-    if not _FLOAT.match(state.line()):
+    if not _FLOAT.match(state.line(_SHORT)):
         raise Broken("a number is written wrongly")
     state.stack.append(NUMBER)
 
 
 def _string(state: State) -> None:
+    start = state.peek(state.pos, _SHORT).lstrip()[:1]
+    if start and start not in {b"'", b'"'}:
+        # Said before a line is looked for: it may end far behind.
+        raise Broken("a string is not quoted")
     inner = state.line().strip()
     if len(inner) < 2 or inner[:1] != inner[-1:] or inner[:1] not in {b"'", b'"'}:
         raise Broken("a string is not quoted")
@@ -217,11 +223,11 @@ def _empty_set(state: State) -> None:
 
 
 def _put_line(state: State) -> None:
-    state.put(_index(state.line()), state.stack[-1])
+    state.put(_index(state.line(_SHORT)), state.stack[-1])
 
 
 def _get_line(state: State) -> None:
-    state.stack.append(state.get(_index(state.line())))
+    state.stack.append(state.get(_index(state.line(_SHORT))))
 
 
 def _index(data: bytes) -> int:

@@ -138,8 +138,8 @@ class State:
         """A little-endian length, which must fit into the file."""
         return int.from_bytes(self.read(width), "little")
 
-    def line(self) -> bytes:
-        """The next line without its end; of a very long one only its start.
+    def line(self, most: int = 0) -> bytes:
+        """The next line without its end; of a very long one only its start, or an error past `most` bytes.
 
         CPython drops the last byte of a line that the end of the file cuts.
         """
@@ -149,11 +149,13 @@ class State:
         if end >= 0:
             self.pos = self.base + end + 1
             return self.buf[inside : min(end, inside + MAX_LINE)]
-        kept = self.source.read_at(start, _LINE)
+        kept = self.source.read_at(start, most or _LINE)
         end = kept.find(b"\n")
         if end >= 0:
             self.pos = start + end + 1
             return kept[:end]
+        if most and len(kept) == most:
+            raise Broken("a line is longer than its opcode lets it be")
         at, data = start + len(kept), kept
         while data and end < 0:
             data = self.source.read_at(at, MAX_LINE)
@@ -188,7 +190,7 @@ class State:
         self._texts[value] = found
         return found
 
-    def _peek(self, start: int, length: int) -> bytes:
+    def peek(self, start: int, length: int) -> bytes:
         """Bytes of the stream, wherever the machine stands; fewer at its end."""
         inside = start - self.base
         if inside >= 0 and inside + length <= len(self.buf) - PAD:
@@ -197,12 +199,12 @@ class State:
 
     def _string(self, start: int) -> bytes | None:
         """The bytes of the string whose opcode lies at an offset."""
-        head = self._peek(start, 9)
+        head = self.peek(start, 9)
         width = _COUNTED.get(head[0])
         if width is not None:
             length = int.from_bytes(head[1 : 1 + width], "little")
-            return self._peek(start + 1 + width, length) if length <= MAX_TEXT else None
-        line, end, _ = self._peek(start + 1, MAX_TEXT + 1).partition(b"\n")
+            return self.peek(start + 1 + width, length) if length <= MAX_TEXT else None
+        line, end, _ = self.peek(start + 1, MAX_TEXT + 1).partition(b"\n")
         if not end:
             return None
         if head[0] == _UNICODE:
