@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockflight.app.scan import FileReport, ScanOutcome
-from lockflight.cli.scan import _error
+from lockflight.cli.scan import _error, _told
 from lockflight.cli.scanlines import scan_lines
 from lockflight.cli.style import Style
 from lockflight.core.findings import Finding, Severity, Verdict
@@ -17,8 +17,8 @@ def finding(name, severity=Severity.HIGH, code="LF2401", fix="Mend it."):
     return Finding(code, "r", severity, name, f"Said of {name}.", fix=fix)
 
 
-def lines(*files, verbose=False):
-    return "\n".join(scan_lines(ScanOutcome(files, (), ()), Style(), verbose=verbose))
+def lines(*files, verbose=False, told=None):
+    return "\n".join(scan_lines(ScanOutcome(files, (), ()), Style(), verbose=verbose, told=told or {}))
 
 
 def test_the_worst_file_is_first_and_the_error_names_it_with_its_fix():
@@ -30,6 +30,14 @@ def test_the_worst_file_is_first_and_the_error_names_it_with_its_fix():
     code, error = _error(ScanOutcome((review, bad), (), ()))
     assert (code, error.hint) == (10, "Do not load it.")
     assert "2 files are not safe: z.pkl (malicious) and 1 more." in error.message
+
+
+def test_what_a_code_means_is_told_where_it_was_asked_for():
+    bad = file("z.pkl", Verdict.MALICIOUS, finding("z.pkl", code="LF2100"))
+    told = _told(ScanOutcome((bad,), (), ()))
+    assert set(told) == {"LF2100"}
+    assert told["LF2100"].title in lines(bad, told=told)
+    assert told["LF2100"].title not in lines(bad)
 
 
 def test_the_fix_is_that_of_the_worst_finding():

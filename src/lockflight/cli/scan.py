@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
@@ -13,6 +14,7 @@ from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, Us
 if TYPE_CHECKING:
     import argparse
 
+    from lockflight.app.explain import Entry
     from lockflight.app.scan import ScanOutcome
 
 
@@ -40,6 +42,11 @@ def scan_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sarif", action="store_true", help="print SARIF 2.1.0; the exit code stays the same"
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="say of each kind of finding what it means and which attack it is, as `lockflight explain` does",
     )
     parser.add_argument("--verbose", "-v", action="store_true", help="every file and every finding")
     parser.add_argument(
@@ -74,11 +81,15 @@ def scan(args: argparse.Namespace, run: Run) -> Reply:
         say=run.say if sys.stderr.isatty() else None,
     )
     code, error = _error(outcome)
+    told = _told(outcome) if args.explain else {}
     raw = _sarif(outcome) if args.sarif else None
     return Reply(
         "scan/v1",
-        _result(outcome),
-        lambda style: scan_lines(outcome, style, verbose=args.verbose),
+        {
+            **_result(outcome),
+            **({"explanations": {c: asdict(e) for c, e in told.items()}} if args.explain else {}),
+        },
+        lambda style: scan_lines(outcome, style, verbose=args.verbose, told=told),
         code,
         error,
         raw,
@@ -132,6 +143,15 @@ def _result(outcome: ScanOutcome) -> dict[str, object]:
         "excluded": list(outcome.excluded),
         "overlay": outcome.overlay.digest or None,
     }
+
+
+def _told(outcome: ScanOutcome) -> dict[str, Entry]:
+    """What the codes of the findings mean."""
+    from lockflight.app.explain import entries
+
+    known = entries("2")
+    codes = {finding.code for file in outcome.files for finding in file.findings}
+    return {code: known[code] for code in sorted(codes & set(known))}
 
 
 def _sarif(outcome: ScanOutcome) -> bytes:

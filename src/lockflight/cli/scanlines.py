@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from lockflight.cli.style import clean, count, short, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from lockflight.app.explain import Entry
     from lockflight.app.scan import FileReport, ScanOutcome
     from lockflight.cli.style import Style
     from lockflight.core.findings import Finding
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 MOST_FILES = 10
 _MOST_ROWS = 40
 _MOST_NAMES = 5
+_WIDTH = 96
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
 _SERIOUS = frozenset({"critical", "high"})
 _NOT_ANALYSED = "not analysed"
@@ -46,14 +49,16 @@ def badness(file: FileReport) -> tuple[int, int, str]:
     return _VERDICTS.index(word_of(file)), worst, file.name
 
 
-def scan_lines(outcome: ScanOutcome, style: Style, *, verbose: bool) -> Iterable[str]:
-    """Lines about a whole scan."""
+def scan_lines(
+    outcome: ScanOutcome, style: Style, *, verbose: bool, told: Mapping[str, Entry]
+) -> Iterable[str]:
+    """Lines about a whole scan; `told` says what codes mean."""
     files = sorted(outcome.files, key=badness)
     rows = files if verbose else files[:_MOST_ROWS]
     yield from table([_row(file, style) for file in rows])
     if len(files) > len(rows):
         yield f"and {len(files) - len(rows)} more, none of them worse (--verbose)"
-    yield from _findings(files, style, verbose=verbose)
+    yield from _findings(files, style, verbose=verbose, told=told)
     yield from _unread(files, style, verbose=verbose)
     yield ""
     words = [word_of(file) for file in files]
@@ -78,7 +83,9 @@ def _row(file: FileReport, style: Style) -> list[str]:
     return [f"{mark} {paint(word)}", clean(file.name), file.title, style.dim(short(file.sha256))]
 
 
-def _findings(files: Sequence[FileReport], style: Style, *, verbose: bool) -> Iterable[str]:
+def _findings(
+    files: Sequence[FileReport], style: Style, *, verbose: bool, told: Mapping[str, Entry]
+) -> Iterable[str]:
     """What was found, by code and fix, worst first."""
     groups: dict[tuple[int, str, str], list[tuple[FileReport, Finding]]] = {}
     for file in files:
@@ -91,6 +98,10 @@ def _findings(files: Sequence[FileReport], style: Style, *, verbose: bool) -> It
         many = f"  {count(len(found), 'finding')} in {count(len(names), 'file')}" if len(found) > 1 else ""
         yield ""
         yield f"{paint(_SEVERITIES[rank])} {style.bold(code)}{many}"
+        if (entry := told.get(code)) is not None:
+            ids = ", ".join(dict.fromkeys(i for _, finding in found for i in finding.ids))
+            yield f"  {style.bold(entry.title)}{style.dim(f'  {clean(ids)}') if ids else ''}"
+            yield from (f"  {line}" for line in wrap(" ".join(entry.why.split()), _WIDTH))
         shown = found if verbose else _first(found, names[:MOST_FILES])
         for file, finding in shown:
             where = f":{finding.location.line}" if finding.location.line else ""
