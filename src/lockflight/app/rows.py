@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lockflight.core.manifest import Notice
 from lockflight.core.release import SIGNATURE_NAME, parse_release
-from lockflight.core.rows import JSON, MAX_ROWS, TEXT, Head
+from lockflight.core.rows import JSON, MAX_ROWS, TEXT, TYPED, Head
 from lockflight.core.source import BytesSource
 from lockflight.core.verify.bundle import MAX_BUNDLE_BYTES, read_bundle
 from lockflight.errors import InvalidInput, LockflightError, VerificationFailed
@@ -29,6 +29,8 @@ COMMAS = (".csv",)
 TABS = (".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 ENDINGS = (*COMMAS, *TABS, *JSON_LINES)
+#: Read where pyarrow is installed; so releases, which must be the same on every host, do not tell their rows.
+PARQUET = (".parquet",)
 
 
 class Table(Protocol):
@@ -58,7 +60,7 @@ class Table(Protocol):
 
 
 def has_rows(name: str) -> bool:
-    """Whether files of this name are read as tables."""
+    """Whether files of this name are read as tables on every host."""
     return name.lower().endswith(ENDINGS)
 
 
@@ -77,10 +79,14 @@ def open_table(source: ByteSource, *, name: str = "") -> Table:
         from lockflight.formats.tables import TextTable
 
         return TextTable(source, tabs=ending.endswith(TABS))
+    if ending.endswith(PARQUET):
+        from lockflight.infra.parquet import ParquetTable
+
+        return ParquetTable(source)
     raise InvalidInput(
         "LF1027",
         f"{source.name!a} is not read as a table.",
-        hint=f"Tables are files whose names end in {', '.join(ENDINGS)}.",
+        hint=f"Tables are files whose names end in {', '.join((*ENDINGS, *PARQUET))}.",
     )
 
 
@@ -240,6 +246,10 @@ def table_like(head: Head, *, tabs: bool = False) -> Table:
         from lockflight.formats.jsonlines import JsonTable
 
         return JsonTable(nothing)
+    if head.form == TYPED:
+        from lockflight.formats.typedrows import TypedRows
+
+        return TypedRows(head.columns, head.types)
     from lockflight.formats.tables import TextTable
 
     table = TextTable(nothing, tabs=tabs)

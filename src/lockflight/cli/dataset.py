@@ -28,7 +28,7 @@ _WIDTH = 120
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `dataset show`."""
-    parser.add_argument("path", metavar="PATH", help="a table: CSV, TSV or JSON lines")
+    parser.add_argument("path", metavar="PATH", help="a table: CSV, TSV, JSON lines, or Parquet (extra data)")
 
 
 def show(args: argparse.Namespace, run: Run) -> Reply:

@@ -70,9 +70,19 @@ class JsonTable:
         Raises:
             Unreadable: it is no JSON value, or several.
         """
+        return self.one(data)
+
+    @classmethod
+    def one(cls, data: bytes) -> bytes:
+        """The spelling of one JSON value, as `row_of`.
+
+        Raises:
+            Unreadable: it is no JSON value, or several.
+        """
         one = b" ".join(line for lines in blocks_of_lines(BytesSource(data, "the record")) for line in lines)
-        value, plain = JsonTable(BytesSource(b""))._read(one)  # noqa: SLF001 - the same class
-        return self._spelled(value, plain=plain)
+        reader = cls(BytesSource(b""))
+        value, plain = reader._read(one)
+        return reader._spelled(value, plain=plain)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -212,6 +222,20 @@ def _write(value: JsonValue, out: list[str]) -> None:
         out.append("}")
     else:
         out.append("null" if value is None else str(value).lower())  # true, false, or a whole number
+
+
+def json_text(value: JsonValue) -> bytes:
+    """The spelling of a value that is at hand.
+
+    Raises:
+        Unreadable: it holds half a character.
+    """
+    out: list[str] = []
+    _write(value, out)
+    try:
+        return "".join(out).encode()
+    except UnicodeEncodeError:
+        raise Unreadable("a value holds half a character") from None
 
 
 def number_text(number: float) -> str:
