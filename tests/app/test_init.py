@@ -120,7 +120,8 @@ def test_an_application(tmp_path):
     assert "line 2: the base image node:22 is not pinned" in proposal.text
     with describe(folder, manifest_text=proposal.text) as found:
         assert len(found.release.assets) == len(ASSISTANT)
-        assert found.notices == ()
+        # Data need not be readable as a table; then its rows are unknown, and that is said.
+        assert {notice.code for notice in found.notices} <= {"LF1033"}
 
 
 def test_every_guess_is_explained(tmp_path):
@@ -341,7 +342,8 @@ def test_a_proposal_describes_its_folder(tmp_path_factory, files):
             name: by_name[name].role for name in kept
         }
         assert {e.name for e in found.excluded} == set(files) - kept
-        assert found.notices == ()
+        # Data need not be readable as a table; then its rows are unknown, and that is said.
+        assert {notice.code for notice in found.notices} <= {"LF1033"}
     assert len(found.release.assets) == len(kept) + 1
 
 
