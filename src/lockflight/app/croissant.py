@@ -72,6 +72,12 @@ def check_croissant(path: Path, *, progress: Progress = SILENT) -> Described:
         VerificationFailed: LF7351 a file is missing, or is not the one that it names.
     """
     place = path / NAME if path.is_dir() else path
+    if path.is_dir() and not place.exists():
+        raise NotFound(
+            "LF5035",
+            f"There is no file {place}.",
+            hint=f"lockflight dataset croissant {path} --write makes one from lockflight.toml.",
+        )
     try:
         found = parse_croissant(read_in(place, MAX_BYTES))
     except BadCroissant as error:
