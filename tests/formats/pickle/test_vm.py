@@ -273,3 +273,22 @@ def test_bytes_that_are_pickles_of_bytes_that_are_pickles_end():
     for _ in range(60):
         data = b"\x80\x04B" + struct.pack("<I", len(data)) + data + b"."
     assert verdict(judge(data)) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (b"o\\u0073", "os"),
+        (b"\\U0000006f\\u0073", "os"),
+        (b"\xe8\\u00e9", "\u00e8\u00e9"),
+        (b"o\\\\u0073", "o\\\\u0073"),
+    ],
+)
+def test_names_in_unicode_escapes_are_read_as_cpython_reads_them(line, name):
+    report = judge(b"V" + line + b"\nVsystem\n\x93.")
+    assert [(use.module, use.name) for use in report.globals] == [(name, "system")]
+    assert report.issues
+
+
+def test_escapes_that_do_not_read_name_nothing():
+    assert judge(b"V\\u00\nVsystem\n\x93.").issues

@@ -184,7 +184,12 @@ class State:
         if value in self._texts:
             return self._texts[value]
         data = self._string(value)
-        found = None if data is None else data.decode("utf-8", "surrogatepass")
+        if data is None:
+            found = None
+        elif self.peek(value, 1)[0] == _UNICODE:
+            found = data.decode("raw-unicode-escape")
+        else:
+            found = data.decode("utf-8", "surrogatepass")
         if len(self._texts) >= _MAX_TEXTS:
             self._texts.clear()
         self._texts[value] = found
@@ -207,10 +212,7 @@ class State:
         line, end, _ = self.peek(start + 1, MAX_TEXT + 1).partition(b"\n")
         if not end:
             return None
-        if head[0] == _UNICODE:
-            # Raw unicode escapes are Latin-1 where they are not ASCII.
-            return None if b"\\" in line or not line.isascii() else line
-        return line.strip()[1:-1]
+        return line if head[0] == _UNICODE else line.strip()[1:-1]
 
     def forget(self) -> None:
         """Let go of tuples that were memoised long ago: only fresh ones are arguments that a rule looks into."""
