@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 from hypothesis import given
@@ -148,12 +147,6 @@ def test_any_text_is_read_and_offsets_are_inside(text):
 @pytest.mark.parametrize(
     "part", ["1", "1 ", "1-", "1.", "@", "a@", "+1", "A", "AA11", "A1", "12@", "1 2-3.", "AAAAAA11"]
 )
-def test_long_repetitions_take_linear_time(part):
-    def seconds(size: int) -> float:
-        text = part * (size // len(part))
-        start = time.process_time()
-        list(find_personal(text, Candidates()))
-        return time.process_time() - start
-
-    small = max(seconds(50_000), 0.005)
-    assert seconds(400_000) < 60 * small
+def test_what_follows_a_long_repetition_is_found(part):
+    """A pattern that tries each place against each other one would not come to the end of these."""
+    assert "iban" in kinds(part * (400_000 // len(part)) + "\nIBAN GB82 WEST 1234 5698 7654 32\n")
