@@ -14,7 +14,7 @@ from lockflight.app.view import open_view
 from lockflight.core.canonical import dumps
 from lockflight.core.dsse import decode
 from lockflight.core.trust import Duty
-from lockflight.errors import VerificationFailed
+from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.signing.oms import sign_statement
 from lockflight.store.blobs import BlobStore
 
@@ -81,11 +81,61 @@ def test_malformed_facts_of_the_gate(decided):
     facts = json.loads(BlobStore(realm.folder / "blobs").get(stored.input_digest))
     facts["realm"]["checkpoint"] = "x"
     digest = BlobStore(realm.folder / "blobs").put(dumps(facts))
-    from lockflight.errors import LockflightError
-
     try:
         done = _again(realm, lambda s: replace(s, input_digest=digest))
     except LockflightError:
+        return
+    assert not done.same
+
+
+def _facts_of(decided, change):
+    """The facts of the last decision after a change, kept as a blob; their digest and their bytes."""
+    blobs = BlobStore(decided.folder / "blobs")
+    facts = json.loads(blobs.get(open_view(decided.home, decided.name).state.records[-1].fact.input_digest))
+    change(facts["release"]["assets"][0])
+    return blobs.put(dumps(facts)), dumps(facts)
+
+
+CARD = {"licence": "CC-BY-4.0", "personal": "none", "collected": "by hand"}
+ROWS = {"root": "ab" * 32, "rows": 7, "ordered": "cd" * 32, "set": "ef" * 32}
+
+
+@pytest.mark.parametrize(("key", "told"), [("data", CARD), ("rows", ROWS)])
+def test_what_is_told_of_data_is_bound_by_the_signed_digest(decided, key, told):
+    """The log does not hold it, so nothing but the digest in the decision keeps a capsule from telling otherwise."""
+    _, forged = _facts_of(decided, lambda asset: asset.update({key: told}))
+    view = open_view(decided.home, decided.name)
+    capsule = capsule_of(view, str(view.size - 1))
+    with pytest.raises(VerificationFailed) as caught:
+        replay(replace(capsule, facts=forged), view.state.root)
+    assert caught.value.code == "LF7193"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda asset: asset.update(trusted=True),
+        lambda asset: asset.update(verdict="safe", data=CARD),
+        lambda asset: asset.update(labels={"reviewed": "yes"}),
+    ],
+    ids=["unknown word", "beside a card", "labels"],
+)
+def test_only_rows_and_data_are_taken_from_the_facts(decided, change):
+    """Whatever else the gate's key signed about an asset is compared with the log."""
+    digest, _ = _facts_of(decided, change)
+    done = _again(decided, lambda s: replace(s, input_digest=digest))
+    assert any(place.startswith("release") for place in done.differences)
+    assert not done.same
+
+
+@pytest.mark.parametrize("key", ["data", "rows"])
+@pytest.mark.parametrize("told", [None, [], {"licence": None, "rows": "many"}])
+def test_data_of_another_shape_says_nothing_good(decided, key, told):
+    digest, _ = _facts_of(decided, lambda asset: asset.update({key: told}))
+    try:
+        done = _again(decided, lambda s: replace(s, input_digest=digest))
+    except LockflightError as error:
+        assert error.code.startswith("LF")  # noqa: PT017 - either way is right, as long as it is not "same"
         return
     assert not done.same
 
