@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from bench._common import Claim, Cost, at_most, child
-from lockflight.core.ruling import parse_ruling
+from lockflight.core.gate.ruling import parse_ruling
 from lockflight.policy.bundle import baseline
 from lockflight.store.blobs import BlobStore
 

@@ -22,8 +22,8 @@ from bench._common import arguments, at_most, child, finish, interleaved
 US = """
 import json, sys
 from pathlib import Path
-from lockflight.app.dataset import opened_file
-from lockflight.app.rows import row_index
+from lockflight.app.data.dataset import opened_file
+from lockflight.app.files.rows import row_index
 with opened_file(Path(sys.argv[1])) as source:
     print(row_index(source).head.rows)
 """

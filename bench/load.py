@@ -23,8 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench._common import Claim, arguments, at_most, finish
-from lockflight.app.tensors import tensor_index, tensor_tap
-from lockflight.core.release import Asset, Release, make_release
+from lockflight.app.files.tensors import tensor_index, tensor_tap
+from lockflight.core.release.release import Asset, Release, make_release
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.deploy.loaded import Grounds, Loaded
 from lockflight.deploy.reading import CHUNK, buffer

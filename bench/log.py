@@ -29,18 +29,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench._common import arguments, at_least, at_most, finish
-from lockflight.app.logs import open_log, open_store
-from lockflight.core.dsse import Envelope
-from lockflight.core.edge import Edge
-from lockflight.core.merkle import leaf_hash
+from lockflight.app.realm.logs import open_log, open_store
+from lockflight.core.attest.dsse import Envelope
+from lockflight.core.attest.statement import SCAN, Statement, SubjectRef
+from lockflight.core.log.edge import Edge
+from lockflight.core.log.merkle import leaf_hash
 from lockflight.core.ports import NewEntry
-from lockflight.core.statement import SCAN, Statement, SubjectRef
-from lockflight.core.verify.log import verify_log
-from lockflight.core.verify.proofs import verify_inclusion
+from lockflight.core.verify.log.log import verify_log
+from lockflight.core.verify.log.proofs import verify_inclusion
 from lockflight.log.writer import LogWriter
 from lockflight.signing.keys import FileSigner
+from lockflight.store.log.readonly import SqliteReader
 from lockflight.store.pins import PinStore
-from lockflight.store.readonly import SqliteReader
 
 BATCH = 256
 PADDING = 700

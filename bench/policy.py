@@ -35,12 +35,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench._cold import cold_claim
 from bench._common import Claim, arguments, at_most, finish
-from lockflight.app.logs import open_log
+from lockflight.app.realm.logs import open_log
+from lockflight.core.attest.dsse import Envelope
 from lockflight.core.canonical import JsonObject, dumps
-from lockflight.core.dsse import Envelope
-from lockflight.core.gate import Decision, decide
-from lockflight.core.ruling import parse_ruling
-from lockflight.core.vsa import to_vsa
+from lockflight.core.gate.gate import Decision, decide
+from lockflight.core.gate.ruling import parse_ruling
+from lockflight.core.gate.vsa import to_vsa
 from lockflight.log.writer import LogWriter
 from lockflight.policy.bundle import Bundle, baseline
 from lockflight.policy.engines import opa

@@ -36,10 +36,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench._common import Claim, Cost, arguments, at_most, child, finish, peer_python
 from bench.hashing import PEER, PINNED, SMALL_FILES, small_files
-from lockflight.app.authority import found
-from lockflight.app.realm import Member, create_realm, open_realm
-from lockflight.app.sign import Signed, sign
-from lockflight.core.trust import RealmKind
+from lockflight.app.identity.authority import found
+from lockflight.app.realm.realm import Member, create_realm, open_realm
+from lockflight.app.release.sign import Signed, sign
+from lockflight.core.attest.trust import RealmKind
 from lockflight.core.verify.realmroot import issuer_of
 
 VERIFY_GOAL, SMALL_GOAL, SIGN_GOAL = 1 / 6, 1 / 7, 1 / 10
@@ -79,8 +79,8 @@ def cpu():
 OURS = (
     CPU
     + """
-from lockflight.app.describe import describe
-from lockflight.app.verify import verify_package
+from lockflight.app.files.describe import describe
+from lockflight.app.release.verify import verify_package
 
 start = cpu()
 home, realm, package = sys.argv[1:]

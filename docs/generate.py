@@ -22,19 +22,19 @@ SOURCE = ROOT / "src" / "lockflight"
 REFERENCE = ROOT / "docs" / "reference"
 sys.path.insert(0, str(ROOT / "src"))
 
-from lockflight.app.settings import SETTINGS
+from lockflight.app.realm.settings import SETTINGS
 from lockflight.cli.arguments import Parser, make_parser
 from lockflight.cli.sections import SECTIONS
 from lockflight.cli.table import AS_OF, COMMANDS, EXIT_CODES, Command
+from lockflight.core.attest.check import CheckInfo, Grain
+from lockflight.core.attest.quorum import spell
+from lockflight.core.attest.trust import LADDER
 from lockflight.core.canonical import JsonObject
-from lockflight.core.check import CheckInfo, Grain
-from lockflight.core.gate import required
-from lockflight.core.manifest import LISTS
-from lockflight.core.manifest import SECTIONS as MANIFEST_SECTIONS
-from lockflight.core.quorum import spell
+from lockflight.core.gate.gate import required
+from lockflight.core.release.manifest import LISTS
+from lockflight.core.release.manifest import SECTIONS as MANIFEST_SECTIONS
 from lockflight.core.shape import array, obj, texts
 from lockflight.core.times import age
-from lockflight.core.trust import LADDER
 from lockflight.core.words import ENVIRONMENTS, REFERENCE_ROLES, VIEWS, Kind, Role, Tier
 from lockflight.policy.shipped import PACKS, pack
 from lockflight.scan.table import infos

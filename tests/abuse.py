@@ -69,7 +69,7 @@ def sealed(raw: dict | bytes, *, material: dict | None = None, key=None, signatu
     """A bundle around a statement, signed for real; further signatures are junk."""
     key = key or signer()
     payload = raw if isinstance(raw, bytes) else json.dumps(raw, indent=2).encode()
-    from lockflight.core.dsse import PAYLOAD_TYPE, pae
+    from lockflight.core.attest.dsse import PAYLOAD_TYPE, pae
     from lockflight.core.verify.bundle import MEDIA_TYPE, pem_hint
 
     own = {"sig": base64.b64encode(key.sign(pae(PAYLOAD_TYPE, payload))).decode(), "keyid": ""}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lockflight.store.address import write_address
+from lockflight.store.log.address import write_address
 from tests import purity
 
 pytest_plugins = ["tests.postgres"]

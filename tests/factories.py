@@ -6,25 +6,25 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
-from lockflight.core.acts import Action, Approval, Promotion, Registration, Revocation, Scope
-from lockflight.core.changes import Review, Verdict
-from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
+from lockflight.core.attest.acts import Action, Approval, Promotion, Registration, Revocation, Scope
+from lockflight.core.attest.changes import Review, Verdict
+from lockflight.core.attest.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
+from lockflight.core.attest.scanfact import scan_fact
+from lockflight.core.attest.statement import Statement
+from lockflight.core.attest.tree import assets_of, tree
+from lockflight.core.attest.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
+from lockflight.core.facts.precedents import Engines
 from lockflight.core.findings import Severity
 from lockflight.core.fold.run import advance, fold
-from lockflight.core.gate import basis
-from lockflight.core.precedents import Engines
-from lockflight.core.release import Asset, Release, make_release
-from lockflight.core.ruling import Violation
-from lockflight.core.scanfact import scan_fact
-from lockflight.core.state import FoldEntry, State
-from lockflight.core.statement import Statement
+from lockflight.core.gate.gate import basis
+from lockflight.core.gate.ruling import Violation
+from lockflight.core.gate.unsettled import Said
+from lockflight.core.gate.vsa import StoredDecision
+from lockflight.core.release.release import Asset, Release, make_release
+from lockflight.core.state.state import FoldEntry, State
 from lockflight.core.times import rfc3339
-from lockflight.core.tree import assets_of, tree
-from lockflight.core.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
-from lockflight.core.unsettled import Said
-from lockflight.core.verify.keys import load_der
-from lockflight.core.verify.leaf import leaf_for
-from lockflight.core.vsa import StoredDecision
+from lockflight.core.verify.crypto.keys import load_der
+from lockflight.core.verify.log.leaf import leaf_for
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.signing.keys import ED25519, P256, FileSigner, generate
 from lockflight.signing.oms import sign_release, sign_statement
@@ -114,7 +114,7 @@ class Ledger:
 
     def add_envelope(self, data: bytes, der: bytes, *, logged_at: int | None = None) -> str:
         """Log an envelope as it is."""
-        from lockflight.core.dsse import decode
+        from lockflight.core.attest.dsse import decode
 
         envelope = decode(data)
         index = len(self.entries)
@@ -181,7 +181,7 @@ class Ledger:
         signer: str = "producer",
     ) -> str:
         """Evidence of a check over its first subject."""
-        from lockflight.core.check import subjects
+        from lockflight.core.attest.check import subjects
 
         subject: Subject = subjects(info, what)[0]
         return self.add(

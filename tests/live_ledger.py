@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, fields, replace
 
 from lockflight.core.fold.run import advance, fold
-from lockflight.core.state import State
+from lockflight.core.state.state import State
 from tests.factories import NOW, Ledger
 
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lockflight.app.certified import sign_certified
-from lockflight.app.clock import now
+from lockflight.app.realm.clock import now
+from lockflight.app.release.certified import sign_certified
 from lockflight.signing.keys import generate, save
 
 _USAGES = (

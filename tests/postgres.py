@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lockflight.store import log_postgres
+from lockflight.store.log import postgres as log_postgres
 
 #: The version that is promised, then whatever is there.
 BINARIES = (

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from lockflight.core.merkle import inclusion_proof, leaf_hash, root
-from lockflight.core.release import Asset, Release, make_release
-from lockflight.core.verify import note
+from lockflight.core.log.merkle import inclusion_proof, leaf_hash, root
+from lockflight.core.release.release import Asset, Release, make_release
 from lockflight.core.verify.bundle import TlogEntry
-from lockflight.core.verify.leaf import leaf_for
+from lockflight.core.verify.log import note
+from lockflight.core.verify.log.leaf import leaf_for
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.signing.keys import ALGORITHMS, ED25519, FileSigner, generate
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lockflight.core.verify.certificate import Certificate, Identity
-from lockflight.core.verify.leaf import leaf_for
-from lockflight.core.verify.timestamp import Authority
-from lockflight.core.verify.trustroot import Issuer, LogKey, TrustRoot
+from lockflight.core.verify.crypto.certificate import Certificate, Identity
+from lockflight.core.verify.crypto.timestamp import Authority
+from lockflight.core.verify.log.leaf import leaf_for
+from lockflight.core.verify.public.trustroot import Issuer, LogKey, TrustRoot
 from lockflight.signing.certificates import (
     CertificateAuthority,
     make_intermediate,
@@ -25,7 +25,7 @@ from lockflight.signing.stamper import Stamper
 from tests.signed import TinyLog, release
 
 if TYPE_CHECKING:
-    from lockflight.core.dsse import Envelope
+    from lockflight.core.attest.dsse import Envelope
     from lockflight.core.verify.bundle import TlogEntry
 
 ISSUER = "https://realm.acme.example"

@@ -47,7 +47,7 @@ def load(
     from pathlib import Path
 
     if trust is None:
-        from lockflight.app.load import load_in_realm
+        from lockflight.app.release.load import load_in_realm
 
         return load_in_realm(
             Path(package),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.core.trust import RealmKind
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.core.attest.trust import RealmKind
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,15 +16,16 @@ import time
 import traceback
 from pathlib import Path
 
-from lockflight.app import clock, gate
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.exposure import expose, hold
-from lockflight.app.people import approve, revoke
-from lockflight.app.promote import promote, retire, rollback
-from lockflight.app.realm import open_realm
-from lockflight.app.verify import verify_package
-from lockflight.core.acts import Action, Promotion, Scope
-from lockflight.core.trust import Duty
+from lockflight.app.gate import judge as gate
+from lockflight.app.gate.approvals import approve, revoke
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import open_realm
+from lockflight.app.registry.exposure import expose, hold
+from lockflight.app.registry.promote import promote, retire, rollback
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.acts import Action, Promotion, Scope
+from lockflight.core.attest.trust import Duty
 from lockflight.errors import LockflightError
 from lockflight.policy.engines.pool import Engines
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.adopt import adopt
-from lockflight.app.allowing import show
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.realm import open_realm
-from lockflight.app.settings import PERSONAL
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.policy.adopt import adopt
+from lockflight.app.policy.allowing import show
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import open_realm
+from lockflight.app.realm.settings import PERSONAL
 from lockflight.core.times import rfc3339
 from lockflight.errors import EnvironmentProblem, InvalidInput, NotFound
 from lockflight.infra.allowlist import shipped_allow_list

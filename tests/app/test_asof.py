@@ -6,12 +6,12 @@ import sqlite3
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.asof import view_at
-from lockflight.app.logbook import rebuild, verify
-from lockflight.app.realm import Member, create_realm
-from lockflight.core.acts import Revocation, Scope
-from lockflight.core.trust import RealmKind
+from lockflight.app.log.logbook import rebuild, verify
+from lockflight.app.realm import clock
+from lockflight.app.realm.asof import view_at
+from lockflight.app.realm.realm import Member, create_realm
+from lockflight.core.attest.acts import Revocation, Scope
+from lockflight.core.attest.trust import RealmKind
 from lockflight.errors import EnvironmentProblem, NotFound, VerificationFailed
 
 START = 1_780_000_000

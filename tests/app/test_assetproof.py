@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app.assetproof import verify_asset_proof, write_asset_proof
-from lockflight.app.demands import Demands
-from lockflight.app.people import revoke
-from lockflight.app.realm import Member, create_realm
-from lockflight.app.sign import sign
-from lockflight.app.snapshot import write_snapshot
-from lockflight.core.acts import Registration, Scope
+from lockflight.app.gate.approvals import revoke
+from lockflight.app.log.demands import Demands
+from lockflight.app.realm.realm import Member, create_realm
+from lockflight.app.realm.snapshot import write_snapshot
+from lockflight.app.release.assetproof import verify_asset_proof, write_asset_proof
+from lockflight.app.release.sign import sign
+from lockflight.core.attest.acts import Registration, Scope
+from lockflight.core.attest.tree import Tree, TreeAsset, assets_of
+from lockflight.core.attest.trust import Duty, RealmKind
 from lockflight.core.canonical import dumps
-from lockflight.core.merkle import node_hash
-from lockflight.core.tree import Tree, TreeAsset, assets_of
-from lockflight.core.trust import Duty, RealmKind
+from lockflight.core.log.merkle import node_hash
 from lockflight.core.verify.assetproof import read_asset_proof
 from lockflight.deploy.trust import Trust
 from lockflight.errors import LockflightError
@@ -224,7 +224,7 @@ def test_a_forged_registration(world, realm, tmp_path, who, code):
 
 
 def forged_proof(realm, world, receipt, evil):
-    from lockflight.app.assetproof import _entry
+    from lockflight.app.release.assetproof import _entry
 
     right = read_asset_proof(world.proof.read_bytes())
     body = realm.view.reader.envelope(receipt.envelope)
@@ -293,7 +293,7 @@ def test_what_cannot_be_proven(world, tmp_path):
 
 def test_a_release_that_was_registered_without_a_tree(world, realm, workspace, tmp_path, monkeypatch):
     """As registrations were before trees: they count, and prove no single asset."""
-    from lockflight.app import sign as module
+    from lockflight.app.release import sign as module
 
     monkeypatch.setattr(module, "tree", lambda _: None)
     (workspace / NAME).write_text("older\n")
@@ -378,7 +378,7 @@ def test_a_producer_that_registers(world, realm):
 
 def test_under_a_certificate(home, realm, workspace, tmp_path):
     """The key that signed is lent; the proof leads from it to the person."""
-    from lockflight.app.authority import found
+    from lockflight.app.identity.authority import found
 
     found(home, "acme")
     signed = sign(home, "acme", workspace, tmp_path / "package", actor="alice")

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import authority, identity
-from lockflight.app.proposals import review
-from lockflight.app.realm import Realm, open_realm
-from lockflight.app.renewal import renew
-from lockflight.app.sign import sign
-from lockflight.app.trust import trust_of
-from lockflight.app.verify import verify_package
-from lockflight.core.acts import Approval
-from lockflight.core.changes import Verdict
+from lockflight.app.identity import authority
+from lockflight.app.identity import principals as identity
+from lockflight.app.identity.proposals import review
+from lockflight.app.identity.renewal import renew
+from lockflight.app.realm.realm import Realm, open_realm
+from lockflight.app.realm.trust import trust_of
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.acts import Approval
+from lockflight.core.attest.changes import Verdict
 from lockflight.core.times import rfc3339
 from lockflight.core.verify.bundle import read_bundle
-from lockflight.core.verify.certificate import Identity
-from lockflight.core.verify.keys import P256
+from lockflight.core.verify.crypto.certificate import Identity
+from lockflight.core.verify.crypto.keys import P256
 from lockflight.core.verify.realmroot import identity_uri, issuer_of
 from lockflight.errors import ConflictError, EnvironmentProblem, LockflightError, PolicyDenied
 from lockflight.signing.keys import generate, load
@@ -184,14 +185,14 @@ def test_a_certificate_that_ended_counts_for_nothing(
 ) -> None:
     lent = authority.short_lived(vouching, "bob")
     later = vouching.view.timestamp + 700
-    monkeypatch.setattr("lockflight.app.clock.now", lambda: later)
+    monkeypatch.setattr("lockflight.app.realm.clock.now", lambda: later)
     realm = open_realm(vouching.home, "acme")
     assert approve(realm, lent) == "LF7244"
 
 
 def test_a_certificate_of_another_realm_counts_for_nothing(vouching: Realm, tmp_path: Path) -> None:
-    from lockflight.app.realm import Member, create_realm
-    from lockflight.core.trust import RealmKind
+    from lockflight.app.realm.realm import Member, create_realm
+    from lockflight.core.attest.trust import RealmKind
 
     home = tmp_path / "elsewhere"
     create_realm(home, "acme", RealmKind.TEAM, [Member("alice", ("author",)), Member("bob", ("approver",))])

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app.baseimages import MAX_IMAGES, BaseImage, BaseImages, base_images
+from lockflight.app.files.baseimages import MAX_IMAGES, BaseImage, BaseImages, base_images
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

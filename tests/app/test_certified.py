@@ -8,12 +8,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from lockflight.app import authority
-from lockflight.app.certified import sign_certified
-from lockflight.app.clock import now
-from lockflight.app.foreign import Asked, verify_model
-from lockflight.app.realm import Realm
-from lockflight.app.verify import verify_package
+from lockflight.app.identity import authority
+from lockflight.app.realm.clock import now
+from lockflight.app.realm.realm import Realm
+from lockflight.app.release.certified import sign_certified
+from lockflight.app.release.foreign import Asked, verify_model
+from lockflight.app.release.verify import verify_package
 from lockflight.errors import LockflightError
 from lockflight.signing.keys import generate
 from tests.pki import Pki

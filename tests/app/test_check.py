@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.check import CheckOptions, CheckOutcome, check
-from lockflight.app.people import approve
-from lockflight.app.promote import promote, retire, rollback
-from lockflight.app.sign import sign
-from lockflight.app.status import status
-from lockflight.app.verify import verify_package
+from lockflight.app.gate.approvals import approve
+from lockflight.app.gate.check import CheckOptions, CheckOutcome, check
+from lockflight.app.realm import clock
+from lockflight.app.registry.promote import promote, retire, rollback
+from lockflight.app.registry.status import status
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
 from lockflight.errors import PolicyDenied
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 MANIFEST = """\
 [release]

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app import logbook
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.people import approve
-from lockflight.app.promote import promote
-from lockflight.app.realm import Member, create_realm
-from lockflight.app.sign import sign
-from lockflight.app.view import open_view
-from lockflight.core.trust import RealmKind
-from lockflight.store.address import write_address
+from lockflight.app.gate.approvals import approve
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.log import logbook
+from lockflight.app.realm.realm import Member, create_realm
+from lockflight.app.realm.view import open_view
+from lockflight.app.registry.promote import promote
+from lockflight.app.release.sign import sign
+from lockflight.core.attest.trust import RealmKind
+from lockflight.store.log.address import write_address
 from tests.app.conftest import MANIFEST
 from tests.app.model import Model
 

@@ -11,12 +11,12 @@ import zipfile
 
 import pytest
 
-from lockflight.app import convert as module
-from lockflight.app.convert import convert
+from lockflight.app.data import convert as module
+from lockflight.app.data.convert import convert
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
 from lockflight.errors import LockflightError
-from lockflight.formats.safetensors import parse_safetensors
+from lockflight.formats.tensors.safetensors import parse_safetensors
 from tests.corpus.programs import VECTORS
 from tests.formats.files import npy
 from tests.formats.pickles import HOSTILE

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lockflight.app.croissant import check_croissant, write_croissant
+from lockflight.app.data.croissant import check_croissant, write_croissant
 from lockflight.errors import LockflightError
 from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.infra.files import Folder

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.app.dataset import prove_row, proven_row, show_file
-from lockflight.app.describe import describe
-from lockflight.app.diff import diff
-from lockflight.app.remembered import Remembered
-from lockflight.app.rowdiff import row_delta
-from lockflight.app.show import opened
-from lockflight.app.sign import sign
-from lockflight.app.verify import verify_package
-from lockflight.core.datacard import DataCard
-from lockflight.core.facts import release_fact
-from lockflight.core.factshape import check_facts
-from lockflight.core.release import parse_release
+from lockflight.app.data.dataset import prove_row, proven_row, show_file
+from lockflight.app.data.rowdiff import row_delta
+from lockflight.app.files.describe import describe
+from lockflight.app.files.remembered import Remembered
+from lockflight.app.release.diff import diff
+from lockflight.app.release.show import opened
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.facts.facts import release_fact
+from lockflight.core.gate.factshape import check_facts
+from lockflight.core.release.datacard import DataCard
+from lockflight.core.release.release import parse_release
 from lockflight.errors import LockflightError
 from tests.cli.runner import validator
 from tests.policy.factories import facts
@@ -85,7 +85,7 @@ def test_a_proof_against_a_package(home, realm, described_workspace, tmp_path):
 
 def test_packages_of_older_versions_still_verify(home, realm, workspace, tmp_path, monkeypatch):
     with monkeypatch.context() as older:
-        older.setattr("lockflight.app.describe.table_indexes", lambda *_, **__: ({}, ()))
+        older.setattr("lockflight.app.files.describe.table_indexes", lambda *_, **__: ({}, ()))
         package = signed(home, workspace, tmp_path / "package")
     release = verify_package(home, "acme", package).release
     assert release.asset("data/a.csv").rows is None
@@ -98,13 +98,15 @@ def test_packages_of_older_versions_still_verify(home, realm, workspace, tmp_pat
 def test_other_rows_than_those_of_the_file_are_refused(home, realm, workspace, tmp_path, monkeypatch):
     lie = show_file(workspace / "data" / "b.csv").index
     with monkeypatch.context() as liar:
-        liar.setattr("lockflight.app.describe.table_indexes", lambda *_, **__: ({"data/a.csv": lie}, ()))
+        liar.setattr(
+            "lockflight.app.files.describe.table_indexes", lambda *_, **__: ({"data/a.csv": lie}, ())
+        )
         package = signed(home, workspace, tmp_path / "package")
     assert refused(verify_package, home, "acme", package) == "LF7350"
 
 
 def test_what_is_said_must_be_what_the_manifest_says(home, realm, described_workspace, tmp_path, monkeypatch):
-    import lockflight.app.describe as module
+    import lockflight.app.files.describe as module
 
     honest = module._asset
     with monkeypatch.context() as liar:
@@ -144,7 +146,7 @@ def test_a_table_that_does_not_read_is_named(workspace):
 
 
 def test_too_many_columns_for_a_statement(workspace, monkeypatch):
-    monkeypatch.setattr("lockflight.core.release.MAX_ROWS_COST", 500)
+    monkeypatch.setattr("lockflight.core.release.release.MAX_ROWS_COST", 500)
     with describe(workspace) as found:
         assert not any(a.rows for a in found.release.assets)
 
@@ -169,7 +171,7 @@ def test_rows_are_remembered(workspace, tmp_path, monkeypatch):
     with describe(workspace, memory=memory) as first:
         assert set(memory.kept) == {"data/a.csv", "data/b.csv"}
     memory.kept["data/b.csv"] = "It has none."
-    monkeypatch.setattr("lockflight.app.rows.row_index", None)  # nothing is read again
+    monkeypatch.setattr("lockflight.app.files.rows.row_index", None)  # nothing is read again
     with describe(workspace, memory=memory) as second:
         assert second.release.asset("data/a.csv").rows == first.release.asset("data/a.csv").rows
         assert [n.message for n in second.notices] == ["It has none."]

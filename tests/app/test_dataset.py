@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lockflight.app.dataset import prove_row, proven_row, show_file
-from lockflight.app.rows import has_rows, row_index, table_like
+from lockflight.app.data.dataset import prove_row, proven_row, show_file
+from lockflight.app.files.rows import has_rows, row_index, table_like
 from lockflight.core.canonical import dumps
 from lockflight.core.source import BytesSource
 from lockflight.errors import LockflightError
@@ -137,7 +137,7 @@ def test_refused(tmp_path, name, data, code):
 
 
 def test_too_many_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("lockflight.app.rows.MAX_ROWS", 3)
+    monkeypatch.setattr("lockflight.app.files.rows.MAX_ROWS", 3)
     path = tmp_path / "a.csv"
     path.write_text(CSV, encoding="utf-8")
     assert refused(show_file, path) == "LF1025"

@@ -7,8 +7,8 @@ import pickletools
 import pytest
 
 from lockflight.app.demo import PLANTED, PLANTED_NAME, WEIGHTS_NAME, make_workspace, safetensors, stage
-from lockflight.app.describe import describe
-from lockflight.cli.demo import STEPS
+from lockflight.app.files.describe import describe
+from lockflight.cli.house.demo import STEPS
 
 
 def test_the_workspace_is_a_release(tmp_path):

@@ -6,9 +6,9 @@ import os
 import blake3
 import pytest
 
-from lockflight.app import describe as module
-from lockflight.app.describe import describe, describe_guess
-from lockflight.core.release import parse_release
+from lockflight.app.files import describe as module
+from lockflight.app.files.describe import describe, describe_guess
+from lockflight.core.release.release import parse_release
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import InvalidInput, NotFound
 from lockflight.formats import media

@@ -5,8 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app.diff import diff
-from lockflight.core.release import Asset, Dependency, Reference, make_release
+from lockflight.app.release.diff import diff
+from lockflight.core.release.release import Asset, Dependency, Reference, make_release
 from lockflight.core.words import Kind, Role, Tier
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.app import clock
 from lockflight.app.doctor import Health, doctor
+from lockflight.app.realm import clock
 from lockflight.errors import EnvironmentProblem
 
 PARTS = [

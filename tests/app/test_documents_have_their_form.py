@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 
 from lockflight.app.schema import schema
-from lockflight.core.acts import Scope
-from lockflight.core.check import Grain
-from lockflight.core.facts import build_facts
+from lockflight.core.attest.acts import Scope
+from lockflight.core.attest.check import Grain
+from lockflight.core.facts.facts import build_facts
 from lockflight.core.findings import Finding, Location, Severity
 from tests import factories
 from tests.cli.runner import validator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.gate import Gate
+from lockflight.app.gate.judge import Gate
 from lockflight.errors import EnvironmentProblem
 from lockflight.policy.bundle import baseline
 from lockflight.policy.engines import opa
@@ -16,7 +16,7 @@ from lockflight.policy.engines.mode import Mode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 DUAL = {"development": Mode.ANY, "production": Mode.DUAL}
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.environments import Wishes, parse_quorum, propose, read_ladder
-from lockflight.app.proposals import review
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.core.changes import Verdict
-from lockflight.core.quorum import Seat
-from lockflight.core.trust import LADDER, Mode, RealmKind
+from lockflight.app.identity.proposals import review
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.app.registry.environments import Wishes, parse_quorum, propose, read_ladder
+from lockflight.core.attest.changes import Verdict
+from lockflight.core.attest.quorum import Seat
+from lockflight.core.attest.trust import LADDER, Mode, RealmKind
 from lockflight.errors import PolicyDenied, UsageError
 
 if TYPE_CHECKING:

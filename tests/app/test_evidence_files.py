@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.app.evidence import add, export, exportable, import_
-from lockflight.app.realm import Member, create_realm
-from lockflight.core.acts import Revocation, Scope
-from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
-from lockflight.core.scanfact import scan_fact
-from lockflight.core.trust import Duty, RealmKind
+from lockflight.app.realm.realm import Member, create_realm
+from lockflight.app.registry.evidence import add, export, exportable, import_
+from lockflight.core.attest.acts import Revocation, Scope
+from lockflight.core.attest.check import CheckInfo, CheckResult, Grain, Status, Subject, Tool
+from lockflight.core.attest.scanfact import scan_fact
+from lockflight.core.attest.trust import Duty, RealmKind
 from lockflight.errors import InvalidInput, LockflightError, UsageError, VerificationFailed
 from lockflight.signing.keys import P256, generate
 from lockflight.signing.oms import sign_statement
@@ -155,7 +155,7 @@ def test_a_good_line_before_a_bad_one_is_not_taken(realm, source, exported):
 
 @pytest.mark.parametrize("name", ["MAX_LINE_BYTES", "MAX_LINES", "MAX_EXPORT_BYTES"])
 def test_an_export_has_a_budget(realm, exported, monkeypatch, name):
-    monkeypatch.setattr(f"lockflight.app.evidence.{name}", 1)
+    monkeypatch.setattr(f"lockflight.app.registry.evidence.{name}", 1)
     assert refused(realm, exported) == "LF4562"
 
 

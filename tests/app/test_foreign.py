@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lockflight.app.foreign import Asked, verify_model
-from lockflight.app.sign import sign
+from lockflight.app.release.foreign import Asked, verify_model
+from lockflight.app.release.sign import sign
 from lockflight.core.verify.bundle import pem_hint
 from lockflight.errors import LockflightError, NotFound, UsageError, VerificationFailed
 from lockflight.signing.certificates import make_intermediate, make_root
@@ -23,7 +23,7 @@ from tests.cli.runner import run
 from tests.sovereign import ALICE, ISSUER, sovereign
 
 if TYPE_CHECKING:
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 PAYLOAD = json.dumps(statement(listed(FILES)), indent=2).encode()
 
@@ -293,13 +293,13 @@ def test_a_package_of_this_realm_verifies_by_its_own_authorities(
     realm: Realm, workspace: Path, tmp_path: Path
 ) -> None:
     """Without a trust root, the realm's own authorities are trusted: what `sign` made is as good as keyless."""
-    from lockflight.app.authority import found
+    from lockflight.app.identity.authority import found
 
     found(realm.home, realm.name)
     realm._view = None
     signed = sign(realm.home, realm.name, workspace, tmp_path / "out", actor="alice")
     asked = Asked(identity=signed.identity, issuer=f"https://{realm.state.trust.origin}")
-    from lockflight.app.clock import now
+    from lockflight.app.realm.clock import now
 
     done = verify_model(tmp_path / "out", asked, home=realm.home, realm_name=realm.name, now=now())
     assert done.manifest.payload_digest == signed.release.digest

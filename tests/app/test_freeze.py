@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.freeze import freeze, frozen, lift
-from lockflight.app.proposals import review
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.app.speak import must_be_effective
-from lockflight.core.changes import Freeze, Verdict
+from lockflight.app.identity.proposals import review
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.app.realm.speak import must_be_effective
+from lockflight.app.registry.freeze import freeze, frozen, lift
+from lockflight.core.attest.changes import Freeze, Verdict
+from lockflight.core.attest.trust import RealmKind
 from lockflight.core.times import rfc3339, unix
-from lockflight.core.trust import RealmKind
 from lockflight.errors import NotFound, PolicyDenied, UsageError
 
 

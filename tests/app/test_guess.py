@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app.guess import TABLE, guess, guess_name, knowledge_folders, place
+from lockflight.app.files.guess import TABLE, guess, guess_name, knowledge_folders, place
 from lockflight.core.words import Role
 from lockflight.formats import media
 

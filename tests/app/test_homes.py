@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.evidence import export, exportable, import_
-from lockflight.app.realm import open_realm
-from lockflight.app.view import open_view
-from lockflight.core.trust import Duty
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import open_realm
+from lockflight.app.realm.view import open_view
+from lockflight.app.registry.evidence import export, exportable, import_
+from lockflight.core.attest.trust import Duty
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:

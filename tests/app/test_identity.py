@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import evidence, identity
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.clock import now
-from lockflight.app.intake import Offer, take_in
-from lockflight.app.people import revoke as take_back
-from lockflight.app.proposals import describe, review, waiting
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.app.record import Step, record
-from lockflight.core.acts import Scope
-from lockflight.core.changes import Verdict
-from lockflight.core.factprov import authors_of
-from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind
+from lockflight.app.gate.approvals import revoke as take_back
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.gate.intake import Offer, take_in
+from lockflight.app.identity import principals as identity
+from lockflight.app.identity.proposals import describe, review, waiting
+from lockflight.app.provenance.record import Step, record
+from lockflight.app.realm.clock import now
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.app.registry import evidence
+from lockflight.core.attest.acts import Scope
+from lockflight.core.attest.changes import Verdict
+from lockflight.core.attest.trust import Duty, Grant, RealmKey, RealmKind
+from lockflight.core.facts.factprov import authors_of
 from lockflight.core.words import Kind
 from lockflight.errors import ConflictError, NotFound, PolicyDenied, UsageError
 from lockflight.signing.keys import generate
@@ -198,7 +199,7 @@ def test_a_machine_signs_evidence_until_its_key_expires(
     assert [(record.type, record.effective) for record in signed] == [("scan", True)]
     later = now() + 3601
     assert row(realm, "ci", later).state == "expired"
-    monkeypatch.setattr("lockflight.app.clock.now", lambda: later)
+    monkeypatch.setattr("lockflight.app.realm.clock.now", lambda: later)
     with pytest.raises(PolicyDenied) as info:
         read(realm).producer("ci")
     assert info.value.code == "LF4604"
@@ -243,7 +244,7 @@ def test_a_machine_records_takes_in_and_adds_under_its_own_key(
     # What the machine made, its owner made: bob approves nothing of it.
     makers = authors_of(read(realm).state, [p.sha256 for p in (*made.build.products, *taken.intake.products)])
     assert {read(realm).state.human(maker) for maker in makers} == {row(realm, "bob").key.principal}
-    monkeypatch.setattr("lockflight.app.clock.now", lambda: start + 3601)
+    monkeypatch.setattr("lockflight.app.realm.clock.now", lambda: start + 3601)
     with pytest.raises(PolicyDenied) as caught:
         record(realm.home, "acme", step, team=True, actor="ci", clock=now, environ={})
     assert caught.value.code == "LF4604"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockflight.app import init as module
-from lockflight.app.describe import describe, describe_guess
-from lockflight.app.guess import HIGH, Guess
-from lockflight.app.init import guess_kind, guess_tier, is_pinned, propose, quote, write_manifest
-from lockflight.core.manifest import parse_manifest
+from lockflight.app.files import init as module
+from lockflight.app.files.describe import describe, describe_guess
+from lockflight.app.files.guess import HIGH, Guess
+from lockflight.app.files.init import guess_kind, guess_tier, is_pinned, propose, quote, write_manifest
+from lockflight.core.release.manifest import parse_manifest
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import ConflictError, EnvironmentProblem, InternalError, InvalidInput, NotFound
 

@@ -8,11 +8,11 @@ import struct
 
 import pytest
 
-from lockflight.app.foreign import Asked
-from lockflight.app.intake import Offer, take_in
-from lockflight.app.lineage import lineage_of
-from lockflight.app.show import opened
-from lockflight.core.factprov import label
+from lockflight.app.gate.intake import Offer, take_in
+from lockflight.app.provenance.lineage import lineage_of
+from lockflight.app.release.foreign import Asked
+from lockflight.app.release.show import opened
+from lockflight.core.facts.factprov import label
 from lockflight.core.words import Kind
 from lockflight.errors import EvidenceMissing, LockflightError, PolicyDenied, VerificationFailed
 from lockflight.signing.keys import P256, generate
@@ -159,7 +159,7 @@ def test_options_have_a_form(realm, third, options):
 @pytest.fixture
 def signed(third):
     """The maker's key and signature over everything in the folder, as a stock tool would make them."""
-    from lockflight.core.release import make_release
+    from lockflight.core.release.release import make_release
     from lockflight.core.words import Role, Tier
 
     key = generate(P256)
@@ -207,7 +207,7 @@ def test_what_its_maker_did_not_sign_stays_out(realm, third, signed, damage):
 def test_how_its_makers_signature_was_verified_is_recorded(realm, third, tmp_path):
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from lockflight.core.factprov import provenance_rows
+    from lockflight.core.facts.factprov import provenance_rows
     from tests.abuse import chained, statement
     from tests.sovereign import ALICE, sovereign
 
@@ -236,7 +236,7 @@ def test_how_its_makers_signature_was_verified_is_recorded(realm, third, tmp_pat
 
 
 def test_compat_counts_only_where_it_was_asked_for_and_is_recorded(realm, third, tmp_path):
-    from lockflight.core.factprov import provenance_rows
+    from lockflight.core.facts.factprov import provenance_rows
     from tests.abuse import sealed, statement
 
     key = generate(P256)

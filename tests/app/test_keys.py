@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import keys
-from lockflight.app.realm import Realm
-from lockflight.app.rootkey import replace_trust, root_signer
-from lockflight.core.trust import Duty, RealmKey, root_digest
+from lockflight.app.realm.realm import Realm
+from lockflight.app.realm.rootkey import replace_trust, root_signer
+from lockflight.app.registry import keys
+from lockflight.core.attest.trust import Duty, RealmKey, root_digest
 from lockflight.errors import ConflictError, EnvironmentProblem, LockflightError
 from lockflight.signing.keys import generate, save
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.view import open_view
+from lockflight.app.realm.view import open_view
 from lockflight.errors import NotFound
 
 if TYPE_CHECKING:

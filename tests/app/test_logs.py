@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.app.logs import open_log, open_reader
+from lockflight.app.realm.logs import open_log, open_reader
 from lockflight.errors import NotFound, VerificationFailed
 from tests.log.making import CLOCK, LOG, ORIGIN, START, fixed, items
 

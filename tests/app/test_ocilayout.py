@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app import ocilayout
-from lockflight.app.ocilayout import BLOBS, layer_type, layout_files, read_layout
-from lockflight.core.release import Asset, make_release
+from lockflight.app.files import ocilayout
+from lockflight.app.files.ocilayout import BLOBS, layer_type, layout_files, read_layout
+from lockflight.core.release.release import Asset, make_release
 from lockflight.core.source import BytesSource
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import VerificationFailed

@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
-from lockflight.core.verify.certificate import identity_of
+from lockflight.core.verify.crypto.certificate import identity_of
 from lockflight.core.verify.foreign import Maker, Mode, Reading, read_manifest
-from lockflight.core.verify.sigstore import read_sigstore
+from lockflight.core.verify.public.sigstore import read_sigstore
 from lockflight.errors import VerificationFailed
 from lockflight.signing.oms import make_bundle, sign_release
 from tests.signed import logged, release, signer
@@ -93,8 +93,8 @@ def test_published_bundles_are_judged_as_published(shared_data: Path, name: str,
 
 def _identity(data: bytes) -> None:
     """The public good instance of sigstore signed it, as its trust root in the corpus says."""
-    from lockflight.core.verify.keyless import Wanted, verify_identity
-    from lockflight.core.verify.trustroot import read_trust_root
+    from lockflight.core.verify.public.keyless import Wanted, verify_identity
+    from lockflight.core.verify.public.trustroot import read_trust_root
     from tests.core.verify.test_sigstore_corpus import corpus
 
     who = identity_of(read_sigstore(data).certificates[0])

@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.describe import describe
-from lockflight.app.dryrun import dry_run
-from lockflight.app.gate import Gate
-from lockflight.app.people import approve
-from lockflight.app.promote import promote
-from lockflight.app.realm import Realm
-from lockflight.app.recheck import recheck
-from lockflight.app.replay import capsule_of, replay
-from lockflight.app.sign import sign
-from lockflight.app.verify import verify_package
-from lockflight.app.view import open_view
-from lockflight.app.waivers import Wish, request
-from lockflight.core.acts import Action, Promotion
+from lockflight.app.files.describe import describe
+from lockflight.app.gate.approvals import approve
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.gate.judge import Gate
+from lockflight.app.gate.replay import capsule_of, replay
+from lockflight.app.gate.waivers import Wish, request
+from lockflight.app.policy.dryrun import dry_run
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import Realm
+from lockflight.app.realm.view import open_view
+from lockflight.app.registry.promote import promote
+from lockflight.app.registry.recheck import recheck
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.acts import Action, Promotion
+from lockflight.core.attest.changes import Reach, Scope
+from lockflight.core.attest.trust import Duty
 from lockflight.core.canonical import dumps
-from lockflight.core.capsule import encode_files, parse_capsule
-from lockflight.core.changes import Reach, Scope
-from lockflight.core.release import Asset, make_release, parse_release
-from lockflight.core.trust import Duty
-from lockflight.core.vsa import StoredDecision
+from lockflight.core.gate.capsule import encode_files, parse_capsule
+from lockflight.core.gate.vsa import StoredDecision
+from lockflight.core.release.release import Asset, make_release, parse_release
 from lockflight.core.words import Role
 from lockflight.errors import InvalidInput, LockflightError, VerificationFailed
-from lockflight.policy.annotations import rule_metadata_file
 from lockflight.policy.archive import packed
 from lockflight.policy.bundle import MAX_FILE_BYTES, read_bundle
+from lockflight.policy.text.annotations import rule_metadata_file
 from lockflight.signing.oms import sign_release, sign_statement
 from lockflight.store.blobs import BlobStore
 from tests.policy.small import REGO, small_bundle
@@ -361,8 +361,8 @@ def test_roles_and_place_fit() -> None:
 
 def test_a_signature_that_hides_it_does_not_verify(realm: Realm, workspace: Path, tmp_path: Path) -> None:
     """Its author signs by hand a release that says nothing of the policy in its own manifest."""
-    from lockflight.core.acts import Registration
-    from lockflight.core.release import SIGNATURE_NAME
+    from lockflight.core.attest.acts import Registration
+    from lockflight.core.release.release import SIGNATURE_NAME
     from lockflight.signing.oms import make_bundle
 
     bring(workspace, small_bundle())
@@ -383,7 +383,7 @@ def test_a_signature_that_hides_it_does_not_verify(realm: Realm, workspace: Path
         receipt.envelope, bare.oms_root, live.state.root,
     )  # fmt: skip
     live.append([(fact.statement(), person.signer)])
-    from lockflight.app.sign import _tlog
+    from lockflight.app.release.sign import _tlog
 
     (package / SIGNATURE_NAME).write_bytes(
         make_bundle(envelope, person.signer.public_key.pem, _tlog(live, receipt.envelope))
@@ -485,7 +485,7 @@ def _moved(realm: Realm, stored: StoredDecision) -> Any:
 
 @pytest.mark.parametrize("how", ["dropped", "another", "honest"])
 def test_the_gate_cannot_leave_it_out(realm: Realm, workspace: Path, tmp_path: Path, how: str) -> None:
-    from lockflight.core.gate import basis
+    from lockflight.core.gate.gate import basis
 
     bring(workspace, small_bundle())
     signed(realm, workspace, tmp_path / "package")
@@ -511,7 +511,7 @@ def test_a_release_that_nobody_signed_does_not_move(realm: Realm, workspace: Pat
 
 
 def test_facts_that_name_it_are_not_judged_without_it(realm: Realm, workspace: Path) -> None:
-    from lockflight.core.gate import decide
+    from lockflight.core.gate.gate import decide
     from lockflight.policy.engines.pool import Engines
     from lockflight.policy.gate import PolicyGate
 
@@ -563,7 +563,7 @@ def test_replay_in_all_forms(realm: Realm, workspace: Path, tmp_path: Path) -> N
 
 def test_a_forged_decision_is_found_out(realm: Realm, workspace: Path) -> None:
     """The gate's key names another own policy, or none, for the same facts."""
-    from lockflight.core.gate import basis
+    from lockflight.core.gate.gate import basis
 
     bring(workspace, small_bundle())
     judged(realm, workspace)
@@ -647,8 +647,8 @@ def test_the_whole_way(realm: Realm, workspace: Path, tmp_path: Path) -> None:
 
 
 def test_a_denial_by_its_rule_is_explained(realm: Realm, workspace: Path) -> None:
-    from lockflight.app.decision import recorded
-    from lockflight.app.remedies import remedies
+    from lockflight.app.gate.decision import recorded
+    from lockflight.app.gate.remedies import remedies
 
     bring(workspace, small_bundle())
     rename(workspace)

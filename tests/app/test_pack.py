@@ -7,11 +7,11 @@ import stat
 
 import pytest
 
-from lockflight.app import ocilayout
-from lockflight.app import pack as module
-from lockflight.app.describe import describe
-from lockflight.app.pack import pack
-from lockflight.app.package import Found, load_package
+from lockflight.app.files import ocilayout
+from lockflight.app.files import pack as module
+from lockflight.app.files.describe import describe
+from lockflight.app.files.pack import pack
+from lockflight.app.files.package import Found, load_package
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, NotFound, UsageError
 from lockflight.infra.progress import Silent
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app.patterns import RARELY_FROM, extension, patterns, writable
-from lockflight.core.globs import parse_glob
+from lockflight.app.files.patterns import RARELY_FROM, extension, patterns, writable
+from lockflight.core.text.globs import parse_glob
 
 
 def test_a_folder_of_one_kind_is_one_pattern():

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from lockflight.app.policy import bundle_of, demands, rules
-from lockflight.app.policy import test as run_tests
-from lockflight.core.gate import required
+from lockflight.app.policy.inspect import bundle_of, demands, rules
+from lockflight.app.policy.inspect import test as run_tests
+from lockflight.core.gate.gate import required
 from lockflight.errors import EnvironmentProblem, NotFound
 
 

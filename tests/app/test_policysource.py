@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockflight.app import policytools as tools
-from lockflight.app.adopt import adopt, people_of
-from lockflight.app.policysource import Trust, policy_at
-from lockflight.core import statement as statements
-from lockflight.core.changes import Adoption, parse_adoption
-from lockflight.core.policysig import SUFFIX, SignedBundle, parse_signed_bundle, verify_signed_bundle
-from lockflight.core.statement import Statement, SubjectRef
-from lockflight.core.verify.keys import load_pem
+from lockflight.app.policy import policytools as tools
+from lockflight.app.policy.adopt import adopt, people_of
+from lockflight.app.policy.policysource import Trust, policy_at
+from lockflight.core.attest import statement as statements
+from lockflight.core.attest.changes import Adoption, parse_adoption
+from lockflight.core.attest.statement import Statement, SubjectRef
+from lockflight.core.state.policysig import SUFFIX, SignedBundle, parse_signed_bundle, verify_signed_bundle
+from lockflight.core.verify.crypto.keys import load_pem
 from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.policy.archive import packed
 from lockflight.policy.shipped import pack_files
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lockflight.app.realm import Realm
-    from lockflight.core.verify.keys import PublicKey
+    from lockflight.app.realm.realm import Realm
+    from lockflight.core.verify.crypto.keys import PublicKey
     from lockflight.signing.keys import FileSigner
     from tests.https import Server
 

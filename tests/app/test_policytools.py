@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.app import policytools as tools
-from lockflight.app.policy import bundle_of, shared_modules
-from lockflight.app.policy import test as run_tests
-from lockflight.app.policysource import Trust
+from lockflight.app.policy import policytools as tools
+from lockflight.app.policy.inspect import bundle_of, shared_modules
+from lockflight.app.policy.inspect import test as run_tests
+from lockflight.app.policy.policysource import Trust
 from lockflight.errors import EnvironmentProblem, LockflightError, NotFound, UsageError
 from lockflight.infra.progress import SILENT
 from lockflight.policy.shipped import PACKS, pack

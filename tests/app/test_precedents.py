@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lockflight
-from lockflight.app import clock
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.gate import Gate
-from lockflight.app.realm import open_realm
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.gate.judge import Gate
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import open_realm
 from lockflight.policy.bundle import baseline
 from lockflight.policy.engines import opa
 from lockflight.policy.gate import PolicyGate
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 ENVIRONMENT = "staging"
 

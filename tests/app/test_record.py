@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app import git
-from lockflight.app.realm import open_realm
-from lockflight.app.record import Step, addresses, claims, record
-from lockflight.core.trust import Duty, Grant
+from lockflight.app.provenance import git
+from lockflight.app.provenance.record import Step, addresses, claims, record
+from lockflight.app.realm.realm import open_realm
+from lockflight.core.attest.trust import Duty, Grant
 from lockflight.errors import LockflightError
 
 NOW = 1_790_000_000
@@ -328,7 +328,7 @@ def test_more_commits_than_are_read_are_not_complete(repository, monkeypatch):
 
 
 def test_too_many_files(realm, work, monkeypatch):
-    monkeypatch.setattr("lockflight.app.inputs.MAX_MATERIALS", 2)
+    monkeypatch.setattr("lockflight.app.provenance.inputs.MAX_MATERIALS", 2)
     assert refused(realm, step(work)).code == "LF1048"
 
 

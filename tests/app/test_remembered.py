@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app import remembered
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.clock import now
-from lockflight.app.describe import Reused, describe
-from lockflight.app.remembered import Remembered
-from lockflight.app.sign import sign
-from lockflight.app.verify import verify_package
+from lockflight.app.files import remembered
+from lockflight.app.files.describe import Reused, describe
+from lockflight.app.files.remembered import Remembered
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.realm.clock import now
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
 from lockflight.errors import InvalidInput
 from lockflight.store.hashcache import HashCache
 from tests.store.test_hashcache import Clocks, write
@@ -248,7 +248,8 @@ def test_verification_and_loading_know_no_memory():
     import subprocess
     import sys
 
-    words = "import sys, lockflight.app.verify, lockflight.deploy.loaded, lockflight.deploy.trust, lockflight.app.load"
+    modules = "app.release.verify", "app.release.load", "deploy.loaded", "deploy.trust"
+    words = "import sys, " + ", ".join(f"lockflight.{module}" for module in modules)
     said = f"{words}; print([m for m in sys.modules if 'hashcache' in m or 'remembered' in m])"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.policies import keep
-from lockflight.app.realm import Realm
-from lockflight.app.replay import Replayer, capsule_of, replay
-from lockflight.app.view import open_view
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.gate.replay import Replayer, capsule_of, replay
+from lockflight.app.policy.policies import keep
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import Realm
+from lockflight.app.realm.view import open_view
+from lockflight.core.attest.trust import Duty
 from lockflight.core.canonical import dumps
-from lockflight.core.capsule import Capsule, open_capsule, parse_capsule
-from lockflight.core.claims import attestations
-from lockflight.core.gate import decide
+from lockflight.core.gate.capsule import Capsule, open_capsule, parse_capsule
+from lockflight.core.gate.claims import attestations
+from lockflight.core.gate.gate import decide
+from lockflight.core.gate.vsa import to_vsa, waivers_told
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty
-from lockflight.core.vsa import to_vsa, waivers_told
 from lockflight.errors import VerificationFailed
 from lockflight.policy.engines.pool import Engines
 from lockflight.policy.gate import PolicyGate
@@ -34,7 +34,7 @@ from lockflight.store.blobs import BlobStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.core.state import FoldEntry
+    from lockflight.core.state.state import FoldEntry
 
 
 def _documents(count: int, seed: int) -> list[dict[str, Any]]:

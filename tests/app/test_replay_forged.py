@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.replay import capsule_of, replay
-from lockflight.app.view import open_view
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.gate.replay import capsule_of, replay
+from lockflight.app.realm import clock
+from lockflight.app.realm.view import open_view
+from lockflight.core.attest.dsse import decode
+from lockflight.core.attest.trust import Duty
 from lockflight.core.canonical import dumps
-from lockflight.core.dsse import decode
-from lockflight.core.trust import Duty
 from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.signing.oms import sign_statement
 from lockflight.store.blobs import BlobStore
@@ -142,8 +142,8 @@ def test_data_of_another_shape_says_nothing_good(decided, key, told):
 
 def test_ineffective_decision_is_replayed(decided):
     """A decision by a gate key that was rotated away is logged later: it counts for nothing, its capsule passes."""
-    from lockflight.core.capsule import Capsule, decode_files
-    from lockflight.core.trust import RealmKey, Trust, root_digest
+    from lockflight.core.attest.trust import RealmKey, Trust, root_digest
+    from lockflight.core.gate.capsule import Capsule, decode_files
     from lockflight.signing.keys import P256, generate
 
     realm = decided
@@ -169,8 +169,8 @@ def test_ineffective_decision_is_replayed(decided):
         if r.effective and isinstance(r.fact, Trust)
     ][:1]
     from lockflight.core.verify.bundle import TlogEntry
-    from lockflight.core.verify.keys import load_der
-    from lockflight.core.verify.note import KIND_ED25519, NoteKey
+    from lockflight.core.verify.crypto.keys import load_der
+    from lockflight.core.verify.log.note import KIND_ED25519, NoteKey
     from lockflight.signing.oms import make_bundle
 
     t = view.state.trust

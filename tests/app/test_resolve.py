@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.app.resolve import digest_of, entry_of, known
-from lockflight.core.acts import Scope
+from lockflight.app.release.resolve import digest_of, entry_of, known
+from lockflight.core.attest.acts import Scope
 from lockflight.errors import NotFound, UsageError
 from tests import factories
 from tests.factories import Ledger

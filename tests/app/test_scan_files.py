@@ -9,9 +9,9 @@ import pickle
 import pytest
 
 from lockflight.app.demo import PLANTED, safetensors
-from lockflight.app.scan import SCANS, scan
+from lockflight.app.files.scan import SCANS, scan
 from lockflight.core.findings import Verdict
-from lockflight.core.globs import parse_glob
+from lockflight.core.text.globs import parse_glob
 from lockflight.errors import NotFound, UsageError
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -112,7 +112,7 @@ def test_names_below_a_folder_start_with_it(folder):
 
 
 def test_many_files_go_in_batches(folder, monkeypatch):
-    monkeypatch.setattr("lockflight.app.scan._BATCH", 3)
+    monkeypatch.setattr("lockflight.app.files.scan._BATCH", 3)
     for i in range(8):
         (folder / f"{i}.pkl").write_bytes(PLANTED if i == 5 else pickle.dumps(i))
     assert [v for v in verdicts(".").values() if v is not Verdict.SAFE] == [Verdict.MALICIOUS]

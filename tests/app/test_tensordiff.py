@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app.describe import describe
-from lockflight.app.diff import compare
-from lockflight.app.sign import sign
-from lockflight.app.tensordiff import tensor_delta
+from lockflight.app.data.tensordiff import tensor_delta
+from lockflight.app.files.describe import describe
+from lockflight.app.release.diff import compare
+from lockflight.app.release.sign import sign
 from lockflight.core.source import BytesSource
 from lockflight.core.words import Role
 from lockflight.errors import LockflightError
-from lockflight.formats.tensorindex import tap_for
+from lockflight.formats.tensors.tensorindex import tap_for
 from lockflight.infra.progress import SILENT
 from tests.factories import asset as make_asset
 

@@ -15,13 +15,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import authority, clock, identity, issuers, tokens
-from lockflight.app.realm import Realm
-from lockflight.app.sign import sign
-from lockflight.app.verify import verify_package
-from lockflight.core.acts import Registration
-from lockflight.core.trust import Duty
-from lockflight.core.verify.certificate import CODE_SIGNING, FULCIO, check_leaf, identity_of, load_certificate
+from lockflight.app.identity import authority, issuers, tokens
+from lockflight.app.identity import principals as identity
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import Realm
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.acts import Registration
+from lockflight.core.attest.trust import Duty
+from lockflight.core.verify.crypto.certificate import (
+    CODE_SIGNING,
+    FULCIO,
+    check_leaf,
+    identity_of,
+    load_certificate,
+)
 from lockflight.core.verify.realmroot import identity_uri, issuer_of
 from lockflight.errors import LockflightError, PolicyDenied, VerificationFailed
 from lockflight.signing.keys import P256, generate
@@ -31,7 +39,7 @@ from tests.tokencorpus import friendly, hostile
 from tests.tokens import AUDIENCE, MAKERS, SHA, WORKFLOW, Maker, b64, sealed
 
 if TYPE_CHECKING:
-    from lockflight.core.verify.certificate import Certificate
+    from lockflight.core.verify.crypto.certificate import Certificate
 
 GITHUB = MAKERS["github"]
 
@@ -201,7 +209,7 @@ def test_a_job_signs_a_release_that_everybody_can_verify(own: Realm, workspace: 
     state = fresh(own).state
     assert state.ineffective == []
     alice = own.actor("alice").principal
-    from lockflight.core.authors import authors
+    from lockflight.core.facts.authors import authors
 
     assert authors(state, signed.release.digest) == {signed.principal, alice}, "its owner made it"
 
@@ -375,7 +383,7 @@ _VICTIM = """\
 import os, signal, sys
 from pathlib import Path
 from lockflight.app import tokens
-from lockflight.app.realm import Realm
+from lockflight.app.realm.realm import Realm
 from lockflight.signing.certificates import CertificateAuthority
 CertificateAuthority.issue = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 tokens.lent_for_token(Realm(Path(sys.argv[1]), "acme"), sys.stdin.buffer.read())

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.clock import now
-from lockflight.app.totp import enrol, enrolled, file_of, use
+from lockflight.app.identity.totp import enrol, enrolled, file_of, use
+from lockflight.app.realm.clock import now
 from lockflight.errors import ConflictError, EnvironmentProblem, NotFound, PolicyDenied
 from lockflight.identity.totp import hotp, read, step_of
 
 if TYPE_CHECKING:
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 
 def test_a_code_is_used_once(realm: Realm) -> None:

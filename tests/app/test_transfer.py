@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app import authority, identity
-from lockflight.app.clock import now
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.app.transfer import Copied, backup, join
-from lockflight.app.view import open_view
-from lockflight.core.trust import RealmKind
+from lockflight.app.identity import authority
+from lockflight.app.identity import principals as identity
+from lockflight.app.log.transfer import Copied, backup, join
+from lockflight.app.realm.clock import now
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.app.realm.view import open_view
+from lockflight.core.attest.trust import RealmKind
 from lockflight.errors import (
     ConflictError,
     EnvironmentProblem,

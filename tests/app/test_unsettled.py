@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.adopt import adopt
-from lockflight.app.check import CheckOptions, check
-from lockflight.app.policy import bundle_of
-from lockflight.app.promote import promote
-from lockflight.app.replay import Replayer, capsule_of
-from lockflight.app.sign import sign
-from lockflight.app.view import open_view
-from lockflight.core.capsule import open_capsule
-from lockflight.core.unsettled import Said
-from lockflight.core.vsa import StoredDecision
+from lockflight.app.gate.check import CheckOptions, check
+from lockflight.app.gate.replay import Replayer, capsule_of
+from lockflight.app.policy.adopt import adopt
+from lockflight.app.policy.inspect import bundle_of
+from lockflight.app.realm import clock
+from lockflight.app.realm.view import open_view
+from lockflight.app.registry.promote import promote
+from lockflight.app.release.sign import sign
+from lockflight.core.gate.capsule import open_capsule
+from lockflight.core.gate.unsettled import Said
+from lockflight.core.gate.vsa import StoredDecision
 from lockflight.errors import LockflightError, PolicyDenied
 from lockflight.policy.engines import opa
 from lockflight.store.blobs import BlobStore

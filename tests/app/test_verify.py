@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from blake3 import blake3
 
-from lockflight.app.promote import promote
-from lockflight.app.realm import Realm
-from lockflight.app.sign import Signed, sign
-from lockflight.app.verify import verify_package
-from lockflight.core.acts import Registration, Scope
+from lockflight.app.realm.realm import Realm
+from lockflight.app.registry.promote import promote
+from lockflight.app.release.sign import Signed, sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.acts import Registration, Scope
+from lockflight.core.attest.dsse import Envelope, pae
+from lockflight.core.attest.trust import Duty, Grant
 from lockflight.core.canonical import dumps
-from lockflight.core.dsse import Envelope, pae
-from lockflight.core.release import parse_release
-from lockflight.core.trust import Duty, Grant
+from lockflight.core.release.release import parse_release
 from lockflight.core.verify.bundle import read_bundle
-from lockflight.core.verify.keys import P256
+from lockflight.core.verify.crypto.keys import P256
 from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.signing.keys import generate
 from lockflight.signing.oms import make_bundle
@@ -146,7 +146,7 @@ def _insider(
     body = alter(read_bundle((signed.package / "model.sig").read_bytes()).envelope.payload)
     envelope = Envelope(body, person.sign(pae("application/vnd.in-toto+json", body)), person.keyid)
     _log(realm, envelope, person)
-    from lockflight.app.sign import _tlog
+    from lockflight.app.release.sign import _tlog
 
     (signed.package / "model.sig").write_bytes(
         make_bundle(envelope, person.public_key.pem, _tlog(realm, envelope.digest))
@@ -174,8 +174,8 @@ def test_a_name_that_leaves_the_folder(home: Path, realm: Realm, signed: Signed)
 
 
 def test_a_release_signed_by_a_stranger(home: Path, realm: Realm, signed: Signed, tmp_path: Path) -> None:
-    from lockflight.app.realm import Member, create_realm
-    from lockflight.core.trust import RealmKind
+    from lockflight.app.realm.realm import Member, create_realm
+    from lockflight.core.attest.trust import RealmKind
 
     members = [Member("bob", ("author", "approver")), Member("eve", ("author",))]
     other = create_realm(tmp_path / "other", "acme", RealmKind.TEAM, members)
@@ -279,7 +279,7 @@ def test_a_log_that_lacks_the_entry(home: Path, realm: Realm, signed: Signed, tm
 
 
 def test_a_revoked_release(home: Path, realm: Realm, signed: Signed) -> None:
-    from lockflight.app.people import revoke
+    from lockflight.app.gate.approvals import revoke
 
     revoke(
         home, "acme", scope=Scope.ASSET, digest=signed.release.assets[1].sha256, name="LICENSE",

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from lockflight.app.sign import sign
+from lockflight.app.release.sign import sign
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 HEAVY = (
     "sqlalchemy",
@@ -26,10 +26,10 @@ HEAVY = (
     "lockflight.scan",
     "lockflight.formats",
     "lockflight.policy",
-    "lockflight.app.describe",
+    "lockflight.app.files.describe",
 )
 #: The release has tables, whose rows are computed again.
-NEEDED = {"lockflight.formats", "lockflight.formats.lines", "lockflight.formats.tables"}
+NEEDED = {"lockflight.formats", "lockflight.formats.rows.lines", "lockflight.formats.rows.tables"}
 SCRIPT = """
 import json, sys
 from lockflight.cli.main import main
@@ -50,5 +50,5 @@ def test_verify_loads_none_of_the_heavy_modules(
     )
     seen = json.loads(done.stderr.splitlines()[-1])
     assert seen["code"] == 0, done.stdout
-    assert "lockflight.app.verify" in seen["modules"]
+    assert "lockflight.app.release.verify" in seen["modules"]
     assert [m for m in seen["modules"] if m.startswith(HEAVY) and m not in NEEDED] == []

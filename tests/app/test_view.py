@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.freeze import freeze
-from lockflight.app.logs import open_reader
-from lockflight.app.people import revoke
-from lockflight.app.realm import Realm
-from lockflight.app.sign import sign
-from lockflight.app.speak import rehearse
-from lockflight.app.view import RealmView, continued, open_view
-from lockflight.core.acts import Revocation, Scope
+from lockflight.app.gate.approvals import revoke
+from lockflight.app.realm import clock
+from lockflight.app.realm.logs import open_reader
+from lockflight.app.realm.realm import Realm
+from lockflight.app.realm.speak import rehearse
+from lockflight.app.realm.view import RealmView, continued, open_view
+from lockflight.app.registry.freeze import freeze
+from lockflight.app.release.sign import sign
+from lockflight.core.attest.acts import Revocation, Scope
 from lockflight.errors import EnvironmentProblem, VerificationFailed
 from lockflight.store.pins import PinStore
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app.view import RealmView
-from lockflight.app.waiting import releases
-from lockflight.core.changes import Freeze
-from lockflight.core.trust import RealmKind
+from lockflight.app.realm.view import RealmView
+from lockflight.app.registry.waiting import releases
+from lockflight.core.attest.changes import Freeze
+from lockflight.core.attest.trust import RealmKind
 from tests.factories import NOW, Ledger, basis_of, release
 
 LATER = NOW + 5_000

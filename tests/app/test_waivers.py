@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.app import clock
-from lockflight.app.proposals import review
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.app.waivers import MAX_DAYS, Wish, listed, request
-from lockflight.core.changes import DAY, Reach, Scope, Verdict
-from lockflight.core.trust import RealmKind
+from lockflight.app.gate.waivers import MAX_DAYS, Wish, listed, request
+from lockflight.app.identity.proposals import review
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.core.attest.changes import DAY, Reach, Scope, Verdict
+from lockflight.core.attest.trust import RealmKind
 from lockflight.errors import PolicyDenied, UsageError
 from lockflight.store.blobs import BlobStore
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lockflight.app import authority, identity, issuers
-from lockflight.app.clock import now
-from lockflight.app.proposals import review
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.core.changes import Verdict
-from lockflight.core.trust import RealmKind
+from lockflight.app.identity import authority, issuers
+from lockflight.app.identity import principals as identity
+from lockflight.app.identity.proposals import review
+from lockflight.app.realm.clock import now
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.core.attest.changes import Verdict
+from lockflight.core.attest.trust import RealmKind
 from tests.tokens import AUDIENCE, MAKERS, Maker
 
 if TYPE_CHECKING:

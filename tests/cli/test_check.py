@@ -7,19 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.app import check as use_case
-from lockflight.app.check import CheckOutcome, Ran
-from lockflight.app.gate import Judgement
-from lockflight.cli import check as command
-from lockflight.cli.checkjson import judgement_json
-from lockflight.cli.rules import duration
+from lockflight.app.gate import check as use_case
+from lockflight.app.gate.check import CheckOutcome, Ran
+from lockflight.app.gate.judge import Judgement
+from lockflight.cli.gate import check as command
+from lockflight.cli.lines.checkjson import judgement_json
+from lockflight.cli.lines.rules import duration
+from lockflight.cli.lines.verdict import outcome_lines
 from lockflight.cli.style import Style
-from lockflight.cli.verdict import outcome_lines
-from lockflight.core.admit import Admission, Obstacle
-from lockflight.core.check import CheckResult, Status, Tool
+from lockflight.core.attest.check import CheckResult, Status, Tool
+from lockflight.core.facts.admit import Admission, Obstacle
 from lockflight.core.findings import Finding, Location, Severity
-from lockflight.core.gate import Decision, PolicyRef
-from lockflight.core.ruling import RuleResult, Violation, Waived
+from lockflight.core.gate.gate import Decision, PolicyRef
+from lockflight.core.gate.ruling import RuleResult, Violation, Waived
 from tests import factories
 from tests.cli.runner import run
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lockflight.app import clock
+from lockflight.app.realm import clock
 from lockflight.core.times import rfc3339
 from lockflight.engine import local
 from lockflight.infra.proc import Limits

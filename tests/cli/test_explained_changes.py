@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from lockflight.app.remedies import Remedies
+from lockflight.app.gate.remedies import Remedies
 from lockflight.cli.reports.changes import changes, changes_json
 from lockflight.core.findings import Severity
-from lockflight.core.ruling import Violation
+from lockflight.core.gate.ruling import Violation
 from lockflight.policy.engines import regorus
 from lockflight.policy.patch import patched
 from lockflight.policy.remedy.edits import END, Edit, Reach

@@ -209,8 +209,8 @@ def test_a_personal_realm_trusts_no_issuer(world):
 @pytest.mark.enable_socket
 def test_github_is_asked_for_the_token(trusting, tmp_path):
     """A real HTTPS server in place of GitHub's."""
-    from lockflight.app.githubtoken import github_token
-    from lockflight.app.view import open_view
+    from lockflight.app.identity.githubtoken import github_token
+    from lockflight.app.realm.view import open_view
     from lockflight.errors import LockflightError
 
     state = open_view(trusting.home, "acme").state

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app.realm import Realm
-from lockflight.app.replay import _proven, capsule_of
-from lockflight.app.view import open_view
-from lockflight.core.acts import Promotion
-from lockflight.core.trust import Duty, RealmKey
-from lockflight.core.vsa import StoredDecision
+from lockflight.app.gate.replay import _proven, capsule_of
+from lockflight.app.realm.realm import Realm
+from lockflight.app.realm.view import open_view
+from lockflight.core.attest.acts import Promotion
+from lockflight.core.attest.trust import Duty, RealmKey
+from lockflight.core.gate.vsa import StoredDecision
 from lockflight.signing.keys import generate, load, save
 
 
@@ -316,7 +316,7 @@ def test_a_passphrase_is_typed_twice_on_a_terminal_and_never_seen(tmp_path, seco
 def test_trust_ends_and_is_renewed(world, monkeypatch):
     import time
 
-    from lockflight.app import clock
+    from lockflight.app.realm import clock
     from lockflight.core.times import rfc3339
 
     soon = rfc3339(int(time.time()) + 3600)

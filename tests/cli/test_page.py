@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.app.waivers import Known, Texts
-from lockflight.cli.page import page
-from lockflight.cli.reports.html import Markup, el, prose, words
-from lockflight.cli.reports.pagestyle import STYLE
+from lockflight.app.gate.waivers import Known, Texts
+from lockflight.cli.gate.page import page
+from lockflight.cli.reports.page.html import Markup, el, prose, words
+from lockflight.cli.reports.page.style import STYLE
 from lockflight.cli.reports.phrases import size
 from lockflight.cli.reports.record import (
     AssetRow,
@@ -34,10 +34,10 @@ from lockflight.cli.reports.record import (
 from lockflight.cli.reports.rows import idle_waivers, waived_row
 from lockflight.cli.reports.visible import pieces, plain
 from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
-from lockflight.core.admit import Obstacle
+from lockflight.core.facts.admit import Obstacle
 from lockflight.core.findings import Finding, Location, Severity
-from lockflight.core.ruling import RuleResult, Violation, Waived
-from lockflight.core.waivers import STANDINGS
+from lockflight.core.gate.ruling import RuleResult, Violation, Waived
+from lockflight.core.state.waivers import STANDINGS
 
 ELEMENTS = {
     "a", "b", "bdi", "body", "code", "dd", "details", "div", "dl", "dt", "footer", "h1", "h2", "h3", "head", "html",

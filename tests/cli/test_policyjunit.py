@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from lockflight.cli.reports.policyjunit import junit
+from lockflight.cli.reports.ci.policyjunit import junit
 from lockflight.policy.testing import BundleTest
 
 TESTS = (

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lockflight.cli.reports.github import marks
-from lockflight.cli.reports.junit import junit
-from lockflight.cli.reports.machine import code_quality, sarif_text
-from lockflight.cli.reports.markdown import code, markdown, text
+from lockflight.cli.reports.ci.github import marks
+from lockflight.cli.reports.ci.junit import junit
+from lockflight.cli.reports.ci.machine import code_quality, sarif_text
+from lockflight.cli.reports.ci.markdown import code, markdown, text
 from lockflight.cli.reports.problems import Level, problems
 from lockflight.cli.reports.record import AssetRow, Passed, Verdict
 from lockflight.cli.reports.visible import plain

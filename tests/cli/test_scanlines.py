@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lockflight.app.scan import FileReport, ScanOutcome
-from lockflight.cli.scan import _error, _told
-from lockflight.cli.scanlines import scan_lines
+from lockflight.app.files.scan import FileReport, ScanOutcome
+from lockflight.cli.lines.scanlines import scan_lines
+from lockflight.cli.release.scan import _error, _told
 from lockflight.cli.style import Style
 from lockflight.core.findings import Finding, Severity, Verdict
 

@@ -82,7 +82,7 @@ def test_the_help_of_a_command_loads_nothing_that_it_would_work_with(project_roo
 
 def test_explain_reads_no_home_and_no_realm(loaded):
     modules = loaded("explain", "LF0101")
-    assert "lockflight.app.settings" not in modules
+    assert "lockflight.app.realm.settings" not in modules
     assert not heavy(modules) - {"typing"}
 
 

@@ -39,7 +39,7 @@ def interrupt(*_):
 
 
 def test_a_crash_is_told_without_a_traceback(monkeypatch, home):
-    monkeypatch.setattr("lockflight.cli.config.show", crash)
+    monkeypatch.setattr("lockflight.cli.house.config.show", crash)
     done = run("config show")
     assert done.code == 1
     assert done.out == ""
@@ -47,33 +47,33 @@ def test_a_crash_is_told_without_a_traceback(monkeypatch, home):
 
 
 def test_a_crash_is_told_as_json(monkeypatch, home):
-    monkeypatch.setattr("lockflight.cli.config.show", crash)
+    monkeypatch.setattr("lockflight.cli.house.config.show", crash)
     done = run("config show --json")
     assert (done.code, done.json()["error"]["code"]) == (1, "LF0900")
 
 
 def test_a_crash_is_raised_for_who_looks_for_it(monkeypatch, home):
-    monkeypatch.setattr("lockflight.cli.config.show", crash)
+    monkeypatch.setattr("lockflight.cli.house.config.show", crash)
     with pytest.raises(RuntimeError, match="boom"):
         run("config show", LOCKFLIGHT_DEBUG="1")
 
 
 def test_an_undeclared_exit_code_is_a_crash(monkeypatch, home):
     monkeypatch.setattr(
-        "lockflight.cli.config.show", lambda a, r: running.Reply("config/v1", None, lambda s: (), 11)
+        "lockflight.cli.house.config.show", lambda a, r: running.Reply("config/v1", None, lambda s: (), 11)
     )
     done = run("config show")
     assert (done.code, "LF0902" in done.err) == (1, True)
 
 
 def test_an_interrupt_is_130(monkeypatch, home):
-    monkeypatch.setattr("lockflight.cli.config.show", interrupt)
+    monkeypatch.setattr("lockflight.cli.house.config.show", interrupt)
     done = run("config show")
     assert (done.code, done.err) == (130, "\nlockflight: interrupted\n")
 
 
 def test_a_library_that_prints_does_not_spoil_the_result(monkeypatch, home):
-    from lockflight.cli import config
+    from lockflight.cli.house import config
 
     real = config.show
 
@@ -91,7 +91,7 @@ def test_a_refusal_of_the_system_is_no_crash(monkeypatch, home):
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "thing")
 
-    monkeypatch.setattr("lockflight.cli.config.show", refuse)
+    monkeypatch.setattr("lockflight.cli.house.config.show", refuse)
     done = run("config show")
     assert (done.code, done.err.splitlines()[0]) == (
         4,

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from lockflight.app.witness import open_witness, server
-from lockflight.core.verify.tlogproof import read_proof
+from lockflight.app.log.witness import open_witness, server
+from lockflight.core.verify.log.tlogproof import read_proof
 from tests.log.witnessing import serving
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app.foreign import Asked, verify_model
+from lockflight.app.release.foreign import Asked, verify_model
 from lockflight.errors import VerificationFailed
 
 HERE = Path(__file__).resolve().parent
@@ -116,8 +116,8 @@ def test_compat_sees_a_changed_byte(version: str, name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("version", ["0.2.0", "1.1.1"])
 def test_the_old_encoding_counts_for_the_old_statement_alone(version: str, tmp_path: Path) -> None:
     """A signature of 0.2 over its encoding of a new statement would be a second way to sign new statements."""
+    from lockflight.core.verify.crypto.keys import load_pem
     from lockflight.core.verify.foreign import Mode
-    from lockflight.core.verify.keys import load_pem
     from lockflight.core.verify.maker import old_pae, verify_foreign
     from tests.signed import signer
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.core.acts import (
+from lockflight.core.attest.acts import (
     Action,
     Approval,
     Promotion,
@@ -19,13 +19,13 @@ from lockflight.core.acts import (
     parse_registration,
     parse_revocation,
 )
-from lockflight.core.statement import parse
-from lockflight.core.tree import Tree
+from lockflight.core.attest.statement import parse
+from lockflight.core.attest.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockflight.core.statement import Statement
+    from lockflight.core.attest.statement import Statement
 
 D = "ab" * 32
 ACTS = {

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.acts import Approval
-from lockflight.core.admit import Admission, admit
-from lockflight.core.approvals import COOL_OFF_S, Prospect, prospect
-from lockflight.core.authors import authors
-from lockflight.core.changes import LadderChange
+from lockflight.core.attest.acts import Approval
+from lockflight.core.attest.changes import LadderChange
+from lockflight.core.attest.trust import LADDER, Duty, Mode, RealmKind
+from lockflight.core.facts.admit import Admission, admit
+from lockflight.core.facts.approvals import COOL_OFF_S, Prospect, prospect
+from lockflight.core.facts.authors import authors
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import LADDER, Duty, Mode, RealmKind
 from tests.factories import NOW, Ledger, basis_of, release
 
 RELEASE = release()

@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.acts import Action, Promotion, Revocation, Scope, identity_digest
-from lockflight.core.admit import admit
-from lockflight.core.authors import part_in_waivers
-from lockflight.core.changes import (
+from lockflight.core.attest.acts import Action, Promotion, Revocation, Scope, identity_digest
+from lockflight.core.attest.changes import (
     DAY,
     PROPOSAL_S,
     Adoption,
@@ -25,12 +23,14 @@ from lockflight.core.changes import (
     parse_review,
     parse_waiver,
 )
-from lockflight.core.changes import Scope as Reaches
-from lockflight.core.quorum import Seat
-from lockflight.core.statement import Statement, parse
+from lockflight.core.attest.changes import Scope as Reaches
+from lockflight.core.attest.quorum import Seat
+from lockflight.core.attest.statement import Statement, parse
+from lockflight.core.attest.trust import LADDER, Duty, Grant, Mode, RealmKey, RealmKind
+from lockflight.core.facts.admit import admit
+from lockflight.core.facts.authors import part_in_waivers
+from lockflight.core.state.waivers import standing, waiver_facts
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import LADDER, Duty, Grant, Mode, RealmKey, RealmKind
-from lockflight.core.waivers import standing, waiver_facts
 from lockflight.signing.keys import P256, generate
 from tests.factories import NOW, basis_of, release
 from tests.live_ledger import LiveLedger

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.core.datacard import CardError, DataCard, make_card, parse_card
-from lockflight.core.manifest import parse_manifest
-from lockflight.core.release import Role
-from lockflight.core.selection import select
-from lockflight.core.spdx import LICENCES, read_expression
+from lockflight.core.release.datacard import CardError, DataCard, make_card, parse_card
+from lockflight.core.release.manifest import parse_manifest
+from lockflight.core.release.release import Role
+from lockflight.core.release.selection import select
+from lockflight.core.release.spdx import LICENCES, read_expression
 from lockflight.errors import InvalidInput
 
 HEAD = '[release]\nname = "d"\nkind = "dataset"\ntier = "minimal"\n'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import der
+from lockflight.core.verify.crypto import der
 
 
 @given(st.integers(-(2**70), 2**70))

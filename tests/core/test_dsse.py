@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.dsse import Envelope, b64, decode, from_json, pae
-from lockflight.core.verify.keys import load_der
+from lockflight.core.attest.dsse import Envelope, b64, decode, from_json, pae
+from lockflight.core.verify.crypto.keys import load_der
 from lockflight.errors import VerificationFailed
 from tests.signed import vectors
 

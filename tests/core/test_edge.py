@@ -5,8 +5,8 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.edge import Edge
-from lockflight.core.merkle import EMPTY_ROOT, leaf_hash, node_hash, root
+from lockflight.core.log.edge import Edge
+from lockflight.core.log.merkle import EMPTY_ROOT, leaf_hash, node_hash, root
 
 
 def leaves(count):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockflight.core.acts import FULL_EXPOSURE, Action, Promotion
+from lockflight.core.attest.acts import FULL_EXPOSURE, Action, Promotion
 from tests.factories import Ledger, release
 
 ENTERING = {Action.PROMOTE, Action.EXPOSE}

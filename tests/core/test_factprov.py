@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockflight.core import factprov as f
-from lockflight.core import statement as st
-from lockflight.core.acts import Scope
-from lockflight.core.facts import build_facts
-from lockflight.core.factshape import check_facts
-from lockflight.core.provenance import Authors, Material
-from lockflight.core.trust import Duty
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.acts import Scope
+from lockflight.core.attest.provenance import Authors, Material
+from lockflight.core.attest.trust import Duty
+from lockflight.core.facts import factprov as f
+from lockflight.core.facts.facts import build_facts
+from lockflight.core.gate.factshape import check_facts
 from tests.core.test_provenance import BUILD, INTAKE, SMALLEST
 from tests.factories import INFO, NOW, Ledger, release
 
@@ -128,7 +128,7 @@ def test_a_key_that_was_revoked_since_does_not_count() -> None:
     ledger.person("bob", "realm-admin")
     built(ledger, WEIGHTS, signer="ci", people=["p-carol"])
     assert labels(ledger)[WEIGHTS] == "recorded"
-    from lockflight.core.verify.keys import load_der
+    from lockflight.core.verify.crypto.keys import load_der
 
     ledger.revoke(load_der(ledger.keys["ci"].public_der).keyid, "bob", scope=Scope.KEY)
     assert labels(ledger)[WEIGHTS] == "unknown"
@@ -160,7 +160,7 @@ def test_an_intake_counts_only_with_the_gates_word(monkeypatch: pytest.MonkeyPat
 
 
 def decided(ledger: Ledger, environment: str, *, allow: bool, assets: Sequence[str]) -> str:
-    from lockflight.core.vsa import StoredDecision, parse_vsa
+    from lockflight.core.gate.vsa import StoredDecision, parse_vsa
 
     digest = ledger.decide(RELEASE, environment, allow=allow)
     stored = ledger.state().by_digest[digest]

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockflight.core.attest.check import CheckInfo, Grain, Status, subjects
+from lockflight.core.attest.scanfact import scan_fact
+from lockflight.core.attest.trust import Duty
 from lockflight.core.canonical import dumps
-from lockflight.core.check import CheckInfo, Grain, Status, subjects
-from lockflight.core.facts import build_facts, is_fresh, missing
-from lockflight.core.factshape import check_facts
-from lockflight.core.release import make_release
-from lockflight.core.scanfact import scan_fact
+from lockflight.core.facts.facts import build_facts, is_fresh, missing
+from lockflight.core.gate.factshape import check_facts
+from lockflight.core.release.release import make_release
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty
 from lockflight.core.words import Role
 from tests.factories import INFO, NOW, Ledger, asset, release, result
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.release import Asset, Release
+    from lockflight.core.release.release import Asset, Release
 
 VIEW_INFO = CheckInfo("secrets", "1", "secrets", Grain.VIEW, views=("behaviour", "software", "data"))
 RELEASE_INFO = CheckInfo("completeness", "1", "roles", Grain.RELEASE, reads=frozenset(Role))

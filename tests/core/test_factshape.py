@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from lockflight.core import facts as facts_module
-from lockflight.core import factshape
-from lockflight.core.factshape import check_facts
+from lockflight.core.facts import facts as facts_module
+from lockflight.core.gate import factshape
+from lockflight.core.gate.factshape import check_facts
 from tests.policy import factories as f
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.acts import Action, Scope
+from lockflight.core.attest.acts import Action, Scope
+from lockflight.core.attest.scanfact import parse_scan
+from lockflight.core.attest.trust import Duty, Grant, RealmKey
 from lockflight.core.fold.run import fold
-from lockflight.core.scanfact import parse_scan
-from lockflight.core.state import FoldEntry
-from lockflight.core.trust import Duty, Grant, RealmKey
+from lockflight.core.state.state import FoldEntry
 from lockflight.core.words import Role
 from lockflight.errors import VerificationFailed
 from lockflight.signing.keys import ED25519, P256, generate

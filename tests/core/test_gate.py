@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import statement as statements
+from lockflight.core.attest import statement as statements
 from lockflight.core.canonical import dumps, loads_object
-from lockflight.core.gate import PolicyRef, basis, decide, required
-from lockflight.core.ruling import parse_ruling
-from lockflight.core.vsa import EXTENSION, parse_vsa, to_vsa
-from lockflight.core.waivers import STANDINGS
+from lockflight.core.gate.gate import PolicyRef, basis, decide, required
+from lockflight.core.gate.ruling import parse_ruling
+from lockflight.core.gate.vsa import EXTENSION, parse_vsa, to_vsa
+from lockflight.core.state.waivers import STANDINGS
 from lockflight.errors import EnvironmentProblem, PolicyDenied, VerificationFailed
 from tests.core.test_ruling import result, violation
 from tests.policy import factories as f

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.globs import MAX_PATTERN, escape, parse_glob
+from lockflight.core.text.globs import MAX_PATTERN, escape, parse_glob
 from lockflight.errors import InvalidInput
 
 

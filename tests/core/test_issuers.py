@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lockflight.core.acts import Revocation, Scope, identity_digest
-from lockflight.core.issuers import (
+from lockflight.core.attest.acts import Revocation, Scope, identity_digest
+from lockflight.core.attest.statement import Statement, parse
+from lockflight.core.attest.trust import Duty, Grant, RealmKey, RealmKind, parse_grant
+from lockflight.core.state.issuers import (
     DEMANDED,
     IssuerKind,
     Rule,
@@ -24,9 +26,7 @@ from lockflight.core.issuers import (
     proposed_change,
     rule_fault,
 )
-from lockflight.core.statement import Statement, parse
-from lockflight.core.trust import Duty, Grant, RealmKey, RealmKind, parse_grant
-from lockflight.core.verify.jwks import read_jwks
+from lockflight.core.verify.crypto.jwks import read_jwks
 from lockflight.signing.keys import P256, generate
 from tests.live_ledger import LiveLedger
 from tests.tokens import AUDIENCE, MAKERS, SHA, UID, WORKFLOW, Maker

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lockflight.core import lineage as module
-from lockflight.core import statement as st
-from lockflight.core.lineage import Input, Lineage, Made, lineage
-from lockflight.core.provenance import Material, parse_provenance
-from lockflight.core.release import Reference, make_release
-from lockflight.core.state import Record, State
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.provenance import Material, parse_provenance
+from lockflight.core.facts import lineage as module
+from lockflight.core.facts.lineage import Input, Lineage, Made, lineage
+from lockflight.core.release.release import Reference, make_release
+from lockflight.core.state.state import Record, State
 from lockflight.core.words import Role
 from tests.core.test_factprov import built, foreign
 from tests.core.test_provenance import BUILD

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import manifest as module
-from lockflight.core.manifest import JUDGE_KEYS, LISTS, SECTIONS, is_judge_key, parse_manifest
-from lockflight.core.release import Dependency, Reference
+from lockflight.core.release import manifest as module
+from lockflight.core.release.manifest import JUDGE_KEYS, LISTS, SECTIONS, is_judge_key, parse_manifest
+from lockflight.core.release.release import Dependency, Reference
 from lockflight.core.words import ENVIRONMENTS, REFERENCE_ROLES, Kind, Role, Tier
 from lockflight.errors import InvalidInput
 

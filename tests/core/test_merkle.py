@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.merkle import (
+from lockflight.core.log.merkle import (
     EMPTY_ROOT,
     consistency_proof,
     inclusion_proof,
@@ -17,7 +17,7 @@ from lockflight.core.merkle import (
     range_root,
     root,
 )
-from lockflight.core.verify.proofs import verify_consistency, verify_inclusion
+from lockflight.core.verify.log.proofs import verify_consistency, verify_inclusion
 
 sizes = st.integers(1, 70)
 

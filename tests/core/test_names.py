@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.names import _PLAIN, _check_fully, check_name, check_names, fold_name
+from lockflight.core.text.names import _PLAIN, _check_fully, check_name, check_names, fold_name
 from lockflight.errors import InvalidInput
 
 

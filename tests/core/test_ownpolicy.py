@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.facts import SCHEMA
-from lockflight.core.gate import OwnJudge, PolicyRef, decide
-from lockflight.core.ownpolicy import (
+from lockflight.core.facts.facts import SCHEMA
+from lockflight.core.gate.gate import OwnJudge, PolicyRef, decide
+from lockflight.core.gate.vsa import parse_vsa, to_vsa
+from lockflight.core.release.ownpolicy import (
     files_digest,
     inside,
     is_place,
@@ -17,7 +18,6 @@ from lockflight.core.ownpolicy import (
     own_in_facts,
     own_json,
 )
-from lockflight.core.vsa import parse_vsa, to_vsa
 from lockflight.errors import PolicyDenied
 from tests.core.test_gate import POLICY, codes, denying, output
 from tests.core.test_ruling import result, violation

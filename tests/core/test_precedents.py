@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.precedents import Engines, engines_told, precedents
-from lockflight.core.trust import Duty, RealmKey
-from lockflight.core.unsettled import Said
+from lockflight.core.attest.trust import Duty, RealmKey
+from lockflight.core.facts.precedents import Engines, engines_told, precedents
+from lockflight.core.gate.unsettled import Said
 from lockflight.signing.keys import P256, generate
 from tests.factories import Ledger, release
 

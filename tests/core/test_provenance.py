@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lockflight.core import provenance as p
-from lockflight.core import statement as st
-from lockflight.core.provenance import Authors, Build, Intake, Material, Origin, Provenance, Run
+from lockflight.core.attest import provenance as p
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.provenance import Authors, Build, Intake, Material, Origin, Provenance, Run
 from lockflight.errors import LockflightError
 
 A, B, C = "aa" * 32, "bb" * 32, "cc" * 32

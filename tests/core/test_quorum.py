@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lockflight.core.quorum import Seat, filled, needed, open_seats, parse_seats, spell
+from lockflight.core.attest.quorum import Seat, filled, needed, open_seats, parse_seats, spell
 
 ROLES = ("approver", "risk-owner", "auditor")
 

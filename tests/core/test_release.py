@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lockflight.core.release
+import lockflight.core.release.release
 from lockflight.core.canonical import dumps
-from lockflight.core.release import Dependency, Reference, make_release, parse_release, view_root
-from lockflight.core.tensors import MAX_TENSORS, TensorIndex
+from lockflight.core.release.release import Dependency, Reference, make_release, parse_release, view_root
+from lockflight.core.release.tensors import MAX_TENSORS, TensorIndex
 from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InvalidInput, VerificationFailed
 from tests.signed import FILES, asset, release
@@ -262,7 +262,7 @@ def test_a_size_beyond_all_readers_is_refused_as_json():
 
 def test_the_budget_of_assets_holds(monkeypatch):
     payload = full().payload
-    monkeypatch.setattr(lockflight.core.release, "MAX_ASSETS", 4)
+    monkeypatch.setattr(lockflight.core.release.release, "MAX_ASSETS", 4)
     with pytest.raises(VerificationFailed) as caught:
         parse_release(payload)
     assert caught.value.code == "LF7110"

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.acts import Scope
-from lockflight.core.precedents import precedents
+from lockflight.core.attest.acts import Scope
+from lockflight.core.attest.trust import Duty, Grant, RealmKey, root_digest
+from lockflight.core.facts.precedents import precedents
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty, Grant, RealmKey, root_digest
 from lockflight.signing.keys import generate
 from tests.factories import NOW, basis_of, release, result
 from tests.live_ledger import LiveLedger

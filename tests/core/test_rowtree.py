@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import merkle, rowtree
 from lockflight.core.canonical import dumps
-from lockflight.core.rows import (
+from lockflight.core.log import merkle
+from lockflight.core.release import rowtree
+from lockflight.core.release.rows import (
     JSON,
     TEXT,
     Head,
@@ -23,7 +24,7 @@ from lockflight.core.rows import (
     salt_of,
     salted_leaf,
 )
-from lockflight.core.rowtree import Collector, Digests
+from lockflight.core.release.rowtree import Collector, Digests
 from lockflight.core.verify.rowproof import Place, RowProof, read_row_proof, verify_row
 from lockflight.errors import VerificationFailed
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lockflight.core.canonical import MAX_INT, dumps
 from lockflight.core.findings import Severity
-from lockflight.core.ruling import MAX_TEXT, InBasis, parse_ruling
+from lockflight.core.gate.ruling import MAX_TEXT, InBasis, parse_ruling
 
 D = "a" * 64
 E = "b" * 64
@@ -123,7 +123,7 @@ def test_messages_name_the_place():
 
 
 def test_a_flood_of_rows_is_refused(monkeypatch):
-    monkeypatch.setattr("lockflight.core.ruling.MAX_ROWS", 2)
+    monkeypatch.setattr("lockflight.core.gate.ruling.MAX_ROWS", 2)
     with pytest.raises(ValueError, match="more than 2"):
         parse_ruling(output(violations=[violation()] * 3))
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.manifest import parse_manifest
-from lockflight.core.selection import Excluded, select
+from lockflight.core.release.manifest import parse_manifest
+from lockflight.core.release.selection import Excluded, select
 from lockflight.core.words import Role
 from lockflight.errors import InvalidInput
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.statement import SCAN, VSA, Statement, SubjectRef, parse
+from lockflight.core.attest.statement import SCAN, VSA, Statement, SubjectRef, parse
 from lockflight.errors import VerificationFailed
 
 DIGEST = "ab" * 32

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.suggest import closest, did_you_mean
+from lockflight.core.text.suggest import closest, did_you_mean
 
 WORDS = ["check", "status", "promote", "text-integrity", "LF4506"]
 

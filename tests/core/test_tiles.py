@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import tiles
-from lockflight.core.merkle import leaf_hash, root
+from lockflight.core.log import tiles
+from lockflight.core.log.merkle import leaf_hash, root
 from lockflight.errors import VerificationFailed
 
 

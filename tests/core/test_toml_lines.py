@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import toml_lines
-from lockflight.core.toml_lines import MAX_BYTES, read_toml
+from lockflight.core.text import toml_lines
+from lockflight.core.text.toml_lines import MAX_BYTES, read_toml
 from lockflight.errors import InvalidInput
 
 SAMPLE = '''\

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockflight.core.attest.statement import parse
+from lockflight.core.attest.tree import FILE, REFERENCE, Tree, TreeAsset, assets_of, path, signed_tree, tree
 from lockflight.core.canonical import dumps
-from lockflight.core.merkle import leaf_hash, node_hash
-from lockflight.core.release import Reference, make_release
-from lockflight.core.statement import parse
-from lockflight.core.tree import FILE, REFERENCE, Tree, TreeAsset, assets_of, path, signed_tree, tree
-from lockflight.core.verify.proofs import verify_inclusion
+from lockflight.core.log.merkle import leaf_hash, node_hash
+from lockflight.core.release.release import Reference, make_release
+from lockflight.core.verify.log.proofs import verify_inclusion
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import LockflightError, VerificationFailed
 from tests.factories import Ledger, asset, release

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.statement import Statement, parse
-from lockflight.core.trust import Duty, Grant, RealmKey, parse_grant, parse_trust, root_digest
+from lockflight.core.attest.statement import Statement, parse
+from lockflight.core.attest.trust import Duty, Grant, RealmKey, parse_grant, parse_trust, root_digest
 from lockflight.signing.keys import P256, generate
 from tests.factories import Ledger
 

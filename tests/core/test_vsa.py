@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lockflight.core import statement as st
+from lockflight.core.attest import statement as st
+from lockflight.core.gate.vsa import EXTENSION, StoredDecision, parse_vsa
 from lockflight.core.times import unix
-from lockflight.core.vsa import EXTENSION, StoredDecision, parse_vsa
 from tests.factories import VIOLATION, Ledger, release
 
 URI = re.compile(r"[a-z][a-z0-9+.-]*:\S+")

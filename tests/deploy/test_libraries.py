@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app.tensors import tensor_index, tensor_tap
-from lockflight.core.release import Asset, make_release
+from lockflight.app.files.tensors import tensor_index, tensor_tap
+from lockflight.core.release.release import Asset, make_release
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.deploy import pickles
 from lockflight.deploy.loaded import Grounds, Loaded

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockflight.core.release.tensors import TensorIndex
 from lockflight.core.source import BytesSource
-from lockflight.core.tensors import TensorIndex
 from lockflight.deploy.reading import open_asset
 from lockflight.deploy.tensors import Tensors
 from lockflight.errors import LockflightError
-from lockflight.formats.tensorindex import tap_for
+from lockflight.formats.tensors.tensorindex import tap_for
 from lockflight.infra.files import Folder
 from tests.deploy.conftest import LAYERS, MODEL, TENSORS
 from tests.formats.test_tensorindex import made

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import lockflight
 from lockflight import Trust
-from lockflight.core.snapshot import decode, verify_snapshot
+from lockflight.core.fold.snapshot import decode, verify_snapshot
 from lockflight.deploy.trust import load_offline, realm_state
 from lockflight.errors import LockflightError
 from tests.deploy.conftest import MODEL

@@ -12,8 +12,8 @@ import pytest
 
 import lockflight
 from lockflight.app.explain import entries
+from lockflight.app.realm.settings import SETTINGS
 from lockflight.app.schema import names as schema_names
-from lockflight.app.settings import SETTINGS
 from lockflight.cli.arguments import make_parser
 from lockflight.cli.table import COMMANDS, EXIT_CODES
 from lockflight.errors import LockflightError

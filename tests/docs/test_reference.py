@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from lockflight.app.settings import SETTINGS
+from lockflight.app.realm.settings import SETTINGS
 from lockflight.cli.table import COMMANDS
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.scan.table import CHECKS

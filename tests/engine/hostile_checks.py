@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-from lockflight.core.check import CheckInfo, CheckResult, Grain, Status, Tool, severity_summary
+from lockflight.core.attest.check import CheckInfo, CheckResult, Grain, Status, Tool, severity_summary
 from lockflight.core.findings import Finding, Severity
-from lockflight.core.release import Asset
+from lockflight.core.release.release import Asset
 from lockflight.core.words import Role
 from lockflight.errors import EnvironmentProblem, InvalidInput
 

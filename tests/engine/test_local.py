@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.core.check import PPM, Grain, Status, Subject
-from lockflight.core.release import Asset, make_release
+from lockflight.core.attest.check import PPM, Grain, Status, Subject
+from lockflight.core.release.release import Asset, make_release
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.engine import local
 from lockflight.engine.local import CheckJob, map_checks

@@ -12,7 +12,7 @@ from types import ModuleType
 import jsonschema
 import pytest
 
-from lockflight.core.manifest import Manifest, parse_manifest
+from lockflight.core.release.manifest import Manifest, parse_manifest
 from lockflight.core.words import Kind, Role, Tier
 
 NAMES = ("support-assistant", "tumour-classifier")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import chat_words
-from lockflight.formats.chat_template import check_template
+from lockflight.formats.chat.template import check_template
+from lockflight.formats.render import words as chat_words
 from tests.formats.files import rules, verdict
 
 #: Rules of `formats.render`.

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from lockflight.core.datacard import DataCard
 from lockflight.core.findings import Verdict
-from lockflight.core.release import Asset
-from lockflight.core.rows import Head, RowIndex
+from lockflight.core.release.datacard import DataCard
+from lockflight.core.release.release import Asset
+from lockflight.core.release.rows import Head, RowIndex
 from lockflight.core.source import BytesSource
 from lockflight.core.words import Role
 from lockflight.formats.croissant import RAI, VERSIONS, BadCroissant, croissant_of, parse_croissant

@@ -5,8 +5,8 @@ import struct
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import gguf as module
-from lockflight.formats.gguf import parse_gguf
+from lockflight.formats.tensors import gguf as module
+from lockflight.formats.tensors.gguf import parse_gguf
 from tests.formats.files import gguf, mutants, pair, rules, source, tensor, text, verdict
 
 

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import hdf5, hdf5_bytes
-from lockflight.formats.hdf5 import parse_hdf5
+from lockflight.formats.tensors import hdf5, hdf5_bytes
+from lockflight.formats.tensors.hdf5 import parse_hdf5
 from tests.formats.files import mutants, rules, source, verdict
 
 

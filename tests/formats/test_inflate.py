@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 
-from lockflight.formats import inflate as module
-from lockflight.formats.inflate import compression_of, inflate, inflate_head
+from lockflight.formats.archive import inflate as module
+from lockflight.formats.archive.inflate import compression_of, inflate, inflate_head
 from tests.formats.files import mutants, source
 
 PACK = {

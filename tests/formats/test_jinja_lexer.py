@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.formats import jinja_lexer
-from lockflight.formats.jinja_lexer import BadTemplate, tokens
+from lockflight.formats.jinja import lexer as jinja_lexer
+from lockflight.formats.jinja.lexer import BadTemplate, tokens
 
 
 def cut(text):

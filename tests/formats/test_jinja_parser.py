@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from lockflight.formats.jinja_lexer import BadTemplate
-from lockflight.formats.jinja_parser import MAX_DEPTH, parse_template
+from lockflight.formats.jinja.lexer import BadTemplate
+from lockflight.formats.jinja.parser import MAX_DEPTH, parse_template
 
 
 def shape(node):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lockflight.core.canonical import dumps
 from lockflight.core.source import BytesSource
-from lockflight.formats.jsonlines import JsonTable, number_text
-from lockflight.formats.lines import Unreadable
+from lockflight.formats.rows.jsonlines import JsonTable, number_text
+from lockflight.formats.rows.lines import Unreadable
 from tests.formats.files import mutants
 
 

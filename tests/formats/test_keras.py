@@ -7,7 +7,7 @@ import pytest
 from lockflight.core.findings import Verdict
 from lockflight.formats import keras as module
 from lockflight.formats.keras import check_config, keras_tables
-from lockflight.scan._models_rules import RULES
+from lockflight.scan.walk.rules import RULES
 from tests.formats.files import mutants, rules, verdict
 from tests.formats.pickles import shipped
 

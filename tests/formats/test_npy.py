@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.npy import parse_npy
+from lockflight.formats.tensors.npy import parse_npy
 from tests.formats.files import mutants, npy, rules, source, verdict
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import wire
-from lockflight.formats.onnx import External, external_problem, onnx_tables, parse_onnx
+from lockflight.formats.graphs import wire
+from lockflight.formats.graphs.onnx import External, external_problem, onnx_tables, parse_onnx
 from tests.formats.files import mutants, rules, source, verdict
 from tests.formats.pickles import shipped
 from tests.formats.test_protobuf import field, varint

@@ -5,8 +5,8 @@ import struct
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import protobuf as module
-from lockflight.formats.protobuf import BadWire, check_sentencepiece, fields, looks_like_sentencepiece
+from lockflight.formats.graphs import protobuf as module
+from lockflight.formats.graphs.protobuf import BadWire, check_sentencepiece, fields, looks_like_sentencepiece
 from tests.formats.files import mutants, source, verdict
 
 

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.safetensors import DTYPES, MAX_HEADER, parse_safetensors
+from lockflight.formats.tensors.safetensors import DTYPES, MAX_HEADER, parse_safetensors
 from tests.formats.files import mutants, rules, safetensors, source, verdict
 
 
@@ -82,7 +82,7 @@ def test_a_bad_file(data, rule):
 
 
 def test_a_huge_header_is_over_budget(monkeypatch):
-    monkeypatch.setattr("lockflight.formats.safetensors.MAX_HEADER", 10)
+    monkeypatch.setattr("lockflight.formats.tensors.safetensors.MAX_HEADER", 10)
     assert rules(parse(safetensors()).issues) == {"safetensors:budget"}
     assert MAX_HEADER > 1 << 20
 

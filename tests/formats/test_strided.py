@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.source import BytesSource
-from lockflight.formats import strided
-from lockflight.formats.strided import Strided, pieces
+from lockflight.formats.tensors import strided
+from lockflight.formats.tensors.strided import Strided, pieces
 
 FORMS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 

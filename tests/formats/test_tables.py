@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.source import BytesSource
-from lockflight.formats import lines
-from lockflight.formats.lines import Unreadable
-from lockflight.formats.tables import TextTable, spelled, split
+from lockflight.formats.rows import lines
+from lockflight.formats.rows.lines import Unreadable
+from lockflight.formats.rows.tables import TextTable, spelled, split
 from tests.formats.files import mutants
 
 
@@ -99,7 +99,7 @@ def test_tabs_refused(data, why):
 
 
 def test_over_budget(monkeypatch):
-    monkeypatch.setattr("lockflight.formats.tables.MAX_ROW", 50)
+    monkeypatch.setattr("lockflight.formats.rows.tables.MAX_ROW", 50)
     monkeypatch.setattr(lines, "MAX_ROW", 50)
     for data in (
         b"a\n" + b"x" * 60,

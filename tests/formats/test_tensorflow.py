@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import media, wire
+from lockflight.formats import media
+from lockflight.formats.graphs import wire
+from lockflight.formats.graphs.tensorflow import check_graph, looks_like_graph, tensorflow_tables
 from lockflight.formats.sniff import sniff
-from lockflight.formats.tensorflow import check_graph, looks_like_graph, tensorflow_tables
 from tests.formats.files import mutants, rules, source, verdict
 from tests.formats.pickles import shipped
 from tests.formats.test_protobuf import field, varint

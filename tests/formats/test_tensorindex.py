@@ -9,10 +9,10 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockflight.core.release.tensors import TensorIndex, parse_index
 from lockflight.core.source import BytesSource
-from lockflight.core.tensors import TensorIndex, parse_index
-from lockflight.formats.safetensors import DTYPES
-from lockflight.formats.tensorindex import HeaderSource, TensorTap, check_header, read_header, tap_for
+from lockflight.formats.tensors.safetensors import DTYPES
+from lockflight.formats.tensors.tensorindex import HeaderSource, TensorTap, check_header, read_header, tap_for
 from tests.signed import mutate
 
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import torchexport
-from lockflight.formats.torchexport import Payload, check_program, read_payloads
-from lockflight.formats.torchscript import TorchTables
+from lockflight.formats.torch import export as torchexport
+from lockflight.formats.torch.export import Payload, check_program, read_payloads
+from lockflight.formats.torch.script import TorchTables
 from lockflight.infra.allowlist import shipped_allow_list
 from tests.corpus.programs import members
 from tests.formats.files import mutants, source

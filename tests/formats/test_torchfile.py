@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from lockflight.formats.torchfile import is_archive, is_legacy, read_checkpoint
+from lockflight.formats.torch.file import is_archive, is_legacy, read_checkpoint
 from tests.corpus.hostile import samples
 from tests.corpus.programs import VECTORS, changed
 from tests.formats.files import archive, mutants, source

@@ -10,8 +10,8 @@ import tokenize
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import torchscript
-from lockflight.formats.torchscript import Script, TorchTables, foreign_class
+from lockflight.formats.torch import script as torchscript
+from lockflight.formats.torch.script import Script, TorchTables, foreign_class
 from lockflight.infra.allowlist import shipped_allow_list
 from tests.corpus.programs import members
 from tests.formats.files import mutants

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.formats import wire
-from lockflight.formats.protobuf import BadWire
-from lockflight.formats.wire import OverBudget, Walk, parse_messages
+from lockflight.formats.graphs import wire
+from lockflight.formats.graphs.protobuf import BadWire
+from lockflight.formats.graphs.wire import OverBudget, Walk, parse_messages
 from tests.formats.files import mutants, source
 from tests.formats.test_protobuf import field, varint
 

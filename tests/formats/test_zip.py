@@ -7,8 +7,8 @@ import zipfile
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import zip as module
-from lockflight.formats.zip import ends_like_zip, member_names, read_archive
+from lockflight.formats.archive import zip as module
+from lockflight.formats.archive.zip import ends_like_zip, member_names, read_archive
 from tests.formats.files import archive, assembled, central, ending, local, mutants, rules, source, verdict
 
 

@@ -13,7 +13,7 @@ from tests.purity import FLOORS
 SKELETON = {
     "errors.py": "",
     "core/__init__.py": "",
-    "core/facts.py": "from lockflight import errors\n",
+    "core/facts/facts.py": "from lockflight import errors\n",
     "formats/__init__.py": "from lockflight.core import facts\n",
     "detect/__init__.py": "",
     "stats/__init__.py": "import math\n",

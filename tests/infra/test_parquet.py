@@ -12,10 +12,10 @@ from decimal import Decimal
 
 import pytest
 
-from lockflight.app.rows import row_index, table_like
+from lockflight.app.files.rows import row_index, table_like
 from lockflight.core.source import BytesSource
 from lockflight.errors import EnvironmentProblem, InvalidInput
-from lockflight.formats.lines import Unreadable
+from lockflight.formats.rows.lines import Unreadable
 from lockflight.infra import parquet as ours
 from lockflight.infra.parquet import ParquetTable
 from lockflight.infra.proc import Outcome, RemoteError

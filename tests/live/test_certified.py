@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from lockflight.app import authority
 from lockflight.app.demo import make_workspace
-from lockflight.app.realm import Member, create_realm
-from lockflight.core.trust import RealmKind
+from lockflight.app.identity import authority
+from lockflight.app.realm.realm import Member, create_realm
+from lockflight.core.attest.trust import RealmKind
 from tests.pki import Pki
 
 pytestmark = pytest.mark.live

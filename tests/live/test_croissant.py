@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lockflight.app.croissant import check_croissant, write_croissant
+from lockflight.app.data.croissant import check_croissant, write_croissant
 from lockflight.errors import LockflightError
 
 pytestmark = pytest.mark.live

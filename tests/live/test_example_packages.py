@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.realm import Member, create_realm
-from lockflight.app.sign import sign
-from lockflight.app.verify import verify_package
-from lockflight.core.trust import RealmKind
+from lockflight.app.realm.realm import Member, create_realm
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.trust import RealmKind
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:

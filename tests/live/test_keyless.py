@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.core.verify.certificate import Identity
-from lockflight.core.verify.keyless import Wanted, verify_identity
+from lockflight.core.verify.crypto.certificate import Identity
+from lockflight.core.verify.public.keyless import Wanted, verify_identity
 from lockflight.errors import VerificationFailed
 from tests.signed import write
 from tests.sovereign import ALICE, ISSUER, sovereign

@@ -11,11 +11,11 @@ from blake3 import blake3
 
 from lockflight.core.source import BytesSource
 from lockflight.core.verify.bundle import verify_bundle
-from lockflight.core.verify.keys import P256, P384, P521
+from lockflight.core.verify.crypto.keys import P256, P384, P521
 from lockflight.core.verify.maker import verify_foreign
 from lockflight.core.verify.package import FoundFile, compare, compare_foreign
 from lockflight.errors import VerificationFailed
-from lockflight.formats.tensorindex import tap_for
+from lockflight.formats.tensors.tensorindex import tap_for
 from lockflight.signing.keys import save
 from lockflight.signing.oms import make_bundle, sign_release
 from tests.formats.test_tensorindex import TWO, made

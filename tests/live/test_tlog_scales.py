@@ -8,9 +8,15 @@ import subprocess
 
 import pytest
 
-from lockflight.app.logs import open_reader
-from lockflight.core.verify.note import KIND_COSIGNATURE, KIND_ED25519, NoteKey, parse_checkpoint, parse_note
-from lockflight.store.publish import publish
+from lockflight.app.realm.logs import open_reader
+from lockflight.core.verify.log.note import (
+    KIND_COSIGNATURE,
+    KIND_ED25519,
+    NoteKey,
+    parse_checkpoint,
+    parse_note,
+)
+from lockflight.store.log.publish import publish
 from tests.log.making import CLOCK_KEY, LOG_KEY, ORIGIN, Clock, items, opened
 from tests.log.witnessing import NAME, SIGNER, made, request
 

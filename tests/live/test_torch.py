@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app.convert import convert
+from lockflight.app.data.convert import convert
 from tests.corpus.hostile import EVIL, checkpoint
 from tests.corpus.programs import VECTORS, changed
 

@@ -6,10 +6,10 @@ import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lockflight.app.logs import open_log, open_reader
-from lockflight.core.dsse import Envelope
-from lockflight.core.statement import SCAN, Statement, SubjectRef
-from lockflight.core.verify.log import verify_log
+from lockflight.app.realm.logs import open_log, open_reader
+from lockflight.core.attest.dsse import Envelope
+from lockflight.core.attest.statement import SCAN, Statement, SubjectRef
+from lockflight.core.verify.log.log import verify_log
 from lockflight.signing.keys import FileSigner, generate
 from lockflight.store.pins import PinStore
 

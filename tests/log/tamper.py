@@ -6,8 +6,8 @@ import re
 import sqlite3
 from contextlib import closing
 
-from lockflight.store.address import read_address
-from lockflight.store.log_tables import NAMESPACE, TRIGGERS
+from lockflight.store.log.address import read_address
+from lockflight.store.log.tables import NAMESPACE, TRIGGERS
 
 
 def tamper(home, *statements, folder="realm"):

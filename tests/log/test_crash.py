@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from lockflight.errors import NotFound, VerificationFailed
+from lockflight.store.log.readonly import SqliteReader
 from lockflight.store.pins import PinStore
-from lockflight.store.readonly import SqliteReader
 from tests.log.making import ORIGIN, START, Clock, item, opened, verified
 
 HERE = Path(__file__).resolve().parent

@@ -18,20 +18,20 @@ from pathlib import Path
 
 import pytest
 
-from lockflight.app.logs import open_reader
-from lockflight.core.verify.log import open_checkpoint, verify_log
-from lockflight.core.verify.note import (
+from lockflight.app.realm.logs import open_reader
+from lockflight.core.verify.log.log import open_checkpoint, verify_log
+from lockflight.core.verify.log.note import (
     KIND_COSIGNATURE,
     NoteKey,
     check_signature,
     parse_checkpoint,
     parse_note,
 )
-from lockflight.core.verify.proofs import verify_consistency
+from lockflight.core.verify.log.proofs import verify_consistency
 from lockflight.errors import NotFound
 from lockflight.log.witness import Witness
-from lockflight.store.publish import publish
-from lockflight.store.static import StaticReader
+from lockflight.store.log.publish import publish
+from lockflight.store.log.static import StaticReader
 from lockflight.store.witnessed import WitnessFolder
 from tests.log.making import CLOCK_KEY, LOG_KEY, ORIGIN, START, Clock, item, opened, verified
 from tests.log.witnessing import NAME, SIGNER, made, request

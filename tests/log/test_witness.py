@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lockflight.core.verify.note import KIND_COSIGNATURE, NoteKey, check_signature, parse_note
-from lockflight.core.verify.submission import MAX_REQUEST_BYTES, Refused
+from lockflight.core.verify.log.note import KIND_COSIGNATURE, NoteKey, check_signature, parse_note
+from lockflight.core.verify.log.submission import MAX_REQUEST_BYTES, Refused
 from lockflight.errors import ConflictError, EnvironmentProblem, NotFound
 from lockflight.infra.posting import post
 from lockflight.log.witness import Witness

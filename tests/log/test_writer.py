@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockflight.core.dsse import Envelope
-from lockflight.core.merkle import leaf_hash, root
-from lockflight.core.statement import APPROVAL, SCAN
-from lockflight.core.verify.log import open_checkpoint
-from lockflight.core.verify.proofs import verify_consistency, verify_inclusion
+from lockflight.core.attest.dsse import Envelope
+from lockflight.core.attest.statement import APPROVAL, SCAN
+from lockflight.core.log.merkle import leaf_hash, root
+from lockflight.core.verify.log.log import open_checkpoint
+from lockflight.core.verify.log.proofs import verify_consistency, verify_inclusion
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, VerificationFailed
 from lockflight.log.writer import MAX_SUBJECTS
 from lockflight.signing.keys import P256, FileSigner, generate
@@ -239,7 +239,7 @@ def other_key(author, body):
             k >>= 1
         return total
 
-    from lockflight.core.dsse import decode
+    from lockflight.core.attest.dsse import decode
 
     envelope = decode(body)
     r, s = decode_dss_signature(envelope.signature)

@@ -16,7 +16,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from lockflight.store import log_sqlite
+from lockflight.store.log import sqlite as log_sqlite
 from tests.log.making import START, Clock, item, opened
 
 

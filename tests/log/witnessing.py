@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 
-from lockflight.app.logs import open_reader
-from lockflight.core.verify.note import KIND_ED25519, NoteKey
-from lockflight.core.verify.submission import Submission
+from lockflight.app.realm.logs import open_reader
+from lockflight.core.verify.log.note import KIND_ED25519, NoteKey
+from lockflight.core.verify.log.submission import Submission
 from lockflight.log.serving import WitnessServer
 from lockflight.log.witness import Witness
 from lockflight.store.witnessed import create

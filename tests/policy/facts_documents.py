@@ -10,9 +10,9 @@ import copy
 import random
 from typing import TYPE_CHECKING
 
-from lockflight.core.factshape import WAIVER_KINDS, WAIVER_SCOPES
 from lockflight.core.findings import Severity
-from lockflight.core.waivers import STANDINGS
+from lockflight.core.gate.factshape import WAIVER_KINDS, WAIVER_SCOPES
+from lockflight.core.state.waivers import STANDINGS
 from lockflight.core.words import ENVIRONMENTS, Kind, Role, Tier
 from tests.policy import factories as f
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lockflight.policy.annotations import rule_metadata_file
+from lockflight.policy.text.annotations import rule_metadata_file
 from tests.policy import factories as f
 
 REGO = """package small

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.errors import EnvironmentProblem
-from lockflight.policy.annotations import rule_metadata, rule_metadata_file
 from lockflight.policy.bundle import baseline
+from lockflight.policy.text.annotations import rule_metadata, rule_metadata_file
 
 BLOCK = """# METADATA
 # title: A title

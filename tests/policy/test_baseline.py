@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.canonical import dumps
-from lockflight.core.gate import decide, required
+from lockflight.core.gate.gate import decide, required
 from lockflight.core.words import ENVIRONMENTS, MODEL_ROLES, Kind, Tier
 from lockflight.policy.bundle import baseline
 from tests.policy import factories as f

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lockflight.core.canonical import dumps
 from lockflight.errors import EnvironmentProblem, NotFound
 from lockflight.policy import bundle as bundle_module
-from lockflight.policy.annotations import rule_metadata_file
 from lockflight.policy.bundle import baseline, bundle_digest, read_bundle, read_folder
 from lockflight.policy.engines.mode import Mode
+from lockflight.policy.text.annotations import rule_metadata_file
 from tests.policy import factories as f
 from tests.policy.small import small_bundle
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lockflight.policy.bundle import baseline, read_bundle
-from lockflight.policy.factpaths import allowed_values, facts_read, lint_facts, unknown
 from lockflight.policy.shipped import PACKS, pack
+from lockflight.policy.text.factpaths import allowed_values, facts_read, lint_facts, unknown
 from tests.policy import factories as f
 from tests.policy.small import REGO, small_bundle
 

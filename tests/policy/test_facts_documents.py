@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.canonical import dumps
-from lockflight.core.factshape import check_facts
-from lockflight.core.ruling import parse_ruling
+from lockflight.core.gate.factshape import check_facts
+from lockflight.core.gate.ruling import parse_ruling
 from lockflight.policy.shipped import PACKS, pack
 from tests.policy.facts_documents import SPOILERS, documents
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lockflight.core.canonical import dumps
-from lockflight.core.gate import decide
+from lockflight.core.gate.gate import decide
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.policy.bundle import baseline, read_bundle
 from lockflight.policy.gate import PolicyGate

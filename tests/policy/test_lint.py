@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.policy.bundle import baseline
-from lockflight.policy.lint import lint
+from lockflight.policy.text.lint import lint
 
 
 def issues(*bodies, roots=("t",), path="policy/m{}.rego"):

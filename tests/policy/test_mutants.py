@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.policy.bundle import baseline, read_bundle
-from lockflight.policy.mutants import mutants
 from lockflight.policy.mutation import all_mutants, trials
+from lockflight.policy.text.mutants import mutants
 from tests.policy.small import REGO, TEST, small_bundle
 
 RULE = """package t

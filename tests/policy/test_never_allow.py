@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.canonical import dumps
-from lockflight.core.gate import decide
+from lockflight.core.gate.gate import decide
 from lockflight.errors import LockflightError
-from lockflight.policy.factpaths import lint_facts
 from lockflight.policy.gate import PolicyGate
-from lockflight.policy.lint import lint
 from lockflight.policy.mutation import all_mutants, trials
 from lockflight.policy.patch import patched
 from lockflight.policy.shipped import PACKS, pack
+from lockflight.policy.text.factpaths import lint_facts
+from lockflight.policy.text.lint import lint
 
 RULES = [(name, code) for name in PACKS for code in pack(name).rules]
 #: Without those that a pack has from the baseline, where they are tried.

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lockflight.core.gate import decide, required
+from lockflight.core.gate.gate import decide, required
 from lockflight.core.words import ENVIRONMENTS, Kind, Role, Tier
 from lockflight.errors import NotFound
 from lockflight.policy.bundle import baseline, read_bundle, read_folder

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.policy.tokens import Kind, tokens
+from lockflight.policy.text.tokens import Kind, tokens
 
 SOURCE = """package a.b # trailing
 # METADATA

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.factshape import WAIVER_SCOPES
-from lockflight.core.gate import decide
-from lockflight.core.waivers import STANDINGS
+from lockflight.core.gate.factshape import WAIVER_SCOPES
+from lockflight.core.gate.gate import decide
+from lockflight.core.state.waivers import STANDINGS
 from lockflight.policy.bundle import baseline
 from tests.policy import factories as f
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from lockflight.core.check import Grain, Subject
-from lockflight.core.release import Asset, make_release
+from lockflight.core.attest.check import Grain, Subject
+from lockflight.core.release.release import Asset, make_release
 from lockflight.core.source import BytesSource
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import EnvironmentProblem

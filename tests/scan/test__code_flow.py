@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.scan._code_flow import FLOW_RULES
+from lockflight.scan.python.flow import FLOW_RULES
 from tests.scan.test__code_rules import found
 
 BAD = [

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from lockflight.scan._code_names import Module, calls, dotted
+from lockflight.scan.python.names import Module, calls, dotted
 
 
 def names_of_last_call(source):

@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from lockflight.scan._code_flow import FLOW_RULES
 from lockflight.scan.code import ALL_RULES, code_findings
+from lockflight.scan.python.flow import FLOW_RULES
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

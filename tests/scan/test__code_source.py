@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.scan._code_source import MAX_BYTES, Unreadable, odd_encoding, parse_bytes, parse_cell
+from lockflight.scan.python.source import MAX_BYTES, Unreadable, odd_encoding, parse_bytes, parse_cell
 
 
 def reason(call, *arguments):

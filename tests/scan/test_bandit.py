@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockflight.core.check import PPM, Status
+from lockflight.core.attest.check import PPM, Status
 from lockflight.core.words import Role
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra import tools

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.check import PPM, Status
+from lockflight.core.attest.check import PPM, Status
 from lockflight.core.words import Role
-from lockflight.scan._code_source import Unreadable, parse_bytes
 from lockflight.scan.code import CodeCheck, code_findings
+from lockflight.scan.python.source import Unreadable, parse_bytes
 from tests.formats.test_notebook import cell, notebook
 from tests.scan.subjects import judge
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.core.check import Grain, Status, Subject, subjects
-from lockflight.core.release import Dependency, Reference
+from lockflight.core.attest.check import Grain, Status, Subject, subjects
+from lockflight.core.release.release import Dependency, Reference
 from lockflight.core.words import Kind, Role, Tier
 from lockflight.errors import InternalError
 from lockflight.scan.completeness import _DATED, CompletenessCheck, demands

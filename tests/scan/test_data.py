@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from lockflight.core.check import PPM, Status
+from lockflight.core.attest.check import PPM, Status
 from lockflight.core.words import Role
 from lockflight.scan.data import DataCheck
 from tests.detect.test_personal import valid_cards

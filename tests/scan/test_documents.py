@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lockflight.core.check import PPM, Grain, Status, subjects
+from lockflight.core.attest.check import PPM, Grain, Status, subjects
 from lockflight.core.words import Role
 from lockflight.scan.documents import DocumentsCheck
 from tests.scan.subjects import asset, judge, release

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.check import PPM, Grain, Status, Subject, result_from_json
+from lockflight.core.attest.check import PPM, Grain, Status, Subject, result_from_json
 from lockflight.core.findings import Severity, Verdict
 from lockflight.core.source import BytesSource
 from lockflight.core.words import MODEL_ROLES, Role
@@ -26,9 +26,9 @@ from lockflight.formats.pickle.records import Budget
 from lockflight.formats.report import Issue
 from lockflight.infra import allowlist
 from lockflight.infra.allowlist import LIBRARIES, shipped_allow_list
-from lockflight.scan import _models_single
-from lockflight.scan._models_rules import RULES, finding_of
 from lockflight.scan.models import ModelsCheck, scan_source
+from lockflight.scan.walk import single
+from lockflight.scan.walk.rules import RULES, finding_of
 from tests.corpus.programs import changed, exports, scripts
 from tests.formats.files import (
     archive,
@@ -485,7 +485,7 @@ def test_a_safe_result():
 
 
 def test_a_budget_makes_it_incomplete(monkeypatch):
-    monkeypatch.setattr(_models_single, "Budget", lambda: Budget(opcodes=10))
+    monkeypatch.setattr(single, "Budget", lambda: Budget(opcodes=10))
     result = run(pickle.dumps(list(range(1000))))
     assert result.status is Status.INCOMPLETE
     assert "opcodes that are followed" in result.reason
@@ -518,7 +518,7 @@ def test_every_rule_of_the_parsers_has_a_meaning(project_root):
     used = set()
     for path in [
         *(project_root / "src" / "lockflight" / "formats").rglob("*.py"),
-        *(project_root / "src" / "lockflight" / "scan").glob("_models_*.py"),
+        *(project_root / "src" / "lockflight" / "scan" / "walk").glob("*.py"),
     ]:
         source = path.read_text(encoding="utf-8")
         used |= set(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockflight.core.check import PPM, Status
+from lockflight.core.attest.check import PPM, Status
 from lockflight.core.source import BytesSource
 from lockflight.core.words import VIEWS, Role
 from lockflight.scan import _text, secrets

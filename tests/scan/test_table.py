@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.core.check import Cost, Grain
+from lockflight.core.attest.check import Cost, Grain
 from lockflight.core.words import VIEWS
 from lockflight.errors import NotFound
 from lockflight.scan.table import CHECKS, infos, load

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockflight.core.check import PPM, Status
+from lockflight.core.attest.check import PPM, Status
 from lockflight.core.words import Role
 from lockflight.scan import _hidden, _text
 from lockflight.scan.text_integrity import READ, TextIntegrityCheck

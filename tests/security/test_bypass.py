@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.core.acts import Action, Approval, Promotion, Scope
-from lockflight.core.changes import (
+from lockflight.core.attest.acts import Action, Approval, Promotion, Scope
+from lockflight.core.attest.changes import (
     DAY,
     Adoption,
     Freeze,
@@ -25,11 +25,11 @@ from lockflight.core.changes import (
     Waiver,
     WaiverKind,
 )
-from lockflight.core.changes import Scope as Reaches
-from lockflight.core.quorum import Seat
-from lockflight.core.state import FULL_EXPOSURE
+from lockflight.core.attest.changes import Scope as Reaches
+from lockflight.core.attest.quorum import Seat
+from lockflight.core.attest.trust import LADDER, Duty, RealmKey
+from lockflight.core.state.state import FULL_EXPOSURE
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import LADDER, Duty, RealmKey
 from lockflight.signing.keys import P256, generate
 from tests.factories import NOW, basis_of, release
 from tests.live_ledger import LiveLedger
@@ -224,7 +224,7 @@ def grant(ledger: LiveLedger, principal: str, *roles: str, by: str, owner: str =
     name = principal.removeprefix("p-")
     if name not in ledger.keys:
         ledger.keys[name] = generate(P256)
-    from lockflight.core.trust import Grant
+    from lockflight.core.attest.trust import Grant
 
     key = RealmKey(ledger.keys[name].public_der, Duty.PERSON, principal, roles, owner=owner)
     head = ledger.state().grant_heads.get(principal, "")

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app import clock, cosign, logbook, logexport
-from lockflight.app.demands import Demands, read_policy
-from lockflight.app.promote import promote
-from lockflight.app.realm import Member, Realm, create_realm
-from lockflight.app.sign import sign
-from lockflight.app.verify import verify_package
-from lockflight.core.statement import SCAN, Statement, SubjectRef
-from lockflight.core.trust import RealmKind
-from lockflight.core.verify.note import parse_vkey
+from lockflight.app.log import cosign, logbook, logexport
+from lockflight.app.log.demands import Demands, read_policy
+from lockflight.app.realm import clock
+from lockflight.app.realm.realm import Member, Realm, create_realm
+from lockflight.app.registry.promote import promote
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.statement import SCAN, Statement, SubjectRef
+from lockflight.core.attest.trust import RealmKind
+from lockflight.core.verify.log.note import parse_vkey
 from lockflight.errors import LockflightError
 from lockflight.log.witness import Witness
 from lockflight.store.cosigned import CosignedNotes
+from lockflight.store.log.static import StaticReader
 from lockflight.store.pins import PinStore
-from lockflight.store.static import StaticReader
 from lockflight.store.witnessed import create
 from tests.app.conftest import workspace
 from tests.log.making import fixed

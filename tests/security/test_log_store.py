@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.people import revoke
-from lockflight.app.sign import sign
-from lockflight.app.verify import verify_package
-from lockflight.app.view import open_view
-from lockflight.core.acts import Scope
-from lockflight.core.dsse import Envelope, decode
+from lockflight.app.gate.approvals import revoke
+from lockflight.app.realm.view import open_view
+from lockflight.app.release.sign import sign
+from lockflight.app.release.verify import verify_package
+from lockflight.core.attest.acts import Scope
+from lockflight.core.attest.dsse import Envelope, decode
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 
 def _open(folder: Path) -> sqlite3.Connection:

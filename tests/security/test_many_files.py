@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockflight.core.release import MAX_ASSETS
+from lockflight.core.release.release import MAX_ASSETS
 from lockflight.infra import _child
 from lockflight.log.writer import MAX_SUBJECTS
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lockflight.app.foreign import Asked, verify_model
+from lockflight.app.release.foreign import Asked, verify_model
 from lockflight.errors import VerificationFailed
 from lockflight.signing.certificates import CertificateAuthority, make_intermediate, make_root
 from lockflight.signing.keys import P256, P384, generate

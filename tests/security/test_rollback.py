@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.app.promote import rollback
-from lockflight.core.acts import Action, Promotion
-from lockflight.core.state import Slot
+from lockflight.app.registry.promote import rollback
+from lockflight.core.attest.acts import Action, Promotion
+from lockflight.core.state.state import Slot
 from lockflight.errors import NotFound
 
 if TYPE_CHECKING:
-    from lockflight.app.realm import Realm
+    from lockflight.app.realm.realm import Realm
 
 NOW = 1_780_000_000
 
@@ -28,7 +28,7 @@ def _slot(*held: tuple[str, str]) -> Slot:
 
 
 def test_a_version_is_not_taken_for_the_start_of_a_digest() -> None:
-    from lockflight.app.promote import _earlier
+    from lockflight.app.registry.promote import _earlier
 
     slot = _slot(("2", "aa" * 32), ("3", "2f" * 32), ("4", "bb" * 32))
     assert _earlier(slot, "2", NOW + 10, 90 * 86_400).version == "2"

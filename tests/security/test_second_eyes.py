@@ -8,11 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lockflight.app.proposals import describe
-from lockflight.core.acts import Action, Approval, Promotion, Registration, Scope
-from lockflight.core.authors import authors
-from lockflight.core.canonical import dumps
-from lockflight.core.changes import (
+from lockflight.app.identity.proposals import describe
+from lockflight.core.attest.acts import Action, Approval, Promotion, Registration, Scope
+from lockflight.core.attest.changes import (
     DAY,
     Adoption,
     Freeze,
@@ -23,20 +21,22 @@ from lockflight.core.changes import (
     Waiver,
     WaiverKind,
 )
-from lockflight.core.changes import Scope as Reaches
-from lockflight.core.facts import build_facts, state_fact
+from lockflight.core.attest.changes import Scope as Reaches
+from lockflight.core.attest.provenance import Authors, Build, Material, Run
+from lockflight.core.attest.statement import Statement, SubjectRef
+from lockflight.core.attest.trust import LADDER, Duty, Mode, RealmKey, root_digest
+from lockflight.core.canonical import dumps
+from lockflight.core.facts.authors import authors
+from lockflight.core.facts.facts import build_facts, state_fact
 from lockflight.core.fold.run import fold
-from lockflight.core.gate import basis
-from lockflight.core.provenance import Authors, Build, Material, Run
-from lockflight.core.release import Dependency, make_release
-from lockflight.core.ruling import Waived
-from lockflight.core.statement import Statement, SubjectRef
+from lockflight.core.gate.gate import basis
+from lockflight.core.gate.ruling import Waived
+from lockflight.core.gate.vsa import StoredDecision
+from lockflight.core.gate.waived import objection
+from lockflight.core.release.release import Dependency, make_release
+from lockflight.core.state.waivers import waiver_facts
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import LADDER, Duty, Mode, RealmKey, root_digest
 from lockflight.core.verify.trustchain import trust_in_force
-from lockflight.core.vsa import StoredDecision
-from lockflight.core.waived import objection
-from lockflight.core.waivers import waiver_facts
 from lockflight.core.words import Kind, Tier
 from lockflight.errors import VerificationFailed
 from lockflight.scan.table import infos

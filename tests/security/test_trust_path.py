@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from lockflight.core import statement as st
-from lockflight.core.acts import Action, Registration, Scope
-from lockflight.core.admit import admit
-from lockflight.core.authors import authors
-from lockflight.core.check import Status
-from lockflight.core.dsse import decode
-from lockflight.core.facts import build_facts, missing
-from lockflight.core.release import Reference, Release, make_release, parse_release
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.acts import Action, Registration, Scope
+from lockflight.core.attest.check import Status
+from lockflight.core.attest.dsse import decode
+from lockflight.core.attest.trust import Duty, Grant, RealmKey
+from lockflight.core.facts.admit import admit
+from lockflight.core.facts.authors import authors
+from lockflight.core.facts.facts import build_facts, missing
+from lockflight.core.release.release import Reference, Release, make_release, parse_release
 from lockflight.core.times import rfc3339
-from lockflight.core.trust import Duty, Grant, RealmKey
-from lockflight.core.verify.keys import ORDERS, P256
+from lockflight.core.verify.crypto.keys import ORDERS, P256
 from lockflight.core.words import Role
 from lockflight.errors import VerificationFailed
 from lockflight.signing.oms import sign_payload, sign_release
 from tests.factories import INFO, NOW, Ledger, asset, basis_of, release, result
 
 if TYPE_CHECKING:
-    from lockflight.core.admit import Admission
     from lockflight.core.canonical import JsonObject
+    from lockflight.core.facts.admit import Admission
 
 RELEASE = release()
 BAD = result(summary={"safe": 0, "review": 0, "unknown": 0, "malicious": 1})
@@ -247,13 +247,13 @@ def test_one_name_does_not_vouch_for_its_twin_in_the_same_release(
 
 
 def _subjects(what: Release) -> tuple:  # type: ignore[type-arg]
-    from lockflight.core.check import subjects
+    from lockflight.core.attest.check import subjects
 
     return subjects(INFO, what)
 
 
 def _scan(realm: Ledger, what: Release, index: int, status: Status = Status.COMPLETE) -> str:
-    from lockflight.core.scanfact import scan_fact
+    from lockflight.core.attest.scanfact import scan_fact
 
     fact = scan_fact(INFO, _subjects(what)[index], result(status=status), rfc3339(NOW))
     return realm.add(fact.statement(), "producer")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lockflight.core import statement as st
-from lockflight.core.dsse import decode
-from lockflight.core.verify.keys import ED25519, ORDERS, load_der
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.dsse import decode
+from lockflight.core.verify.crypto.keys import ED25519, ORDERS, load_der
 from lockflight.signing.oms import sign_statement
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from lockflight.core.verify.keys import load_pem
+from lockflight.core.verify.crypto.keys import load_pem
 from lockflight.errors import (
     ConflictError,
     EnvironmentProblem,

@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from lockflight.core.dsse import Envelope, decode
-from lockflight.core.statement import SCAN, Statement, SubjectRef
+from lockflight.core.attest.dsse import Envelope, decode
+from lockflight.core.attest.statement import SCAN, Statement, SubjectRef
 from lockflight.core.verify.bundle import read_bundle
 from lockflight.errors import VerificationFailed
 from lockflight.signing.keys import ALGORITHMS

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.errors import EnvironmentProblem
-from lockflight.store.address import fault, has_log, read_address, shown, write_address
+from lockflight.store.log.address import fault, has_log, read_address, shown, write_address
 
 GOOD = "postgresql://team@db.example:5433/lockflight?sslmode=verify-full"
 

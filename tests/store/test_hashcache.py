@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from lockflight.core.tensors import TensorIndex
+from lockflight.core.release.tensors import TensorIndex
 from lockflight.infra.files import Folder
 from lockflight.infra.hashing import SMALL, Digests, hash_source
 from lockflight.store import hashcache

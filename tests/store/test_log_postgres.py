@@ -10,11 +10,11 @@ import threading
 
 import pytest
 
-from lockflight.app.logs import open_log, open_reader, open_store
+from lockflight.app.realm.logs import open_log, open_reader, open_store
 from lockflight.errors import EnvironmentProblem, NotFound, VerificationFailed
-from lockflight.store import log_postgres
-from lockflight.store.address import OFFLINE, fault, read_address, shown, write_address
-from lockflight.store.layout import INLINE_BYTES
+from lockflight.store.log import postgres as log_postgres
+from lockflight.store.log.address import OFFLINE, fault, read_address, shown, write_address
+from lockflight.store.log.layout import INLINE_BYTES
 from tests.log.making import CLOCK, LOG, ORIGIN, Clock, item, items, opened, verified
 from tests.log.tamper import rows, tamper
 from tests.store.making import entry, nodes, refused
@@ -117,7 +117,7 @@ def test_who_lost_the_connection_has_lost_the_lock_and_writes_nothing(home, stor
 HOLDER = """
 import sys
 from pathlib import Path
-from lockflight.app.logs import open_store
+from lockflight.app.realm.logs import open_store
 with open_store(Path(sys.argv[1]), sys.argv[2]).exclusive():
     print("held", flush=True)
     sys.stdin.readline()

@@ -8,11 +8,11 @@ from sqlalchemy import insert
 from sqlalchemy.dialects.sqlite import dialect
 
 from lockflight.errors import EnvironmentProblem
-from lockflight.store import log_sqlite
-from lockflight.store.layout import INLINE_BYTES
-from lockflight.store.log_sqlite import open_store
-from lockflight.store.log_tables import TRIGGERS, checkpoints, entries, envelopes, subjects
-from lockflight.store.log_tables import nodes as log_nodes
+from lockflight.store.log import sqlite as log_sqlite
+from lockflight.store.log.layout import INLINE_BYTES
+from lockflight.store.log.sqlite import open_store
+from lockflight.store.log.tables import TRIGGERS, checkpoints, entries, envelopes, subjects
+from lockflight.store.log.tables import nodes as log_nodes
 from tests.log.making import ORIGIN, Clock, digest, item, items, opened, verified
 from tests.log.tamper import rows
 from tests.store.making import entry, nodes, refused

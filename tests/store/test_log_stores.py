@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.app.logs import open_store
+from lockflight.app.realm.logs import open_store
 from lockflight.core.ports import NewEntry
 from lockflight.errors import ConflictError, EnvironmentProblem, InvalidInput, NotFound, VerificationFailed
 from tests.log.making import ORIGIN, digest, items, opened, verified

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockflight.errors import EnvironmentProblem, LockflightError, VerificationFailed
+from lockflight.store.log.readonly import SqliteReader
 from lockflight.store.pins import PinStore, RealmPin
-from lockflight.store.readonly import SqliteReader
 from tests.log.making import AUTHOR, CLOCK_KEY, LOG_KEY, ORIGIN, START, Clock, items, opened
 
 ROOT = "sha256:" + 64 * "a"

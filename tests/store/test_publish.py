@@ -7,13 +7,13 @@ import shutil
 
 import pytest
 
-from lockflight.app.logs import open_reader
+from lockflight.app.realm.logs import open_reader
 from lockflight.core.canonical import loads_object
-from lockflight.core.verify.log import verify_log
+from lockflight.core.verify.log.log import verify_log
 from lockflight.errors import EnvironmentProblem, InvalidInput, NotFound, VerificationFailed
+from lockflight.store.log.publish import publish
+from lockflight.store.log.static import StaticReader
 from lockflight.store.pins import PinStore
-from lockflight.store.publish import publish
-from lockflight.store.static import StaticReader
 from tests.log.making import CLOCK_KEY, LOG_KEY, ORIGIN, Clock, digest, fixed, item, items, opened
 from tests.log.tamper import tamper
 from tests.store.making import refused

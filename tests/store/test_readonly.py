@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockflight.core.statement import SCAN
+from lockflight.core.attest.statement import SCAN
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, NotFound, VerificationFailed
-from lockflight.store import reader as common
-from lockflight.store import readonly
-from lockflight.store.readonly import SqliteReader, open_reader
+from lockflight.store.log import reader as common
+from lockflight.store.log import readonly
+from lockflight.store.log.readonly import SqliteReader, open_reader
 from tests.log.making import ORIGIN, digest, item, items, opened, verified
 from tests.log.tamper import tamper
 
@@ -84,7 +84,7 @@ def test_nothing_can_be_written_through_a_reader(reader):
 def test_reading_needs_no_database_library_but_the_standard_one(project_root, log):
     code = (
         "import sys; from pathlib import Path\n"
-        "from lockflight.app.logs import open_reader\n"
+        "from lockflight.app.realm.logs import open_reader\n"
         f"assert len(list(open_reader(Path({str(log)!r})).entries())) == 45\n"
         "assert 'sqlalchemy' not in sys.modules\n"
     )

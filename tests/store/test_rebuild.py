@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockflight.app.logs import open_store
+from lockflight.app.realm.logs import open_store
 from lockflight.errors import VerificationFailed
-from lockflight.store.rebuild import rebuild
+from lockflight.store.log.rebuild import rebuild
 from tests.log.making import ORIGIN, digest, item, opened, verified
 from tests.log.tamper import guards, rows, tamper
 

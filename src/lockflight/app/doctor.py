@@ -112,8 +112,8 @@ def _home(home: Path) -> Iterator[Part]:
 
 
 def _realms(home: Path, now: int) -> Iterator[Part]:
-    from lockflight.app.view import open_view
-    from lockflight.store.address import has_log
+    from lockflight.app.realm.view import open_view
+    from lockflight.store.log.address import has_log
 
     folders = sorted(f.name for f in (home / "realms").glob("[!.]*") if has_log(f))
     for name in folders:

@@ -7,7 +7,7 @@ import tomllib
 from importlib.resources import files
 
 from lockflight.core.records import dataclass
-from lockflight.core.suggest import did_you_mean
+from lockflight.core.text.suggest import did_you_mean
 from lockflight.errors import NotFound
 
 _CODE = re.compile(r"(?:LF)?(\d{4})", re.IGNORECASE | re.ASCII)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from lockflight.core.suggest import did_you_mean
+from lockflight.core.text.suggest import did_you_mean
 from lockflight.errors import NotFound
 
 _BASES = ("https://lockflight.dev/schema/", "https://lockflight.dev/attestation/")

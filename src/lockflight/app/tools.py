@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
-from lockflight.core.suggest import did_you_mean
+from lockflight.core.text.suggest import did_you_mean
 from lockflight.errors import NotFound
 from lockflight.infra.tools import TOOLS, installed, pinned_version
 from lockflight.infra.tools import install as install_tool

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from lockflight.cli.table import AS_OF
-from lockflight.core.suggest import closest, did_you_mean
+from lockflight.core.text.suggest import closest, did_you_mean
 from lockflight.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping
 
-    from lockflight.app.demands import Demands
-    from lockflight.app.describe import Reused
-    from lockflight.app.speak import Said
+    from lockflight.app.files.describe import Reused
+    from lockflight.app.log.demands import Demands
+    from lockflight.app.realm.speak import Said
     from lockflight.cli.reply import Run
     from lockflight.cli.style import Style
-    from lockflight.core.admit import Admission, Obstacle
-    from lockflight.core.release import Release
-    from lockflight.core.verify.certificate import Certificate
+    from lockflight.core.facts.admit import Admission, Obstacle
+    from lockflight.core.release.release import Release
+    from lockflight.core.verify.crypto.certificate import Certificate
 
 
 def folder_of(word: str) -> Path:
@@ -73,7 +73,7 @@ def demands_of(args: argparse.Namespace, run: Run) -> Demands:
         UsageError: LF0118 an age is asked for together with --as-of; LF0168 not a duration.
         NotFound, InvalidInput: LF5035, LF7227 the policy.
     """
-    from lockflight.app.demands import demands
+    from lockflight.app.log.demands import demands
 
     if run.as_of is not None and args.max_age:
         raise UsageError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import quoted, typeable
-from lockflight.core.release import MANIFEST_NAME
+from lockflight.core.release.release import MANIFEST_NAME
 
 if TYPE_CHECKING:
     import argparse

@@ -47,7 +47,7 @@ def forget_stdout() -> None:
 def fail(error: LockflightError, *, as_json: bool) -> int:
     """Print an error; its exit code."""
     if as_json:
-        from lockflight.app.clock import now
+        from lockflight.app.realm.clock import now
 
         try:
             _envelope(ok=False, schema="", result=None, error=error, now=now())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from lockflight.app.settings import Settings
+    from lockflight.app.realm.settings import Settings
     from lockflight.cli.style import Style
     from lockflight.errors import LockflightError
     from lockflight.infra.progress import Progress
@@ -72,7 +72,7 @@ class Run:
             EnvironmentProblem: LF5040, LF5041 the home's configuration cannot be trusted or read.
         """
         if self._settings is None:
-            from lockflight.app.settings import Settings
+            from lockflight.app.realm.settings import Settings
 
             self._settings = Settings(self.flags)
         return self._settings
@@ -80,7 +80,7 @@ class Run:
     @property
     def home(self) -> Path:
         """The home folder; who asks for it may reach realms, so what `--offline` forbids is said here."""
-        from lockflight.store.address import OFFLINE
+        from lockflight.store.log.address import OFFLINE
 
         OFFLINE.set(self.offline)
         return self.settings.home

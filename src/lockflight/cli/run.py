@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.arguments import make_parser
 from lockflight.cli.reply import Reply, Run
-from lockflight.core.suggest import closest
+from lockflight.core.text.suggest import closest
 from lockflight.errors import EnvironmentProblem, InternalError, LockflightError, UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _unexpected(name: str, error: Exception) -> LockflightError:
 
 
 def _run(args: argparse.Namespace) -> Run:
-    from lockflight.app.clock import now
+    from lockflight.app.realm.clock import now
     from lockflight.core.times import unix
 
     as_of: int | None = None

@@ -10,11 +10,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core.release import SIGNATURE_NAME
-from lockflight.core.standing import holds, stand
-from lockflight.core.suggest import did_you_mean
+from lockflight.core.attest.trust import RealmKind
+from lockflight.core.release.release import SIGNATURE_NAME
+from lockflight.core.state.standing import holds, stand
+from lockflight.core.text.suggest import did_you_mean
 from lockflight.core.times import age, rfc3339
-from lockflight.core.trust import RealmKind
 from lockflight.core.verify.bundle import MAX_BUNDLE_BYTES
 from lockflight.deploy.loaded import Grounds, Loaded
 from lockflight.deploy.refusals import not_a_file
@@ -31,8 +31,8 @@ from lockflight.infra.files import Folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockflight.core.standing import Hold, Standing
-    from lockflight.core.state import State
+    from lockflight.core.state.standing import Hold, Standing
+    from lockflight.core.state.state import State
 
 #: How old the newest checkpoint may be unless somebody says otherwise: a day.
 MAX_AGE_S: Final = 86_400

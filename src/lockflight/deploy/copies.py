@@ -14,7 +14,7 @@ from lockflight.deploy.refusals import no_room
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockflight.core.release import Asset
+    from lockflight.core.release.release import Asset
     from lockflight.infra.files import Folder
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

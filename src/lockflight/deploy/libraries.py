@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from lockflight.core.release import Release
+    from lockflight.core.release.release import Release
 
 
 class Source(Protocol):

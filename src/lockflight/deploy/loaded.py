@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-    from lockflight.core.release import Asset, Release
-    from lockflight.core.standing import Hold
+    from lockflight.core.release.release import Asset, Release
+    from lockflight.core.state.standing import Hold
     from lockflight.infra.files import Folder
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from lockflight.core.source import BytesSource
 from lockflight.errors import EnvironmentProblem, PolicyDenied
-from lockflight.formats.inflate import compression_of, inflate
+from lockflight.formats.archive.inflate import compression_of, inflate
 from lockflight.formats.pickle.streams import analyse
-from lockflight.formats.torchfile import read_checkpoint
+from lockflight.formats.torch.file import read_checkpoint
 from lockflight.infra.allowlist import read_overlay, shipped_allow_list
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from lockflight.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockflight.core.release import Asset
+    from lockflight.core.release.release import Asset
     from lockflight.infra.files import FdSource, Folder
 
 #: What stays in the second-level cache between the read and the hash.

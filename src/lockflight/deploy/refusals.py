@@ -38,7 +38,7 @@ def tensor_differs(name: str, tensor: str) -> VerificationFailed:
 
 def unknown_asset(name: str, known: Iterable[str]) -> NotFound:
     """LF7511: the signature lists no such file, whatever lies in the folder."""
-    from lockflight.core.suggest import did_you_mean
+    from lockflight.core.text.suggest import did_you_mean
 
     names = list(known)
     return NotFound(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from lockflight.deploy.reading import buffer, fill
 from lockflight.deploy.refusals import not_signed, tensor_differs
 from lockflight.errors import EnvironmentProblem, InvalidInput, NotFound
-from lockflight.formats.safetensors import SafetensorsFile, Tensor, parse_safetensors
-from lockflight.formats.tensorindex import HeaderSource, check_header, read_header
+from lockflight.formats.tensors.safetensors import SafetensorsFile, Tensor, parse_safetensors
+from lockflight.formats.tensors.tensorindex import HeaderSource, check_header, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockflight.core.release import Asset
+    from lockflight.core.release.release import Asset
     from lockflight.infra.files import FdSource
 
 #: Types that NumPy has a name for; the format is little-endian.
@@ -92,7 +92,7 @@ class Tensors(Mapping[str, Any]):
         """
         place = self._places.get(name)
         if place is None:
-            from lockflight.core.suggest import did_you_mean
+            from lockflight.core.text.suggest import did_you_mean
 
             raise NotFound(
                 "LF7515",

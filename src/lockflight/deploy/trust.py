@@ -9,16 +9,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.core.fold.snapshot import MAX_BYTES, decode, verify_snapshot
 from lockflight.core.records import dataclass
-from lockflight.core.snapshot import MAX_BYTES, decode, verify_snapshot
-from lockflight.core.verify.note import MAX_NOTE_BYTES
+from lockflight.core.verify.log.note import MAX_NOTE_BYTES
 from lockflight.deploy.admission import MAX_AGE_S, fresh_enough, load_package
 from lockflight.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockflight.core.state import State
+    from lockflight.core.state.state import State
     from lockflight.deploy.loaded import Loaded
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

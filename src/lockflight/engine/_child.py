@@ -8,8 +8,8 @@ import os
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from lockflight.core.attest.check import CheckResult, Status, Tool
 from lockflight.core.canonical import dumps, loads_object
-from lockflight.core.check import CheckResult, Status, Tool
 from lockflight.core.records import dataclass
 from lockflight.core.shape import obj, text, texts
 from lockflight.engine.wire import subject_from_json
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from lockflight.core.check import Subject
-    from lockflight.core.release import Asset
+    from lockflight.core.attest.check import Subject
+    from lockflight.core.release.release import Asset
     from lockflight.core.source import ByteSource
 
 MAX_REQUEST = 256 * 1024 * 1024

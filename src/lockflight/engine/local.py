@@ -16,8 +16,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.core.attest.check import CheckResult, Status, Tool, result_from_json
 from lockflight.core.canonical import loads_object
-from lockflight.core.check import CheckResult, Status, Tool, result_from_json
 from lockflight.core.records import dataclass
 from lockflight.engine import _child
 from lockflight.engine.wire import subject_to_json
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from lockflight.core.check import Subject
-    from lockflight.core.release import Asset
+    from lockflight.core.attest.check import Subject
+    from lockflight.core.release.release import Asset
 
 #: Budgets of one check on one subject.
 LIMITS = Limits(cpu_s=600, memory_bytes=4096 * MIB, wall_s=900.0, output_bytes=16 * MIB)

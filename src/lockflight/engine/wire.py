@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import Grain, Subject
-from lockflight.core.release import Asset, parse_release
+from lockflight.core.attest.check import Grain, Subject
+from lockflight.core.release.release import Asset, parse_release
 from lockflight.core.shape import array, hex64, natural, obj, text
 from lockflight.core.words import Role
 

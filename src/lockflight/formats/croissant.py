@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core.datacard import UNKNOWN, DataCard
-from lockflight.core.names import check_names
 from lockflight.core.records import dataclass
-from lockflight.core.spdx import LICENCES
+from lockflight.core.release.datacard import UNKNOWN, DataCard
+from lockflight.core.release.spdx import LICENCES
+from lockflight.core.text.names import check_names
 from lockflight.errors import InvalidInput
 from lockflight.formats.jsontext import BadJson, parse_json
 from lockflight.formats.report import shown
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lockflight.core.canonical import JsonObject, JsonValue
-    from lockflight.core.release import Asset
-    from lockflight.core.rows import RowIndex
+    from lockflight.core.release.release import Asset
+    from lockflight.core.release.rows import RowIndex
 
 NAME: Final = "croissant.json"
 VERSIONS: Final = ("http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/1.1")

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.chat_template import MAX_TEMPLATES, check_template
+from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.nesting import too_deep
 from lockflight.formats.report import Issue, Issues, shown
 

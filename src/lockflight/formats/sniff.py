@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
 from lockflight.formats import media
-from lockflight.formats.inflate import compression_of, inflate_head
+from lockflight.formats.archive.inflate import compression_of, inflate_head
 from lockflight.formats.nesting import too_deep
 from lockflight.formats.pickle.allow import AllowList
 from lockflight.formats.pickle.records import Budget
@@ -96,7 +96,7 @@ def sniff(source: ByteSource, begin: Callable[[], Streams] | None = None) -> str
     if head[:2] == b"MZ" and head.find(b"PE\0\0", 64, 4096) >= 0:
         return media.PE
     if head[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:
-        from lockflight.formats.zip import member_names
+        from lockflight.formats.archive.zip import member_names
 
         return zip_kind(member_names(source))
     if is_safetensors(source, head):
@@ -208,11 +208,11 @@ def _protobuf(source: ByteSource, head: bytes) -> str:
         return media.ONNX
     if head[0] != 0x0A:
         return ""
-    from lockflight.formats.protobuf import looks_like_sentencepiece
+    from lockflight.formats.graphs.protobuf import looks_like_sentencepiece
 
     if looks_like_sentencepiece(head):
         return media.SENTENCEPIECE
-    from lockflight.formats.tensorflow import looks_like_graph
+    from lockflight.formats.graphs.tensorflow import looks_like_graph
 
     return media.TENSORFLOW_GRAPH if looks_like_graph(head) else ""
 

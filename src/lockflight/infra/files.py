@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from lockflight.core.records import dataclass
-from lockflight.core.release import MAX_ASSETS, SIGNATURE_NAME
+from lockflight.core.release.release import MAX_ASSETS, SIGNATURE_NAME
 from lockflight.core.source import ByteSource
 from lockflight.errors import EnvironmentProblem, InvalidInput, LockflightError, NotFound
 

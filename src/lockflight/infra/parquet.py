@@ -13,10 +13,10 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from lockflight.core.rows import TYPED, fits
+from lockflight.core.release.rows import TYPED, fits
 from lockflight.errors import EnvironmentProblem
-from lockflight.formats.lines import Unreadable
-from lockflight.formats.typedrows import TypedRows, typed_row
+from lockflight.formats.rows.lines import Unreadable
+from lockflight.formats.rows.typedrows import TypedRows, typed_row
 from lockflight.infra.proc import MIB, FailureKind, Limits, Worker
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core.verify.submission import MAX_REQUEST_BYTES, SIZE_TYPE, Refused
+from lockflight.core.verify.log.submission import MAX_REQUEST_BYTES, SIZE_TYPE, Refused
 from lockflight.errors import LockflightError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.times import rfc3339
-from lockflight.core.verify.keys import ED25519, load_der
-from lockflight.core.verify.note import (
+from lockflight.core.verify.crypto.keys import ED25519, load_der
+from lockflight.core.verify.log.note import (
     KIND_COSIGNATURE,
     NoteKey,
     cosignature_message,
@@ -17,14 +17,14 @@ from lockflight.core.verify.note import (
     parse_vkey,
     timestamped,
 )
-from lockflight.core.verify.submission import Seen, judge, read_submission
+from lockflight.core.verify.log.submission import Seen, judge, read_submission
 from lockflight.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lockflight.core.ports import Signer, WatchedLog, WitnessState
-    from lockflight.core.verify.note import Note
+    from lockflight.core.verify.log.note import Note
 
 #: A clock that is further behind the last cosignature than this is wrong.
 CLOCK_TOLERANCE: Final = 300

@@ -13,17 +13,23 @@ from collections import deque
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core.dsse import decode
-from lockflight.core.edge import Edge
-from lockflight.core.merkle import leaf_hash
+from lockflight.core.attest.dsse import decode
+from lockflight.core.log.edge import Edge
+from lockflight.core.log.merkle import leaf_hash
 from lockflight.core.ports import NewEntry, Receipt
 from lockflight.core.records import dataclass
 from lockflight.core.times import age, rfc3339
+from lockflight.core.verify.crypto.keys import ED25519, load_der
 from lockflight.core.verify.envelope import open_envelope
-from lockflight.core.verify.keys import ED25519, load_der
-from lockflight.core.verify.leaf import check_form, check_leaf, leaf_for, read_signer
-from lockflight.core.verify.log import LogCheckpoint, chained_text, clock_name, contradiction, open_checkpoint
-from lockflight.core.verify.note import (
+from lockflight.core.verify.log.leaf import check_form, check_leaf, leaf_for, read_signer
+from lockflight.core.verify.log.log import (
+    LogCheckpoint,
+    chained_text,
+    clock_name,
+    contradiction,
+    open_checkpoint,
+)
+from lockflight.core.verify.log.note import (
     KIND_COSIGNATURE,
     KIND_ED25519,
     NoteKey,

@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lockflight.core.canonical import dumps, loads_strict
-from lockflight.core.gate import PolicyRef
-from lockflight.core.names import check_names
-from lockflight.core.ownpolicy import files_digest
+from lockflight.core.gate.gate import PolicyRef
 from lockflight.core.records import dataclass
+from lockflight.core.release.ownpolicy import files_digest
 from lockflight.core.shape import array, obj, text, texts
+from lockflight.core.text.names import check_names
 from lockflight.errors import EnvironmentProblem, LockflightError
 from lockflight.infra.files import FileKind, Folder
 from lockflight.policy.engines.mode import mode_for, parse_modes
-from lockflight.policy.names import TEST_SUFFIX
+from lockflight.policy.text.names import TEST_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -235,8 +235,10 @@ def read_bundle(files: Mapping[str, bytes], known: Collection[str] = ()) -> Bund
 
 
 def _check_modules(name: str, sources: Mapping[str, str], roots: tuple[str, ...]) -> None:
-    from lockflight.policy.factpaths import lint_facts  # and a reader of Rego, which a known bundle needs not
-    from lockflight.policy.lint import lint
+    from lockflight.policy.text.factpaths import (
+        lint_facts,  # and a reader of Rego, which a known bundle needs not
+    )
+    from lockflight.policy.text.lint import lint
 
     issues = (*lint(sources, roots), *lint_facts(sources))
     if issues:
@@ -308,7 +310,7 @@ def _data(files: Mapping[str, bytes], roots: tuple[str, ...]) -> JsonObject:
 
 
 def _check_rules(judging: Mapping[str, str], data: JsonObject, required: frozenset[str]) -> None:
-    from lockflight.policy.annotations import rule_metadata
+    from lockflight.policy.text.annotations import rule_metadata
 
     meta = rule_metadata(judging)
     if data.get(RULE_META) != meta:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
-from lockflight.core.factshape import check_facts
-from lockflight.core.precedents import engines_told
-from lockflight.core.ruling import Ruling, parse_ruling
-from lockflight.core.unsettled import Unsettled
+from lockflight.core.facts.precedents import engines_told
+from lockflight.core.gate.factshape import check_facts
+from lockflight.core.gate.ruling import Ruling, parse_ruling
+from lockflight.core.gate.unsettled import Unsettled
 from lockflight.errors import EnvironmentProblem, PolicyDenied
 from lockflight.policy.patch import patched
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import PolicyRef
+    from lockflight.core.facts.precedents import Engines
+    from lockflight.core.gate.gate import PolicyRef
+    from lockflight.core.gate.ruling import RuleResult, Violation
     from lockflight.core.ports import PolicyEngine
-    from lockflight.core.precedents import Engines
-    from lockflight.core.ruling import RuleResult, Violation
     from lockflight.policy.bundle import Bundle
 
 #: The fixture of facts that every rule must let pass, and how the others begin: see `bundle`.

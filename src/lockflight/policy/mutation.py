@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
 from lockflight.errors import LockflightError
-from lockflight.policy.annotations import rule_metadata
-from lockflight.policy.factpaths import lint_facts
 from lockflight.policy.gate import BASE_NAME, PolicyGate
-from lockflight.policy.lint import lint
-from lockflight.policy.mutants import Mutant, mutants
 from lockflight.policy.testing import rego_tests
+from lockflight.policy.text.annotations import rule_metadata
+from lockflight.policy.text.factpaths import lint_facts
+from lockflight.policy.text.lint import lint
+from lockflight.policy.text.mutants import Mutant, mutants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

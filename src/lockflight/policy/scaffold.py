@@ -7,11 +7,11 @@ import re
 from lockflight.core.canonical import loads_strict
 from lockflight.core.shape import array, obj
 from lockflight.errors import UsageError
-from lockflight.policy.annotations import rule_metadata_file
 from lockflight.policy.bundle import BASE, RULE_META, SHIPPED, resource_files
-from lockflight.policy.names import TEST_SUFFIX
 from lockflight.policy.patch import patched
 from lockflight.policy.shipped import as_json, pack, pack_files
+from lockflight.policy.text.annotations import rule_metadata_file
+from lockflight.policy.text.names import TEST_SUFFIX
 
 #: What every bundle shares with the shipped packs, so that the two can be compared.
 SHARED = ("policy/gate.rego", "policy/lib.rego", "policy/waivers.rego")

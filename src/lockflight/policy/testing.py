@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
 from lockflight.errors import LockflightError
-from lockflight.policy.tokens import tokens
+from lockflight.policy.text.tokens import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from lockflight.scan._text import suffix, windows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockflight.core.release import Asset
+    from lockflight.core.release.release import Asset
     from lockflight.core.source import ByteSource
 
 _ESCAPING = frozenset({".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".toml", ".ipynb", ".py"})

@@ -11,7 +11,7 @@ from lockflight.core.words import Role
 from lockflight.detect.similar import SIMILAR, Signature, bands, digest_of, signature, similarity, words_of
 
 if TYPE_CHECKING:
-    from lockflight.core.release import Asset
+    from lockflight.core.release.release import Asset
 
 #: Rows whose digests are kept, per side.
 MAX_ROWS: Final = 5_000_000

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from lockflight.core.check import Tool
+from lockflight.core.attest.check import Tool
 from lockflight.core.findings import Confidence, Severity
 from lockflight.core.records import dataclass
 from lockflight.detect.secrets import find_secrets, is_placeholder

@@ -14,7 +14,7 @@ from lockflight.core.words import Role
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lockflight.core.release import Asset
+    from lockflight.core.release.release import Asset
     from lockflight.core.source import ByteSource
 
 WINDOW = 8 * 1024 * 1024

@@ -14,7 +14,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockflight.core.check import (
+from lockflight.core.attest.check import (
     PPM,
     CheckResult,
     Status,
@@ -29,13 +29,13 @@ from lockflight.formats.notebook import parse_notebook
 from lockflight.infra.command import run_command
 from lockflight.infra.proc import MIB, Limits
 from lockflight.infra.tools import describe
-from lockflight.scan._code_source import MAX_BYTES, Unreadable, parse_cell
 from lockflight.scan._text import capped, suffix
 from lockflight.scan.declared import BANDIT
+from lockflight.scan.python.source import MAX_BYTES, Unreadable, parse_cell
 
 if TYPE_CHECKING:
-    from lockflight.core.check import CheckContext, Subject
-    from lockflight.core.release import Asset
+    from lockflight.core.attest.check import CheckContext, Subject
+    from lockflight.core.release.release import Asset
     from lockflight.core.source import ByteSource
 
 LIMITS = Limits(cpu_s=1200, memory_bytes=2048 * MIB, wall_s=1800.0, output_bytes=64 * MIB)

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import (
+from lockflight.core.attest.check import (
     PPM,
     CheckResult,
     Status,
@@ -28,21 +28,21 @@ from lockflight.detect.invisible import Hidden, find_hidden
 from lockflight.errors import InvalidInput
 from lockflight.formats import media
 from lockflight.formats.notebook import parse_notebook
-from lockflight.scan._code_flow import FLOW_RULES, SINK_LASTS, Flow
-from lockflight.scan._code_names import Module, Scope, calls
-from lockflight.scan._code_rules import NODE_RULES, RULES_BY_LAST
-from lockflight.scan._code_rules_load import LOAD_RULES
-from lockflight.scan._code_rules_run import RUN_RULES
-from lockflight.scan._code_source import MAX_BYTES, Unreadable, odd_encoding, parse_bytes, parse_cell
-from lockflight.scan._code_when import CallView, Rule, built_text
 from lockflight.scan._text import capped, suffix
 from lockflight.scan.declared import CODE
+from lockflight.scan.python.flow import FLOW_RULES, SINK_LASTS, Flow
+from lockflight.scan.python.names import Module, Scope, calls
+from lockflight.scan.python.rules import NODE_RULES, RULES_BY_LAST
+from lockflight.scan.python.rules_load import LOAD_RULES
+from lockflight.scan.python.rules_run import RUN_RULES
+from lockflight.scan.python.source import MAX_BYTES, Unreadable, odd_encoding, parse_bytes, parse_cell
+from lockflight.scan.python.when import CallView, Rule, built_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lockflight.core.check import CheckContext, Subject
-    from lockflight.core.release import Asset
+    from lockflight.core.attest.check import CheckContext, Subject
+    from lockflight.core.release.release import Asset
     from lockflight.core.source import ByteSource
 
 _PYTHON = frozenset({".py", ".pyw", ".pyi", ".pyx"})

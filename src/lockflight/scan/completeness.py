@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import CheckResult, Status, Tool, severity_summary
+from lockflight.core.attest.check import CheckResult, Status, Tool, severity_summary
 from lockflight.core.findings import Finding, Severity
 from lockflight.core.records import dataclass
 from lockflight.core.words import VIEWS, Kind, Role, Tier
 from lockflight.errors import InternalError
 from lockflight.formats import media
 from lockflight.formats.features import BadFeatures, read_features
-from lockflight.formats.onnx import onnx_tables, parse_onnx
+from lockflight.formats.graphs.onnx import onnx_tables, parse_onnx
 from lockflight.formats.report import shown
 from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan._text import capped, suffix
@@ -26,8 +26,8 @@ from lockflight.scan.declared import COMPLETENESS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockflight.core.check import CheckContext, Subject
-    from lockflight.core.release import Asset, Reference, Release
+    from lockflight.core.attest.check import CheckContext, Subject
+    from lockflight.core.release.release import Asset, Reference, Release
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from collections import Counter
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core.check import PPM, CheckResult, Status, Tool, severity_summary
+from lockflight.core.attest.check import PPM, CheckResult, Status, Tool, severity_summary
 from lockflight.core.findings import Confidence, Finding, Location, Severity
 from lockflight.core.records import dataclass
 from lockflight.core.words import Role
 from lockflight.detect.instructions import STRONG, find_instructions
 from lockflight.detect.markup import find_hidden_text
 from lockflight.detect.personal import KINDS, Candidates, find_personal
-from lockflight.formats.jsonlines import JsonTable
-from lockflight.formats.lines import Unreadable, blocks_of_lines
-from lockflight.formats.tables import TextTable, split
+from lockflight.formats.rows.jsonlines import JsonTable
+from lockflight.formats.rows.lines import Unreadable, blocks_of_lines
+from lockflight.formats.rows.tables import TextTable, split
 from lockflight.scan._overlap import Overlap, is_test
 from lockflight.scan._text import capped, sniff_encoding, windows
 from lockflight.scan.declared import DATA, DATA_ROLES
@@ -24,8 +24,8 @@ from lockflight.scan.declared import DATA, DATA_ROLES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockflight.core.check import CheckContext, Subject
-    from lockflight.core.release import Asset
+    from lockflight.core.attest.check import CheckContext, Subject
+    from lockflight.core.release.release import Asset
     from lockflight.core.source import ByteSource
 
 _TABS: Final = (".tsv", ".tab")

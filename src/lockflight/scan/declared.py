@@ -5,7 +5,7 @@ A decision needs to know this of all checks and runs none of them, so it stands 
 
 from __future__ import annotations
 
-from lockflight.core.check import CheckInfo, Cost, Grain
+from lockflight.core.attest.check import CheckInfo, Cost, Grain
 from lockflight.core.words import MODEL_ROLES, Role
 from lockflight.formats.media import MODEL_TYPES
 

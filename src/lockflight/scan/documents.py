@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import CheckResult, Status, severity_summary
+from lockflight.core.attest.check import CheckResult, Status, severity_summary
 from lockflight.scan._hidden import hidden_findings
 from lockflight.scan._secret_engine import SecretEngine, secret_tool
 from lockflight.scan._text import capped, sniff_encoding
@@ -12,7 +12,7 @@ from lockflight.scan.declared import DOCUMENTS
 from lockflight.scan.secrets import Coverage, look_for_secrets
 
 if TYPE_CHECKING:
-    from lockflight.core.check import CheckContext, Subject
+    from lockflight.core.attest.check import CheckContext, Subject
 
 
 class DocumentsCheck:

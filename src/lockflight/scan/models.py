@@ -10,7 +10,7 @@ import contextlib
 import gc
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import (
+from lockflight.core.attest.check import (
     PPM,
     CheckResult,
     Status,
@@ -20,14 +20,14 @@ from lockflight.core.check import (
 from lockflight.core.findings import Finding, Verdict
 from lockflight.core.records import dataclass
 from lockflight.infra.allowlist import read_overlay, shipped_allow_list
-from lockflight.scan._models_rules import finding_of
-from lockflight.scan._models_walk import Walker
 from lockflight.scan.declared import MODELS
+from lockflight.scan.walk.assets import Walker
+from lockflight.scan.walk.rules import finding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockflight.core.check import CheckContext, Subject
+    from lockflight.core.attest.check import CheckContext, Subject
     from lockflight.core.source import ByteSource
     from lockflight.formats.pickle.allow import AllowList
 

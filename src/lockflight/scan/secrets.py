@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import PPM, CheckResult, Status, severity_summary
+from lockflight.core.attest.check import PPM, CheckResult, Status, severity_summary
 from lockflight.core.findings import Finding, Location, Severity
 from lockflight.core.records import dataclass
 from lockflight.core.source import BytesSource
@@ -26,8 +26,8 @@ from lockflight.scan.declared import SECRETS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lockflight.core.check import CheckContext, Subject
-    from lockflight.core.release import Asset
+    from lockflight.core.attest.check import CheckContext, Subject
+    from lockflight.core.release.release import Asset
     from lockflight.core.source import ByteSource
 
 _IDS = ("CWE-798", "LLM02:2025", "AML.T0055")

@@ -12,7 +12,7 @@ from lockflight.errors import NotFound
 from lockflight.scan.declared import INFOS
 
 if TYPE_CHECKING:
-    from lockflight.core.check import Check, CheckInfo
+    from lockflight.core.attest.check import Check, CheckInfo
 
 CHECKS: dict[str, str] = {
     "models": "lockflight.scan.models:ModelsCheck",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.check import PPM, CheckResult, Status, Tool, severity_summary
+from lockflight.core.attest.check import PPM, CheckResult, Status, Tool, severity_summary
 from lockflight.core.findings import Finding, Severity
 from lockflight.core.words import Role
 from lockflight.scan._hidden import hidden_findings
@@ -12,7 +12,7 @@ from lockflight.scan._text import capped, sniff_encoding
 from lockflight.scan.declared import TEXT_INTEGRITY
 
 if TYPE_CHECKING:
-    from lockflight.core.check import CheckContext, Subject
+    from lockflight.core.attest.check import CheckContext, Subject
 
 #: Tokenizers are left out: their vocabularies list such characters.
 READ = frozenset(

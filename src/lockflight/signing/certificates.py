@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-from lockflight.core import der
 from lockflight.core.records import dataclass
-from lockflight.core.verify.certificate import (
+from lockflight.core.verify.crypto import der
+from lockflight.core.verify.crypto.certificate import (
     CODE_SIGNING,
     FULCIO,
     ISSUER_V1,
@@ -26,7 +26,7 @@ from lockflight.core.verify.certificate import (
     Identity,
     load_certificate,
 )
-from lockflight.core.verify.sct import precertificate_bytes
+from lockflight.core.verify.public.sct import precertificate_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

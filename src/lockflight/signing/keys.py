@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from lockflight.core.verify.keys import ED25519, P256, P384, P521, PublicKey, ecdsa, load_der
+from lockflight.core.verify.crypto.keys import ED25519, P256, P384, P521, PublicKey, ecdsa, load_der
 from lockflight.errors import ConflictError, EnvironmentProblem, InvalidInput, NotFound, UsageError
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from lockflight.core.dsse import PAYLOAD_TYPE, Envelope, pae
+from lockflight.core.attest.dsse import PAYLOAD_TYPE, Envelope, pae
 from lockflight.core.verify.bundle import MEDIA_TYPE, TlogEntry, pem_hint
-from lockflight.core.verify.keys import load_pem
+from lockflight.core.verify.crypto.keys import load_pem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lockflight.core.attest.statement import Statement
     from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.ports import Signer
-    from lockflight.core.release import Release
-    from lockflight.core.statement import Statement
+    from lockflight.core.release.release import Release
 
 
 def sign_payload(payload: bytes, signer: Signer) -> Envelope:

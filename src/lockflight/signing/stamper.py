@@ -6,10 +6,10 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core import der
 from lockflight.core.records import dataclass
-from lockflight.core.verify.keys import P256, P384, P521
-from lockflight.core.verify.timestamp import (
+from lockflight.core.verify.crypto import der
+from lockflight.core.verify.crypto.keys import P256, P384, P521
+from lockflight.core.verify.crypto.timestamp import (
     CONTENT_TYPE,
     MESSAGE_DIGEST,
     SIGNED_DATA,
@@ -18,7 +18,7 @@ from lockflight.core.verify.timestamp import (
 )
 
 if TYPE_CHECKING:
-    from lockflight.core.verify.certificate import Certificate
+    from lockflight.core.verify.crypto.certificate import Certificate
     from lockflight.signing.keys import FileSigner
 
 #: Under which rules the time is given: an arc of ours (UUID-based, ITU-T X.667).

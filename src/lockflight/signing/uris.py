@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote
 
-from lockflight.core.verify.keys import MAX_PEM_BYTES, PublicKey, load_der, load_pem
+from lockflight.core.verify.crypto.keys import MAX_PEM_BYTES, PublicKey, load_der, load_pem
 from lockflight.errors import NotFound, UsageError, VerificationFailed
 from lockflight.signing.keys import PUBLIC_SUFFIX, FileSigner, is_encrypted, load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core.verify.note import (
+from lockflight.core.verify.log.note import (
     MAX_NOTE_BYTES,
     MAX_SIGNATURES,
     NoteSignature,

@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from lockflight.core.records import dataclass
-from lockflight.core.rows import RowIndex, parse_row_index
-from lockflight.core.tensors import TensorIndex
+from lockflight.core.release.rows import RowIndex, parse_row_index
+from lockflight.core.release.tensors import TensorIndex
 from lockflight.errors import EnvironmentProblem
 from lockflight.infra.files import Folder, Identity
 from lockflight.infra.hashing import SMALL, Digests

@@ -14,9 +14,9 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
-from lockflight.core.verify.log import older, open_checkpoint, rewritten
-from lockflight.core.verify.note import MAX_NOTE_BYTES
-from lockflight.core.verify.proofs import verify_consistency
+from lockflight.core.verify.log.log import older, open_checkpoint, rewritten
+from lockflight.core.verify.log.note import MAX_NOTE_BYTES
+from lockflight.core.verify.log.proofs import verify_consistency
 from lockflight.errors import EnvironmentProblem, VerificationFailed
 from lockflight.store.files import locked, make_folder, read_file, replace_file
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import JsonObject, JsonValue, loads_object
-from lockflight.core.merkle import EMPTY_ROOT
+from lockflight.core.log.merkle import EMPTY_ROOT
 from lockflight.core.shape import array, obj, text
-from lockflight.core.verify.note import KIND_ED25519, MAX_TIME, parse_vkey
+from lockflight.core.verify.log.note import KIND_ED25519, MAX_TIME, parse_vkey
 from lockflight.errors import ConflictError, EnvironmentProblem, NotFound, VerificationFailed
 from lockflight.store.files import locked, make_folder, read_file, replace_file
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockflight.core.ports import WatchedLog
-    from lockflight.core.verify.note import NoteKey
+    from lockflight.core.verify.log.note import NoteKey
 
 STATE: Final = "state.json"
 KEY: Final = "witness.pem"

@@ -13,8 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import der
-from lockflight.core.verify.certificate import (
+from lockflight.core.verify.crypto import der
+from lockflight.core.verify.crypto.certificate import (
     CODE_SIGNING,
     ISSUER_V1,
     TIME_STAMPING,

@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.dsse import Envelope
-from lockflight.core.verify import ed25519, note
-from lockflight.core.verify.keys import ED25519, PublicKey, from_ed25519
+from lockflight.core.attest.dsse import Envelope
+from lockflight.core.verify.crypto import ed25519
+from lockflight.core.verify.crypto.keys import ED25519, PublicKey, from_ed25519
+from lockflight.core.verify.log import note
 from lockflight.errors import VerificationFailed
 from tests.signed import signer
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.dsse import Envelope
-from lockflight.core.statement import SCAN, Statement, SubjectRef
+from lockflight.core.attest.dsse import Envelope
+from lockflight.core.attest.statement import SCAN, Statement, SubjectRef
 from lockflight.core.verify.envelope import check_signature, open_envelope, verify_envelope
 from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.signing.keys import ALGORITHMS

@@ -25,7 +25,7 @@ SCRIPT = """
 import importlib, sys
 for name in {modules}:
     importlib.import_module("lockflight.core.verify." + name)
-from lockflight.core.verify.keys import load_der
+from lockflight.core.verify.crypto.keys import load_der
 key = load_der(bytes.fromhex("{der}"))
 assert not key.verify(b"m", b"s")
 print(*sorted(sys.modules))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lockflight.core.verify.jwks import parse_keys, plain, read_jwks, select
+from lockflight.core.verify.crypto.jwks import parse_keys, plain, read_jwks, select
 from lockflight.errors import InvalidInput
 from tests.tokens import MAKERS, b64, jwk, key, number
 

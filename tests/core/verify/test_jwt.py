@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lockflight.core.verify import base64url
-from lockflight.core.verify.jwks import read_jwks
-from lockflight.core.verify.jwt import MAX_BYTES, Token, read_token, verify_token
+from lockflight.core.verify.crypto import base64url
+from lockflight.core.verify.crypto.jwks import read_jwks
+from lockflight.core.verify.crypto.jwt import MAX_BYTES, Token, read_token, verify_token
 from lockflight.errors import VerificationFailed
 from tests.tokens import AUDIENCE, MAKERS, Maker, jwk, sealed
 

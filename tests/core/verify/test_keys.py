@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.verify import keys
-from lockflight.core.verify.keys import ED25519, P256, P384, P521, from_ed25519, load_der, load_pem
+from lockflight.core.verify.crypto import keys
+from lockflight.core.verify.crypto.keys import ED25519, P256, P384, P521, from_ed25519, load_der, load_pem
 from lockflight.errors import VerificationFailed
 from lockflight.signing.keys import ALGORITHMS
 from tests.signed import mutate, signer

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockflight.core.attest.dsse import Envelope
 from lockflight.core.canonical import dumps
-from lockflight.core.dsse import Envelope
-from lockflight.core.verify.keys import ORDERS
-from lockflight.core.verify.leaf import MAX_LEAF_BYTES, check_leaf, leaf_for, read_leaf
+from lockflight.core.verify.crypto.keys import ORDERS
+from lockflight.core.verify.log.leaf import MAX_LEAF_BYTES, check_leaf, leaf_for, read_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 from lockflight.signing.keys import ALGORITHMS
 from lockflight.signing.oms import sign_payload

@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
-from lockflight.core.dsse import decode
-from lockflight.core.merkle import leaf_hash, root
-from lockflight.core.verify.leaf import leaf_for
-from lockflight.core.verify.log import chained_text, clock_name, open_checkpoint, verify_log
-from lockflight.core.verify.note import (
+from lockflight.core.attest.dsse import decode
+from lockflight.core.log.merkle import leaf_hash, root
+from lockflight.core.verify.log.leaf import leaf_for
+from lockflight.core.verify.log.log import chained_text, clock_name, open_checkpoint, verify_log
+from lockflight.core.verify.log.note import (
     KIND_COSIGNATURE,
     KIND_ED25519,
     NoteKey,
@@ -20,8 +20,8 @@ from lockflight.core.verify.note import (
     timestamped,
 )
 from lockflight.errors import VerificationFailed
+from lockflight.store.log.readonly import SqliteReader
 from lockflight.store.pins import PinStore
-from lockflight.store.readonly import SqliteReader
 from tests.log.making import (
     AUTHOR,
     CLOCK,

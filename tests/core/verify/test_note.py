@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.verify import note
-from lockflight.core.verify.note import (
+from lockflight.core.verify.log import note
+from lockflight.core.verify.log.note import (
     KIND_COSIGNATURE,
     KIND_ED25519,
     MAX_NOTE_BYTES,

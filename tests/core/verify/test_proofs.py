@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof, leaf_hash, root
-from lockflight.core.verify.proofs import MAX_PROOF, verify_consistency, verify_inclusion
+from lockflight.core.log.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof, leaf_hash, root
+from lockflight.core.verify.log.proofs import MAX_PROOF, verify_consistency, verify_inclusion
 from lockflight.errors import VerificationFailed
 
 HASHES = [leaf_hash(bytes([i])) for i in range(40)]

@@ -6,9 +6,9 @@ import hashlib
 
 import pytest
 
-from lockflight.core.verify.certificate import load_certificate
-from lockflight.core.verify.keys import P256
-from lockflight.core.verify.sct import scts_of, verify_scts
+from lockflight.core.verify.crypto.certificate import load_certificate
+from lockflight.core.verify.crypto.keys import P256
+from lockflight.core.verify.public.sct import scts_of, verify_scts
 from lockflight.errors import VerificationFailed
 from lockflight.signing.certificates import CertificateAuthority
 from lockflight.signing.keys import generate

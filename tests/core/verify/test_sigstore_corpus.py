@@ -12,9 +12,9 @@ from functools import cache
 
 import pytest
 
-from lockflight.core.verify.keyless import Wanted, verify_identity, verify_key
-from lockflight.core.verify.keys import load_pem
-from lockflight.core.verify.trustroot import read_trust_root
+from lockflight.core.verify.crypto.keys import load_pem
+from lockflight.core.verify.public.keyless import Wanted, verify_identity, verify_key
+from lockflight.core.verify.public.trustroot import read_trust_root
 from lockflight.errors import VerificationFailed
 from tests.signed import VECTORS
 

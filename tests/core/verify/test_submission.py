@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, root
-from lockflight.core.verify.note import (
+from lockflight.core.log.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, root
+from lockflight.core.verify.log.note import (
     KIND_ED25519,
     NoteKey,
     checkpoint_text,
     format_note,
     note_signature_line,
 )
-from lockflight.core.verify.submission import (
+from lockflight.core.verify.log.submission import (
     MAX_HASHES,
     MAX_REQUEST_BYTES,
     Refused,

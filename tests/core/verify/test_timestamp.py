@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core import der
-from lockflight.core.verify.keys import P256, P384, P521
-from lockflight.core.verify.timestamp import Authority, read_stamp, verify_stamp
+from lockflight.core.verify.crypto import der
+from lockflight.core.verify.crypto.keys import P256, P384, P521
+from lockflight.core.verify.crypto.timestamp import Authority, read_stamp, verify_stamp
 from lockflight.errors import VerificationFailed
 from lockflight.signing.certificates import make_root, make_stamper
 from lockflight.signing.keys import generate

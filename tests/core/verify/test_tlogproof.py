@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.merkle import inclusion_proof, leaf_hash, root
-from lockflight.core.verify.note import checkpoint_text, format_note
-from lockflight.core.verify.tlogproof import (
+from lockflight.core.log.merkle import inclusion_proof, leaf_hash, root
+from lockflight.core.verify.log.note import checkpoint_text, format_note
+from lockflight.core.verify.log.tlogproof import (
     HEADER,
     MAX_HASHES,
     MAX_PROOF_BYTES,

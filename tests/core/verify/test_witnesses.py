@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockflight.core.verify.note import (
+from lockflight.core.verify.log.note import (
     KIND_COSIGNATURE,
     KIND_ED25519,
     NoteKey,
@@ -19,7 +19,7 @@ from lockflight.core.verify.note import (
     note_signature_line,
     timestamped,
 )
-from lockflight.core.verify.witnesses import all_of, parse_policy
+from lockflight.core.verify.log.witnesses import all_of, parse_policy
 from lockflight.errors import InvalidInput, VerificationFailed
 from tests.log.making import fixed
 

@@ -9,8 +9,8 @@ import pytest
 
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
-from lockflight.formats.chat_template import check_template
-from lockflight.formats.jinja_parser import parse_template
+from lockflight.formats.chat.template import check_template
+from lockflight.formats.jinja.parser import parse_template
 from lockflight.formats.render import drift as module
 from lockflight.formats.render.drift import check_drift
 from lockflight.infra.allowlist import shipped_allow_list

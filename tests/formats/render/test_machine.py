@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lockflight.formats.jinja_parser import parse_template
+from lockflight.formats.jinja.parser import parse_template
 from lockflight.formats.render.drift import _Drift
 from lockflight.formats.render.talk import talks
 from tests.corpus.template_backdoors import BACKDOORS

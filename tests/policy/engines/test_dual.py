@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockflight.core.canonical import dumps
-from lockflight.core.gate import decide
+from lockflight.core.gate.gate import decide
+from lockflight.core.gate.unsettled import canonical
 from lockflight.core.ports import PolicyEngine
-from lockflight.core.unsettled import canonical
 from lockflight.errors import EnvironmentProblem, LockflightError, PolicyDenied
 from lockflight.policy.bundle import baseline
 from lockflight.policy.engines.dual import KEPT, DualEngine, difference, same

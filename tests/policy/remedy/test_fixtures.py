@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockflight.core.canonical import dumps
-from lockflight.core.factshape import check_facts
-from lockflight.core.ruling import parse_ruling
+from lockflight.core.gate.factshape import check_facts
+from lockflight.core.gate.ruling import parse_ruling
 from lockflight.policy.patch import patched
 from lockflight.policy.remedy.edits import Reach, operations
 from lockflight.policy.remedy.evaluation import Budget, Evaluation

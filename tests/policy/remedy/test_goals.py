@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lockflight.core.findings import Severity
-from lockflight.core.ruling import RuleResult, Ruling, Violation
+from lockflight.core.gate.ruling import RuleResult, Ruling, Violation
 from lockflight.policy.remedy.goals import Goal
 
 

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from lockflight.core.canonical import dumps
-from lockflight.core.ruling import parse_ruling
+from lockflight.core.gate.ruling import parse_ruling
 from lockflight.policy.bundle import baseline, read_bundle
 from lockflight.policy.remedy.edits import Reach, operations
 from lockflight.policy.remedy.evaluation import Budget, Evaluation

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockflight.app.explain import entries
-from lockflight.app.gate import exit_code
+from lockflight.app.gate.judge import exit_code
 from lockflight.cli.common import left_to_people, with_names
-from lockflight.cli.findings import behind_rules
+from lockflight.cli.lines.findings import behind_rules
+from lockflight.cli.lines.rules import command_for
 from lockflight.cli.reports.changes import changes, tried
 from lockflight.cli.reports.record import (
     Failure,
@@ -21,24 +22,23 @@ from lockflight.cli.reports.record import (
     Verdict,
 )
 from lockflight.cli.reports.rows import asset_rows, evidence_rows, idle_waivers, waived_row
-from lockflight.cli.rules import command_for
 from lockflight.core.shape import array, obj, text
 from lockflight.core.times import rfc3339, unix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockflight.app.check import CheckOutcome
-    from lockflight.app.decision import Recorded
-    from lockflight.app.remedies import Remedies
-    from lockflight.app.view import RealmView
-    from lockflight.app.waivers import Known
+    from lockflight.app.gate.check import CheckOutcome
+    from lockflight.app.gate.decision import Recorded
+    from lockflight.app.gate.remedies import Remedies
+    from lockflight.app.gate.waivers import Known
+    from lockflight.app.realm.view import RealmView
     from lockflight.cli.reports.record import Change
-    from lockflight.core.admit import Admission
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.gate import Decision, PolicyRef
-    from lockflight.core.ruling import Violation
-    from lockflight.core.vsa import OwnPolicy, StoredDecision
+    from lockflight.core.facts.admit import Admission
+    from lockflight.core.gate.gate import Decision, PolicyRef
+    from lockflight.core.gate.ruling import Violation
+    from lockflight.core.gate.vsa import OwnPolicy, StoredDecision
 
 _VERDICTS = {0: Verdict.ALLOWED, 10: Verdict.DENIED, 11: Verdict.INCOMPLETE}
 

@@ -12,7 +12,7 @@ from lockflight.policy.remedy.edits import Reach, pointer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockflight.app.remedies import Remedies
+    from lockflight.app.gate.remedies import Remedies
     from lockflight.core.canonical import JsonObject
     from lockflight.policy.remedy.search import Remedy
 

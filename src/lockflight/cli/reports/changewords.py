@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lockflight.cli.rules import duration
+from lockflight.cli.lines.rules import duration
 from lockflight.cli.style import count, short
 from lockflight.core.shape import array, obj, text
 

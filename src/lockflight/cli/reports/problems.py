@@ -6,10 +6,10 @@ import hashlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from lockflight.cli.rules import human_ages
+from lockflight.cli.lines.rules import human_ages
 from lockflight.core.findings import Finding, Location, Severity
 from lockflight.core.records import dataclass
-from lockflight.core.release import MANIFEST_NAME
+from lockflight.core.release.release import MANIFEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,9 +9,9 @@ from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
     from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
-    from lockflight.core.admit import Obstacle
+    from lockflight.core.facts.admit import Obstacle
     from lockflight.core.findings import Finding
-    from lockflight.core.ruling import RuleResult, Violation
+    from lockflight.core.gate.ruling import RuleResult, Violation
 
 
 class Verdict(StrEnum):

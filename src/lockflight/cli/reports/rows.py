@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.reports.record import AssetRow, EvidenceRow
 from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
-from lockflight.core.check import finding_from_json
+from lockflight.core.attest.check import finding_from_json
 from lockflight.core.shape import array, integer, obj, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from lockflight.app.waivers import Known
+    from lockflight.app.gate.waivers import Known
     from lockflight.core.canonical import JsonObject
-    from lockflight.core.ruling import Waived
+    from lockflight.core.gate.ruling import Waived
 
 
 def asset_rows(release: JsonObject) -> tuple[AssetRow, ...]:

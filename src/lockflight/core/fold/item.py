@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
-    from lockflight.core import statement as st
-    from lockflight.core.state import State
-    from lockflight.core.trust import RealmKey
+    from lockflight.core.attest import statement as st
+    from lockflight.core.attest.trust import RealmKey
+    from lockflight.core.state.state import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockflight.core.changes import (
+from lockflight.core.attest.changes import (
     PROPOSAL_S,
     Adoption,
     Freeze,
@@ -20,16 +20,16 @@ from lockflight.core.changes import (
     parse_review,
     parse_waiver,
 )
+from lockflight.core.attest.trust import Duty, Grant, parse_grant
 from lockflight.core.fold.item import Ineffective, Item, may, own
-from lockflight.core.issuers import TrustedIssuer, parse_issuer
-from lockflight.core.state import ADMINS, REVOKERS, FreezeState, GrantOrigin, Proposal, State
+from lockflight.core.state.issuers import TrustedIssuer, parse_issuer
+from lockflight.core.state.state import ADMINS, REVOKERS, FreezeState, GrantOrigin, Proposal, State
 from lockflight.core.times import unix
-from lockflight.core.trust import Duty, Grant, parse_grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockflight.core.trust import RealmKey
+    from lockflight.core.attest.trust import RealmKey
 
 #: Roles that may ask for a waiver, and for a break-glass.
 ASKERS = frozenset({"author", "builder", "evaluator", "risk-owner", "approver", "releaser", "realm-admin"})

@@ -10,18 +10,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from lockflight.core import statement as st
-from lockflight.core.acts import Approval, Registration, Revocation, Scope
-from lockflight.core.dsse import Envelope, decode
-from lockflight.core.fold import people, slots
-from lockflight.core.fold.item import Ineffective, Item, own
-from lockflight.core.fold.vouch import vouched
-from lockflight.core.issuance import Issuance, parse_issuance
-from lockflight.core.provenance import Provenance, parse_provenance
-from lockflight.core.scanfact import ScanFact, parse_scan
-from lockflight.core.state import FoldEntry, Record, Signed, State, contents, header, own_policy
-from lockflight.core.times import unix
-from lockflight.core.trust import (
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.acts import Approval, Registration, Revocation, Scope
+from lockflight.core.attest.dsse import Envelope, decode
+from lockflight.core.attest.issuance import Issuance, parse_issuance
+from lockflight.core.attest.provenance import Provenance, parse_provenance
+from lockflight.core.attest.scanfact import ScanFact, parse_scan
+from lockflight.core.attest.trust import (
     DUTY_OF,
     READER,
     Duty,
@@ -32,14 +27,19 @@ from lockflight.core.trust import (
     parse_trust,
     root_digest,
 )
-from lockflight.core.verify.leaf import check_form, check_leaf, read_leaf
-from lockflight.core.vsa import StoredDecision, parse_vsa
+from lockflight.core.fold import people, slots
+from lockflight.core.fold.item import Ineffective, Item, own
+from lockflight.core.fold.vouch import vouched
+from lockflight.core.gate.vsa import StoredDecision, parse_vsa
+from lockflight.core.state.state import FoldEntry, Record, Signed, State, contents, header, own_policy
+from lockflight.core.times import unix
+from lockflight.core.verify.log.leaf import check_form, check_leaf, read_leaf
 from lockflight.errors import LockflightError, VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lockflight.core.verify.keys import PublicKey
+    from lockflight.core.verify.crypto.keys import PublicKey
 
 
 #: Longest reason that a record keeps: what strangers write is quoted in it, and it stands in facts.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockflight.core.acts import (
+from lockflight.core.attest.acts import (
     FULL_EXPOSURE,
     Action,
     Approval,
@@ -19,19 +19,19 @@ from lockflight.core.acts import (
     parse_registration,
     parse_revocation,
 )
-from lockflight.core.admit import admit
-from lockflight.core.authors import authors
-from lockflight.core.changes import NEVER_WAIVED, Waiver, WaiverKind
+from lockflight.core.attest.changes import NEVER_WAIVED, Waiver, WaiverKind
+from lockflight.core.attest.tree import signed_tree
+from lockflight.core.facts.admit import admit
+from lockflight.core.facts.authors import authors
 from lockflight.core.fold.item import Ineffective, Item, may, own
 from lockflight.core.fold.people import fresh_nonce
-from lockflight.core.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
+from lockflight.core.gate.vsa import StoredDecision
+from lockflight.core.state.state import MAKERS, RESCUERS, REVOKERS, Emergency, Signed, Slot, State
+from lockflight.core.state.waivers import standing
 from lockflight.core.times import unix
-from lockflight.core.tree import signed_tree
-from lockflight.core.vsa import StoredDecision
-from lockflight.core.waivers import standing
 
 if TYPE_CHECKING:
-    from lockflight.core.ruling import Waived
+    from lockflight.core.gate.ruling import Waived
 
 #: How long a decision may carry a promotion, in seconds: `promote` decides again each time.
 DECISION_S = 3600

@@ -12,13 +12,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lockflight.core.trust import Duty
+from lockflight.core.attest.trust import Duty
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
-    from lockflight.core.state import State
-    from lockflight.core.trust import RealmKey, Trust
-    from lockflight.core.verify.leaf import Leaf
+    from lockflight.core.attest.trust import RealmKey, Trust
+    from lockflight.core.state.state import State
+    from lockflight.core.verify.log.leaf import Leaf
 
 
 def vouched(state: State, leaf: Leaf, logged_at: int) -> RealmKey | None:
@@ -51,7 +51,7 @@ def vouched(state: State, leaf: Leaf, logged_at: int) -> RealmKey | None:
 def _speaks_for(trust: Trust, certificate: bytes, principal: str, at: int) -> bool:
     """Whether the realm's authority gave a certificate to a principal; a process that folds again asks once."""
     # Certificates cost an import that realms without an authority do not need.
-    from lockflight.core.verify.keyless import check_issued
+    from lockflight.core.verify.public.keyless import check_issued
     from lockflight.core.verify.realmroot import identity_uri, issuer_of, trust_root
 
     try:

@@ -10,29 +10,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core import statement as st
-from lockflight.core.acts import Registration, parse_registration
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.acts import Registration, parse_registration
+from lockflight.core.attest.dsse import MAX_ENVELOPE_BYTES, Envelope, decode
+from lockflight.core.attest.tree import TreeAsset, parse_asset
+from lockflight.core.attest.trust import Duty
 from lockflight.core.canonical import dumps, loads_object
-from lockflight.core.dsse import MAX_ENVELOPE_BYTES, Envelope, decode
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, natural, obj, text
 from lockflight.core.times import unix
-from lockflight.core.tree import TreeAsset, parse_asset
-from lockflight.core.trust import Duty
-from lockflight.core.verify.keys import load_der
-from lockflight.core.verify.leaf import check_leaf, read_leaf
-from lockflight.core.verify.log import clock_name
-from lockflight.core.verify.note import verify_checkpoint
-from lockflight.core.verify.proofs import verify_inclusion
-from lockflight.core.verify.tlogproof import MAX_PROOF_BYTES, TlogProof, check_included, read_proof
+from lockflight.core.verify.crypto.keys import load_der
+from lockflight.core.verify.log.leaf import check_leaf, read_leaf
+from lockflight.core.verify.log.log import clock_name
+from lockflight.core.verify.log.note import verify_checkpoint
+from lockflight.core.verify.log.proofs import verify_inclusion
+from lockflight.core.verify.log.tlogproof import MAX_PROOF_BYTES, TlogProof, check_included, read_proof
 from lockflight.core.verify.trustchain import MAX_TRUST, trust_in_force
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lockflight.core.attest.trust import Trust
     from lockflight.core.canonical import JsonValue
-    from lockflight.core.trust import Trust
 
 SCHEMA: Final = "https://lockflight.dev/schema/asset-proof/v1"
 #: A tree of 2^32 assets has no longer path.
@@ -186,7 +186,7 @@ def _check_tree(proof: AssetProof, said: Registration) -> None:
 def _lent(trust: Trust, certificate: bytes, at: int) -> str:
     """The pseudonym to whom the realm's authority lent the key, at a time in Unix seconds."""
     # Certificates cost an import that realms without an authority do not need.
-    from lockflight.core.verify.keyless import check_issued
+    from lockflight.core.verify.public.keyless import check_issued
     from lockflight.core.verify.realmroot import identity_uri, issuer_of, trust_root
 
     found = check_issued(certificate, trust_root(trust), at)

@@ -10,15 +10,15 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from lockflight.core.attest.dsse import MAX_ENVELOPE_BYTES, Envelope, b64, from_json
 from lockflight.core.canonical import JsonObject, JsonValue, loads_object
-from lockflight.core.dsse import MAX_ENVELOPE_BYTES, Envelope, b64, from_json
-from lockflight.core.merkle import leaf_hash
+from lockflight.core.log.merkle import leaf_hash
 from lockflight.core.records import dataclass
-from lockflight.core.release import Release, parse_release
+from lockflight.core.release.release import Release, parse_release
 from lockflight.core.shape import array, obj, text
-from lockflight.core.verify.keys import PublicKey
-from lockflight.core.verify.leaf import KIND, VERSION, check_leaf, read_leaf
-from lockflight.core.verify.note import (
+from lockflight.core.verify.crypto.keys import PublicKey
+from lockflight.core.verify.log.leaf import KIND, VERSION, check_leaf, read_leaf
+from lockflight.core.verify.log.note import (
     KIND_ED25519,
     NoteKey,
     VerifiedCheckpoint,
@@ -27,7 +27,7 @@ from lockflight.core.verify.note import (
     plain_number,
     verify_checkpoint,
 )
-from lockflight.core.verify.proofs import verify_inclusion
+from lockflight.core.verify.log.proofs import verify_inclusion
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:

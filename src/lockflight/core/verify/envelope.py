@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.dsse import Envelope, decode
-from lockflight.core.statement import Statement, parse
+from lockflight.core.attest.dsse import Envelope, decode
+from lockflight.core.attest.statement import Statement, parse
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
-    from lockflight.core.verify.keys import PublicKey
+    from lockflight.core.verify.crypto.keys import PublicKey
 
 
 def check_signature(envelope: Envelope, key: PublicKey, *, what: str = "envelope") -> None:

@@ -16,17 +16,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import JsonObject, JsonValue, loads_object
-from lockflight.core.names import check_names
 from lockflight.core.records import dataclass
-from lockflight.core.release import MAX_ASSETS, OMS_PREDICATE, STATEMENT_TYPE
+from lockflight.core.release.release import MAX_ASSETS, OMS_PREDICATE, STATEMENT_TYPE
 from lockflight.core.shape import array, hex64, obj, text, texts
+from lockflight.core.text.names import check_names
 from lockflight.core.verify.pieces import MAX_PIECES, Piece, joined, read_piece
 from lockflight.errors import InvalidInput, VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockflight.core.verify.keys import PublicKey
+    from lockflight.core.verify.crypto.keys import PublicKey
 
 #: Hashes that both profiles read, and the hex digits of each that compat reads.
 HASHES: Final = ("sha256", "blake3")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core.release import SIGNATURE_NAME
+from lockflight.core.release.release import SIGNATURE_NAME
 from lockflight.core.verify.foreign import Mode, Relaxation
 from lockflight.core.verify.package import (
     EXTRA,

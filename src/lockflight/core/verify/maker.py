@@ -9,23 +9,23 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from lockflight.core.dsse import PAYLOAD_TYPE
+from lockflight.core.attest.dsse import PAYLOAD_TYPE
 from lockflight.core.records import dataclass
 from lockflight.core.verify.bundle import check_bundle, pem_hint, read_bundle
+from lockflight.core.verify.crypto.keys import PublicKey
 from lockflight.core.verify.foreign import Maker, Mode, Reading, read_manifest
-from lockflight.core.verify.keys import PublicKey
-from lockflight.core.verify.sigstore import read_sigstore
+from lockflight.core.verify.public.sigstore import read_sigstore
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockflight.core.dsse import Envelope
-    from lockflight.core.verify.certificate import Certificate
+    from lockflight.core.attest.dsse import Envelope
+    from lockflight.core.verify.crypto.certificate import Certificate
     from lockflight.core.verify.foreign import ForeignManifest
-    from lockflight.core.verify.keyless import Wanted
-    from lockflight.core.verify.sigstore import SigstoreBundle
-    from lockflight.core.verify.trustroot import TrustRoot
+    from lockflight.core.verify.public.keyless import Wanted
+    from lockflight.core.verify.public.sigstore import SigstoreBundle
+    from lockflight.core.verify.public.trustroot import TrustRoot
 
 #: The version of bundles that current tools write.
 CURRENT = 3
@@ -126,7 +126,7 @@ def _by_key(data: bytes, keys: tuple[PublicKey, ...], reading: Reading, what: st
 
 
 def _by_certificate(data: bytes, by: ByCertificate, reading: Reading, what: str) -> Signed:
-    from lockflight.core.verify.certificate import check_path
+    from lockflight.core.verify.crypto.certificate import check_path
 
     bundle = read_sigstore(data, what=what)
     _same_method("certificate", bundle, what)
@@ -165,7 +165,7 @@ def _by_certificate(data: bytes, by: ByCertificate, reading: Reading, what: str)
 
 def _now(leaf: Certificate, bundle: SigstoreBundle, by: ByCertificate) -> None:
     """Judge a certificate by the clock of the caller, where nobody has proven a time."""
-    from lockflight.core.verify.certificate import check_path
+    from lockflight.core.verify.crypto.certificate import check_path
 
     try:
         check_path(leaf, bundle.certificates[1:], by.roots, by.now)
@@ -181,7 +181,7 @@ def _now(leaf: Certificate, bundle: SigstoreBundle, by: ByCertificate) -> None:
 
 
 def _by_identity(data: bytes, by: ByIdentity, reading: Reading, what: str) -> Signed:
-    from lockflight.core.verify.keyless import verify_identity
+    from lockflight.core.verify.public.keyless import verify_identity
 
     bundle = read_sigstore(data, what=what)
     _same_method("identity", bundle, what)
@@ -244,7 +244,7 @@ def _no_statement(what: str) -> VerificationFailed:
 
 
 def _check_usage(leaf: Certificate, reading: Reading) -> None:
-    from lockflight.core.verify.certificate import CODE_SIGNING, check_leaf
+    from lockflight.core.verify.crypto.certificate import CODE_SIGNING, check_leaf
 
     try:
         check_leaf(leaf, CODE_SIGNING)
@@ -265,9 +265,9 @@ def _proven(
             "A time stamp or log entry came along, and nothing says which authorities are trusted.",
             hint="--trust-root FILE names them.",
         )
-    from lockflight.core.verify.rekor import Signed as Recorded
-    from lockflight.core.verify.rekor import verify_entry
-    from lockflight.core.verify.timestamp import verify_stamp
+    from lockflight.core.verify.crypto.timestamp import verify_stamp
+    from lockflight.core.verify.public.rekor import Signed as Recorded
+    from lockflight.core.verify.public.rekor import verify_entry
 
     digest = hashlib.sha256(envelope.signed_bytes).digest()
     recorded = Recorded(bundle.signature, leaf.der, digest, envelope)

@@ -10,14 +10,14 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockflight.core.manifest import parse_manifest
-from lockflight.core.release import MANIFEST_NAME, make_release
-from lockflight.core.selection import select
+from lockflight.core.release.manifest import parse_manifest
+from lockflight.core.release.release import MANIFEST_NAME, make_release
+from lockflight.core.release.selection import select
 from lockflight.core.words import Role
 from lockflight.errors import InvalidInput, VerificationFailed
 
 if TYPE_CHECKING:
-    from lockflight.core.release import Release
+    from lockflight.core.release.release import Release
 
 
 def require_said(release: Release, manifest: bytes) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from lockflight.core.records import dataclass
-from lockflight.core.release import SIGNATURE_NAME, Release
+from lockflight.core.release.release import SIGNATURE_NAME, Release
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockflight.core.tensors import TensorIndex
+    from lockflight.core.release.tensors import TensorIndex
     from lockflight.core.verify.foreign import ForeignManifest
 
 CHANGED: Final = "LF7301"

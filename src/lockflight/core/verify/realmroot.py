@@ -6,16 +6,16 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lockflight.core.trust import Duty
-from lockflight.core.verify.certificate import load_certificate
-from lockflight.core.verify.keys import load_der
-from lockflight.core.verify.note import KIND_ED25519, NoteKey
-from lockflight.core.verify.timestamp import Authority
-from lockflight.core.verify.trustroot import FOR_EVER, Issuer, LogKey, TrustRoot
+from lockflight.core.attest.trust import Duty
+from lockflight.core.verify.crypto.certificate import load_certificate
+from lockflight.core.verify.crypto.keys import load_der
+from lockflight.core.verify.crypto.timestamp import Authority
+from lockflight.core.verify.log.note import KIND_ED25519, NoteKey
+from lockflight.core.verify.public.trustroot import FOR_EVER, Issuer, LogKey, TrustRoot
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
-    from lockflight.core.trust import Trust
+    from lockflight.core.attest.trust import Trust
 
 #: People and machines of a realm, as its certificates name them: below this, their pseudonym.
 PEOPLE = "/people/"

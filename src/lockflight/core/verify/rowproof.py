@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.canonical import dumps, loads_object
-from lockflight.core.merkle import EMPTY_ROOT
+from lockflight.core.log.merkle import EMPTY_ROOT
 from lockflight.core.records import dataclass
-from lockflight.core.rows import (
+from lockflight.core.release.rows import (
     FILE_ORDER,
     ORDERS,
     SET_ORDER,
@@ -24,7 +24,7 @@ from lockflight.core.rows import (
     salted_leaf,
 )
 from lockflight.core.shape import array, hex64, natural, obj, text
-from lockflight.core.verify.proofs import verify_inclusion
+from lockflight.core.verify.log.proofs import verify_inclusion
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:

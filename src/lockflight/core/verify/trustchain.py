@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from lockflight.core import statement as st
-from lockflight.core.dsse import decode
-from lockflight.core.trust import READER, Duty, Trust, follows, parse_trust, root_digest
+from lockflight.core.attest import statement as st
+from lockflight.core.attest.dsse import decode
+from lockflight.core.attest.trust import READER, Duty, Trust, follows, parse_trust, root_digest
+from lockflight.core.verify.crypto.keys import PublicKey, load_der
 from lockflight.core.verify.envelope import open_envelope
-from lockflight.core.verify.keys import PublicKey, load_der
-from lockflight.core.verify.leaf import check_form
+from lockflight.core.verify.log.leaf import check_form
 from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from lockflight.formats.report import Issue, Issues
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.jinja.node import Node
 
 #: Steps of all runs together; the largest template of a known family takes a tenth.
 MAX_STEPS: Final = 4_000_000

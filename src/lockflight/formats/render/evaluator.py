@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.records import dataclass
-from lockflight.formats import chat_words
-from lockflight.formats.jinja_node import Node
-from lockflight.formats.render import lists
+from lockflight.formats.jinja.node import Node
+from lockflight.formats.render import lists, words
 from lockflight.formats.render.questions import compared, computed, derived, mixed, tested
 from lockflight.formats.render.talk import ABSENT, CONTENT_NAMES, DATE_NAMES, KEYS, Message, Talk
 from lockflight.formats.render.texts import indexed, method, sliced
@@ -223,7 +222,7 @@ class Evaluator:
                 return value
         if name in self.talk.variables:
             return self.talk.variables[name]
-        if name in chat_words.FUNCTIONS and name != "caller":
+        if name in words.FUNCTIONS and name != "caller":
             return Callee(name)
         if name in CONTENT_NAMES:
             return Sym(name, CONTENT, "any")

@@ -21,7 +21,7 @@ from lockflight.formats.render.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.runner import Runner
 
 # -- filters and methods --

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lockflight.formats.jinja_node import Node
+from lockflight.formats.jinja.node import Node
 from lockflight.formats.render import lists
 from lockflight.formats.render.evaluator import Evaluator
 from lockflight.formats.render.questions import derived

@@ -25,7 +25,7 @@ from lockflight.formats.render.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.runner import Runner
 
 #: What a number is that says how long a text is.

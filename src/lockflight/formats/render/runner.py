@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.values import Sym
 
 

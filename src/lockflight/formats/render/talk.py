@@ -9,7 +9,7 @@ from lockflight.formats.render.values import CONTENT, COUNT, TOOL, Sym, Undefine
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.runner import Runner
 
 #: Keys that loaders and clients put into messages, tools and their parts; anything else is a word of somebody's own.

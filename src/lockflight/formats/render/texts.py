@@ -36,7 +36,7 @@ from lockflight.formats.render.values import (
 )
 
 if TYPE_CHECKING:
-    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.runner import Runner
 
 #: What leaves the words of a text as they are.

@@ -9,7 +9,7 @@ from lockflight.core.records import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lockflight.formats.jinja_node import Node
+    from lockflight.formats.jinja.node import Node
 
 #: Kinds of symbols: words of a message, what a tool is called, the day, a key that no loader sets, an option.
 CONTENT: Final = "content"

@@ -45,7 +45,7 @@ def _load(modules: Mapping[str, str], data: str) -> _Policy:
     from opa_bindings import OpaEngine, OpaError
 
     if not isolated():
-        from lockflight.policy.tokens import tokens
+        from lockflight.policy.text.tokens import tokens
 
         for path, source in sorted(modules.items()):
             for token in tokens(source):

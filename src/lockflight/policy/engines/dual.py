@@ -10,8 +10,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from lockflight.core.ruling import parse_ruling
-from lockflight.core.unsettled import Said, Unsettled, canonical, said
+from lockflight.core.gate.ruling import parse_ruling
+from lockflight.core.gate.unsettled import Said, Unsettled, canonical, said
 from lockflight.errors import EnvironmentProblem, LockflightError, PolicyDenied
 from lockflight.policy.engines.library import TEST
 

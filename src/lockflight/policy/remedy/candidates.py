@@ -11,16 +11,16 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
-from lockflight.policy.factpaths import allowed_values
 from lockflight.policy.remedy.edits import END, REACHES, Edit, Reach, pointer
 from lockflight.policy.remedy.newrows import evidence_added, rows_added
 from lockflight.policy.remedy.reaches import ANY, reach_of
+from lockflight.policy.text.factpaths import allowed_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lockflight.core.canonical import JsonObject, JsonValue
-    from lockflight.core.ruling import Violation
+    from lockflight.core.gate.ruling import Violation
     from lockflight.policy.remedy.edits import Path
 
 #: Kinds of change, the smallest first.

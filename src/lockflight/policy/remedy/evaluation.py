@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import dumps
-from lockflight.core.factshape import check_facts
+from lockflight.core.gate.factshape import check_facts
+from lockflight.core.gate.ruling import Ruling, parse_ruling
 from lockflight.core.records import dataclass
-from lockflight.core.ruling import Ruling, parse_ruling
 from lockflight.errors import PolicyDenied
 from lockflight.policy.patch import patched
 from lockflight.policy.remedy.edits import changed, operations

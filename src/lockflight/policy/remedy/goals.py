@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.records import dataclass
 
 if TYPE_CHECKING:
-    from lockflight.core.ruling import RuleResult, Ruling, Violation
+    from lockflight.core.gate.ruling import RuleResult, Ruling, Violation
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lockflight.core.attest.check import PPM, Grain
 from lockflight.core.canonical import dumps
-from lockflight.core.check import PPM, Grain
 from lockflight.core.shape import array, obj, text
 from lockflight.policy.remedy.edits import END, Edit, Reach
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lockflight.core.canonical import JsonObject, JsonValue
-    from lockflight.core.ruling import Violation
+    from lockflight.core.gate.ruling import Violation
 
 #: Stands where evidence that nobody has made yet would have its digest.
 NO_DIGEST = "0" * 64

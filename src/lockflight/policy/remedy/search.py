@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array
-from lockflight.policy.factpaths import facts_read
 from lockflight.policy.remedy.candidates import candidates, is_fixed
 from lockflight.policy.remedy.edits import REACHES, Edit, Reach, fit
 from lockflight.policy.remedy.evaluation import Spent, confirmed
 from lockflight.policy.remedy.goals import Goal
 from lockflight.policy.remedy.reaches import touches
 from lockflight.policy.remedy.shrink import shrunk
+from lockflight.policy.text.factpaths import facts_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lockflight.core.canonical import JsonObject, JsonValue
+    from lockflight.core.gate.ruling import Ruling, Violation
     from lockflight.core.ports import PolicyEngine
-    from lockflight.core.ruling import Ruling, Violation
     from lockflight.policy.bundle import Bundle
     from lockflight.policy.remedy.evaluation import Evaluation
 

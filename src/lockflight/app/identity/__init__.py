@@ -1,0 +1,1 @@
+"""Who somebody is: people, machines, tokens, certificates. Imports `realm`."""

@@ -1,0 +1,1 @@
+"""The log towards others: proofs, tiles, witnesses, stock formats. Imports `realm`."""

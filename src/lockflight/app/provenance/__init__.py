@@ -1,0 +1,1 @@
+"""How something was made, and what it was made of. Imports `realm`."""

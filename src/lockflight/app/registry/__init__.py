@@ -1,0 +1,1 @@
+"""What is where: promotion, exposure, freeze, recall, standing. Imports all others."""

@@ -1,0 +1,1 @@
+"""A release: signed, verified, loaded, compared. Imports what is above it in this list."""

@@ -1,0 +1,1 @@
+"""Commands about verdicts: check, decision, approvals, waivers, replay."""

@@ -1,0 +1,1 @@
+"""Commands about the log and the evidence in it."""

@@ -1,0 +1,1 @@
+"""The page of a decision, as one HTML file."""

@@ -1,0 +1,1 @@
+"""Signed statements: their form, and every kind that a realm knows."""

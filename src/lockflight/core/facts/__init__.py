@@ -1,0 +1,1 @@
+"""Facts out of the log, and who may say what about them."""

@@ -1,0 +1,1 @@
+"""Facts in, ruling out, and the decision that is signed."""

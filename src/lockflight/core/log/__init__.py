@@ -1,0 +1,1 @@
+"""The log as mathematics: Merkle trees, their edges, tiles."""

@@ -1,0 +1,1 @@
+"""What a release is: assets, roles, data, the manifest."""

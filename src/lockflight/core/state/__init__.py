@@ -1,0 +1,1 @@
+"""What the log says at a point: records, standing, waivers."""

@@ -1,0 +1,1 @@
+"""Helpers for text: patterns of names, TOML lines, suggestions."""

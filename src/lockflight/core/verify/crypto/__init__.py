@@ -1,0 +1,1 @@
+"""Keys, certificates, time stamps and tokens: what a signature rests on."""

@@ -1,0 +1,1 @@
+"""Checkpoints, leaves, proofs and witnesses: what a log says, checked."""

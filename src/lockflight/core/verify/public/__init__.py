@@ -1,0 +1,1 @@
+"""Public good instances: transparency logs and authorities of others."""

@@ -1,0 +1,1 @@
+"""Containers of other files: zip, and what compresses."""

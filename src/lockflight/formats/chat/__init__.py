@@ -1,0 +1,1 @@
+"""Chat templates: which are allowed, and which words they know."""

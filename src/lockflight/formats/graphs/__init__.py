@@ -1,0 +1,1 @@
+"""Graphs of operators, and the wire format that they are written in."""

@@ -1,0 +1,1 @@
+"""The language of templates: words, trees. Renders nothing."""

@@ -1,0 +1,1 @@
+"""Tables: lines, rows and typed values."""

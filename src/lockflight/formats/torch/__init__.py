@@ -1,0 +1,1 @@
+"""What torch writes: archives, TorchScript, exported programs."""

@@ -1,0 +1,1 @@
+"""Rego as text: tokens, names, lint, mutants."""

@@ -1,0 +1,1 @@
+"""Model files, from the outer container to the last stream. Used by the check `models`."""

@@ -1,0 +1,236 @@
+"""Formats that hold nothing of another format, and the books that are kept about an asset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lockflight.core.findings import Verdict
+from lockflight.core.source import BytesSource, Window
+from lockflight.formats.archive.inflate import MAX_OUTPUT
+from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
+from lockflight.formats.graphs.onnx import onnx_tables, parse_onnx
+from lockflight.formats.graphs.protobuf import check_sentencepiece
+from lockflight.formats.graphs.tensorflow import check_graph, tensorflow_tables
+from lockflight.formats.jinja.lexer import MAX_TEMPLATE
+from lockflight.formats.jsontext import read_json
+from lockflight.formats.keras import MAX_CONFIG, check_config, check_value, is_config, keras_tables
+from lockflight.formats.mlmodel import check_mlmodel
+from lockflight.formats.pickle.records import Budget
+from lockflight.formats.pickle.streams import Aside, PickleReport, Streams, aside_of, finish
+from lockflight.formats.plaintext import check_text, check_yaml
+from lockflight.formats.report import Issue, Issues, join_member, shown
+from lockflight.formats.sniff import sniff
+from lockflight.formats.tensors.gguf import parse_gguf
+from lockflight.formats.tensors.hdf5 import parse_hdf5
+from lockflight.formats.tensors.npy import parse_npy
+from lockflight.formats.tensors.safetensors import parse_safetensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockflight.core.source import ByteSource
+    from lockflight.formats.pickle.allow import AllowList
+    from lockflight.formats.tensors.hdf5 import Attribute
+
+#: What all members of one asset may inflate to.
+MAX_INFLATED = 2 * MAX_OUTPUT
+#: TorchScript's own reader finds these names in the archive; Python has no such modules.
+SCRIPT_NAMES = ("__torch__.", "torch.jit._pickle.")
+_ONNX_KEYS = frozenset({"irVersion", "ir_version", "opsetImport", "opset_import"})
+#: Attributes of HDF5 files that Keras builds from, and whether they describe the model itself.
+_KERAS_TEXTS = {"model_config": True, "training_config": False}
+
+
+class Single:
+    """Judges what lies in one piece; collects issues, counts and what was left unjudged."""
+
+    def __init__(self, allow: AllowList) -> None:
+        self.allow = allow
+        self.issues = Issues()
+        self.budget = Budget()
+        #: The file that is looked at, and its first stream as a pickle once that was run.
+        self._looked: ByteSource | None = None
+        self._streams: Streams | None = None
+        self.inflated = MAX_INFLATED
+        self.opcodes = 0
+        self.unjudged = 0
+        self.over_budget = ""
+
+    # -- bookkeeping --
+
+    def add(
+        self, rule: str, verdict: Verdict, message: str, member: str, *, offset: int = -1, subject: str = ""
+    ) -> None:
+        """Keep one issue."""
+        self.take([Issue(rule, verdict, message, offset, subject=subject)], member)
+
+    def take(self, issues: Iterable[Issue], member: str) -> bool:
+        """Keep issues of something inside `member`; whether it could be judged."""
+        judged = True
+        for issue in issues:
+            self.issues.add(replace(issue, member=join_member(member, issue.member)))
+            judged = judged and issue.verdict is not Verdict.UNKNOWN
+            if issue.rule.endswith(":budget") or issue.rule in {"compressed:bomb", "file:nesting"}:
+                self.over_budget = issue.message
+        return judged
+
+    def parsed(self, issues: Iterable[Issue], source: ByteSource, member: str) -> None:
+        """Keep what a parser said; what is unknown was not judged."""
+        if not self.take(issues, member):
+            self.unjudged += source.size
+
+    def run_pickle(
+        self, source: ByteSource, member: str, *, torch: bool, script: bool = False
+    ) -> PickleReport:
+        """Judge what is unpickled."""
+        streams = Streams(source, self.allow, self.budget, torch=True) if torch else self._begun(source)
+        report = finish(streams)
+        self.take((i for i in report.issues if not (script and i.subject.startswith(SCRIPT_NAMES))), member)
+        self.opcodes += report.opcodes
+        if not report.complete:
+            self.unjudged += source.size - report.judged
+        return report
+
+    def _look(self, source: ByteSource) -> str:
+        """What a file is; as a pickle it runs once, whoever asks."""
+        self._looked, self._streams = source, None
+        return sniff(source, lambda: self._begun(source))
+
+    def _begun(self, source: ByteSource) -> Streams:
+        if self._streams is None or self._looked is not source:
+            self._looked, self._streams = source, Streams(source, self.allow, self.budget)
+        return self._streams
+
+    def _aside(self, source: ByteSource, member: str) -> Aside:
+        """What a file that is something else would do if it were unpickled."""
+        aside = aside_of(self._begun(source))
+        if aside.over:
+            message = f"The file may also be a pickle, which cannot be followed to its end: {aside.over}."
+            self.add("pickle:budget", Verdict.UNKNOWN, message, member)
+        return aside
+
+    # -- formats --
+
+    def npy(self, source: ByteSource, member: str, depth: int) -> None:
+        """An array; one of objects is a pickle."""
+        del depth
+        array = parse_npy(source)
+        self.parsed(array.issues, source, member)
+        if array.objects:
+            self.run_pickle(
+                Window(source, array.data, source.size - array.data, source.name), member, torch=False
+            )
+
+    def safetensors(self, source: ByteSource, member: str, depth: int) -> None:
+        """Tensors with a header."""
+        del depth
+        self.parsed(parse_safetensors(source).issues, source, member)
+
+    def gguf(self, source: ByteSource, member: str, depth: int) -> None:
+        """A model with pairs, one of which may be a template."""
+        del depth
+        found = parse_gguf(source)
+        self.parsed(found.issues, source, member)
+        if len(found.templates) > MAX_TEMPLATES:
+            message = "The file has more chat templates than are read."
+            self.add("gguf:budget", Verdict.UNKNOWN, message, member, subject="chat templates")
+        for key, template in list(found.templates.items())[:MAX_TEMPLATES]:
+            self.take(check_template(template), join_member(member, shown(key, 200)[1:-1]))
+
+    def sentencepiece(self, source: ByteSource, member: str, depth: int) -> None:
+        """A tokenizer."""
+        del depth
+        self.parsed(check_sentencepiece(source), source, member)
+
+    def json(self, source: ByteSource, member: str, depth: int) -> None:
+        """A configuration."""
+        del depth
+        value, issues = read_json(source)
+        if is_config(value):
+            # What Keras's model_from_json takes.
+            issues += check_value(value, keras_tables(self.allow.tables["keras"]))
+        if isinstance(value, dict) and "graph" in value and not _ONNX_KEYS.isdisjoint(value):
+            message = "The document is an ONNX model as JSON, which this version does not judge."
+            issues += (Issue("file:unsupported", Verdict.UNKNOWN, message, subject="onnx"),)
+        self.parsed(issues, source, member)
+
+    def yaml(self, source: ByteSource, member: str, depth: int) -> None:
+        """A configuration."""
+        del depth
+        self.parsed(check_yaml(source), source, member)
+        self._rendered(source, member)
+
+    def text(self, source: ByteSource, member: str, depth: int) -> None:
+        """Words."""
+        del depth
+        self.parsed(check_text(source), source, member)
+        self._rendered(source, member)
+
+    def _rendered(self, source: ByteSource, member: str) -> None:
+        """A text that somebody may render: what is no template, or a harmless one, is none of our business."""
+        if source.size > MAX_TEMPLATE:
+            return
+        data = source.read_at(0, source.size)
+        if b"{{" in data or b"{%" in data:
+            found = check_template(data.decode("utf-8", "replace"), heard=False)
+            self.take((issue for issue in found if issue.verdict is Verdict.MALICIOUS), member)
+
+    def jinja(self, source: ByteSource, member: str, depth: int) -> None:
+        """A template."""
+        del depth
+        self.parsed(check_text(source), source, member)
+        text = source.read_at(0, MAX_TEMPLATE + 1).decode("utf-8", "replace")
+        self.take(check_template(text), member)
+
+    def mlmodel(self, source: ByteSource, member: str, depth: int) -> None:
+        """The description of a model of MLflow."""
+        del depth
+        self.parsed(check_mlmodel(source), source, member)
+
+    def onnx(self, source: ByteSource, member: str, depth: int) -> None:
+        """A graph of operators."""
+        del depth
+        self.parsed(parse_onnx(source, onnx_tables(self.allow.tables["onnx"])).issues, source, member)
+
+    def saved_model(self, source: ByteSource, member: str, depth: int) -> None:
+        """Graphs of TensorFlow with what surrounds them."""
+        del depth
+        tables = tensorflow_tables(self.allow.tables["tensorflow"])
+        self.parsed(check_graph(source, tables, saved=True), source, member)
+
+    def graph(self, source: ByteSource, member: str, depth: int) -> None:
+        """One graph of TensorFlow."""
+        del depth
+        tables = tensorflow_tables(self.allow.tables["tensorflow"])
+        self.parsed(check_graph(source, tables, saved=False), source, member)
+
+    def hdf5(self, source: ByteSource, member: str, depth: int) -> None:
+        """Arrays in groups, with texts that Keras builds a model from."""
+        del depth
+        found = parse_hdf5(source)
+        self.parsed(found.issues, source, member)
+        for attribute in found.texts:
+            self._hdf5_text(
+                attribute, join_member(member, shown(f"{attribute.path}@{attribute.name}", 200)[1:-1])
+            )
+
+    def _hdf5_text(self, attribute: Attribute, member: str) -> None:
+        if attribute.name in _KERAS_TEXTS:
+            tables = keras_tables(self.allow.tables["keras"])
+            model = _KERAS_TEXTS[attribute.name]
+            self.take(check_config(attribute.value, tables, model=model), member)
+        # PyTables takes a text that ends in a dot for a pickle.
+        if attribute.value.endswith(b"."):
+            aside = self._aside(BytesSource(attribute.value, attribute.name), member)
+            if aside.stops and aside.names:
+                message = f"The attribute is also a pickle, which imports {aside.names[0]}."
+                self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject=aside.names[0])
+
+    def keras_config(self, source: ByteSource, member: str) -> None:
+        """The configuration of a model in an archive of Keras."""
+        data = source.read_at(0, MAX_CONFIG + 1)
+        self.parsed(check_config(data, keras_tables(self.allow.tables["keras"])), source, member)
+
+    def nothing(self, source: ByteSource, member: str, depth: int) -> None:
+        """Numbers: there is nothing to judge."""
