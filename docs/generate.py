@@ -24,8 +24,9 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from lockflight.app.realm.settings import SETTINGS
 from lockflight.cli.arguments import Parser, make_parser
+from lockflight.cli.nouns import Command
 from lockflight.cli.sections import SECTIONS
-from lockflight.cli.table import AS_OF, COMMANDS, EXIT_CODES, Command
+from lockflight.cli.table import AS_OF, COMMANDS, EXIT_CODES
 from lockflight.core.attest.check import CheckInfo, Grain
 from lockflight.core.attest.quorum import spell
 from lockflight.core.attest.trust import LADDER

@@ -14,7 +14,7 @@ from lockflight.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lockflight.cli.table import Command
+    from lockflight.cli.nouns import Command
 
 
 class Parser(argparse.ArgumentParser):

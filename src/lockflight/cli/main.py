@@ -15,7 +15,7 @@ TYPE_CHECKING = False  # `typing` costs a fifth of the start
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lockflight.cli.table import Command
+    from lockflight.cli.nouns import Command
 
 CANNOT_WORK = 4
 INTERRUPTED = 130

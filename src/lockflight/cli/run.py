@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Sequence
 
-    from lockflight.cli.table import Command
+    from lockflight.cli.nouns import Command
 
 
 def execute(name: str, entry: Command, words: Sequence[str]) -> int:
