@@ -38,6 +38,42 @@ def test_an_environment_may_ask_for_a_second_factor(world):
     assert (rows["bob"]["totp"], rows["alice"]["totp"]) == (True, False)
 
 
+def test_an_environment_may_ask_for_a_proof_of_presence(world):
+    agree(world, "identity add carol --role approver --as bob", "alice")
+    early = world.ok("approve package --env staging --as bob --json").json()["result"]
+    assert (early["factor"], early["proved"]) == ("key", None)
+    asked = world.ok("realm environments --step-up staging=15m --as carol")
+    assert "shown within 15 minutes" in asked.out
+    (row,) = world.ok("review --json").json()["result"]["waiting"]
+    assert "proof of presence not demanded -> within 15 minutes" in row["what"]
+    world.ok(f"review {row['proposal']} --as eve")
+    # What was said before shows no proof, and says so wherever somebody looks.
+    for words, code in (("promote package --to staging --as alice", 10), ("status", 0)):
+        done = world.run(words)
+        assert (done.code, "LF4528" in done.out + done.err) == (code, True)
+        assert "--totp CODE" in done.out + done.err
+        assert "bob" in done.out + done.err
+    done = world.run("approve package --env staging --as bob")
+    assert (done.code, "LF4528" in done.err, "--totp CODE" in done.err) == (10, True, True)
+    secret = world.ok("identity totp enrol --as bob --json").json()["result"]["secret"]
+    code = hotp(read(secret), step_of(int(time.time())))
+    said = world.ok(f"approve package --env staging --as bob --totp {code} --json").json()["result"]
+    assert (said["factor"], said["proved"][-1]) == ("key+totp", "Z")
+    found = world.ok("check work --env staging --json").json()["result"]["judgements"]["staging"]["admission"]
+    assert (found["admitted"], found["step_up_seconds"]) == (True, 900)
+    world.ok("check work --env staging --html page.html")
+    assert "presence shown within 15 minutes" in (world.folder / "page.html").read_text()
+    world.ok("promote package --to staging --as alice")
+    rows = world.ok("realm environments --json").json()["result"]["environments"]
+    assert {row["name"]: row["step_up_seconds"] for row in rows}["staging"] == 900
+
+
+@pytest.mark.parametrize("value", ["1m", "25h", "soon", "119s"])
+def test_a_proof_of_presence_has_bounds(world, value):
+    done = world.run(f"realm environments --step-up staging={value} --as bob")
+    assert (done.code, "LF0127" in done.err) == (2, True)
+
+
 def test_a_code_without_a_secret(world):
     done = world.run("approve package --env staging --as bob --totp 123456")
     assert (done.code, "LF4612" in done.err) == (3, True)

@@ -13,6 +13,7 @@ from lockflight.core.attest.trust import Duty, Environment, Grant
 from lockflight.core.state.issuers import TrustedIssuer
 from lockflight.core.state.waivers import standing
 from lockflight.core.text.suggest import did_you_mean
+from lockflight.core.times import exact
 from lockflight.core.verify.crypto.jwks import plain
 from lockflight.errors import NotFound, PolicyDenied, UsageError
 
@@ -115,6 +116,7 @@ def _told(step: Environment | None) -> dict[str, str]:
         "factor": step.factor,
         "mode": step.mode.value,
         "rollback within": f"{step.rollback_s // 86_400} days",
+        "proof of presence": f"within {exact(step.step_up_s)}" if step.step_up_s else "not demanded",
     }
 
 

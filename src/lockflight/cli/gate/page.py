@@ -25,6 +25,7 @@ from lockflight.cli.reports.page.waivers import waived
 from lockflight.cli.reports.phrases import WORDS, headline, passed, sentence, when
 from lockflight.cli.reports.record import Report, Verdict
 from lockflight.cli.style import count, short
+from lockflight.core.times import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -136,6 +137,7 @@ def _glance(report: Report) -> Markup:
     people = report.people
     ages = [row.age_s for row in report.evidence]
     oldest = f", the oldest {duration(max(ages))} old" if ages else ""
+    shown = f", presence shown within {exact(people.step_up_s)}" if people.step_up_s else ""
     rules = [f"{passed(report)} passed"]
     if report.failures:
         rules.append(f"{len({f.said.code for f in report.failures})} failed")
@@ -144,7 +146,10 @@ def _glance(report: Report) -> Markup:
     cells = (
         ("Rules", ", ".join(rules)),
         ("Evidence", count(len(report.evidence), "statement") + oldest),
-        ("Approvals", f"{people.counted} of {people.needed} needed" if people.needed else "none needed"),
+        (
+            "Approvals",
+            f"{people.counted} of {people.needed} needed{shown}" if people.needed else "none needed",
+        ),
         ("Release", f"{count(len(report.assets), 'file')}, {short(report.digest)}"),
     )
     return el("dl", *(el("div", el("dt", head), el("dd", text)) for head, text in cells), class_="glance")

@@ -65,6 +65,7 @@ def judgement_json(judgement: Judgement) -> dict[str, object]:
             "needed": admission.needed,
             "approvals": list(admission.approvals),
             "separation": admission.separation,
+            "step_up_seconds": admission.step_up_s,
             "obstacles": [{"code": o.code, "message": o.message, "fix": o.fix} for o in admission.obstacles],
         },
         "recorded": judgement.recorded or None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import left_to_people, own_words, quoted, release_line, typeable, with_names
+from lockflight.cli.common import left_to_people, own_words, quoted, release_line, typeable
 from lockflight.cli.lines.findings import MOST, behind, finding_lines
 from lockflight.cli.lines.rules import rule_lines
 from lockflight.cli.style import clean, count, short, table
 from lockflight.core.attest.check import Status
+from lockflight.core.text.persons import with_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.explain import entries
 from lockflight.app.gate.judge import exit_code
-from lockflight.cli.common import left_to_people, with_names
+from lockflight.cli.common import left_to_people
 from lockflight.cli.lines.findings import behind_rules
 from lockflight.cli.lines.rules import command_for
 from lockflight.cli.reports.changes import changes, tried
@@ -23,6 +23,7 @@ from lockflight.cli.reports.record import (
 )
 from lockflight.cli.reports.rows import asset_rows, evidence_rows, idle_waivers, waived_row
 from lockflight.core.shape import array, obj, text
+from lockflight.core.text.persons import with_names
 from lockflight.core.times import rfc3339, unix
 
 if TYPE_CHECKING:
@@ -238,6 +239,7 @@ def _people(admission: Admission, said: tuple[Said, ...], as_of: str, names: Map
         todo=tuple(replace(o, message=with_names(o.message, names)) for o in left_to_people(admission)),
         separation=admission.separation,
         as_of=as_of,
+        step_up_s=admission.step_up_s,
     )
 
 

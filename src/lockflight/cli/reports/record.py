@@ -124,6 +124,7 @@ class People:
         separation: `none` where one person is everybody, else `people`.
         as_of: when that was so, RFC 3339 Z.
         held_since: since when the environment holds the release, RFC 3339 Z; empty where it does not.
+        step_up_s: how old the proof of presence of an approval may be, seconds; 0 where none is demanded.
     """
 
     done: bool
@@ -134,6 +135,7 @@ class People:
     separation: str
     as_of: str
     held_since: str = ""
+    step_up_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
