@@ -101,10 +101,8 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int, found: Remed
     used, ignored = view.state.used_approvals, dict(admission.ignored)
     said = []
     for record, approval in recorded.approvals:
-        why = ignored.get(record.digest)
-        state = (
-            "counts" if record.digest in counted else f"does not count: {why}" if why else "does not count"
-        )
+        why = ignored.get(record.digest, "")
+        state = "counts" if record.digest in counted else f"does not count{why and f': {why}'}"
         if approval.verdict == "deny":
             state = "denies"
         elif record.digest in used:
