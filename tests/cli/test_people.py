@@ -50,11 +50,11 @@ def test_an_environment_may_ask_for_a_proof_of_presence(world):
     # What was said before shows no proof, and says so wherever somebody looks.
     for words, code in (("promote package --to staging --as alice", 10), ("status", 0)):
         done = world.run(words)
-        assert (done.code, "LF4528" in done.out + done.err) == (code, True)
+        assert (done.code, "LF4513" in done.out + done.err) == (code, True)
         assert "--totp CODE" in done.out + done.err
         assert "bob" in done.out + done.err
     done = world.run("approve package --env staging --as bob")
-    assert (done.code, "LF4528" in done.err, "--totp CODE" in done.err) == (10, True, True)
+    assert (done.code, "LF4513" in done.err, "--totp CODE" in done.err) == (10, True, True)
     secret = world.ok("identity totp enrol --as bob --json").json()["result"]["secret"]
     code = hotp(read(secret), step_of(int(time.time())))
     said = world.ok(f"approve package --env staging --as bob --totp {code} --json").json()["result"]

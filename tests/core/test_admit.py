@@ -246,7 +246,7 @@ def test_without_a_proof_of_presence_an_approval_does_not_count() -> None:
     assert "--totp CODE" in first.obstacles[0].fix
     bare = ledger.approve(RELEASE, "carol", basis=basis_of())
     admission = _admit(ledger)
-    assert [o.code for o in admission.obstacles] == ["LF4528", "LF4506"]
+    assert [o.code for o in admission.obstacles] == ["LF4513", "LF4506"]
     assert "p-carol" in admission.obstacles[0].message
     assert dict(admission.ignored)[bare].startswith("staging asks for a proof of presence within 10 minutes")
     # It is the time of the log that counts, whatever the time of the promotion.

@@ -684,7 +684,7 @@ def test_who_was_not_there_is_told_so(defect: Callable[[LiveLedger, str], Move],
         ledger = history(("releaser",), environment)
         move(ledger, environment, defect(ledger, environment))
         last = ledger.state().records[-1]
-        assert (last.code, "LF4528" in last.reason) == ("LF7260", True), last.reason
+        assert (last.code, "LF4513" in last.reason) == ("LF7260", True), last.reason
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

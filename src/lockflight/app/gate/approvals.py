@@ -75,7 +75,7 @@ def approve(  # noqa: PLR0913 - each is an option of the verb
         VerificationFailed: the package does not verify.
         NotFound: LF4612 a code was given, and this home holds no second factor.
         PolicyDenied: LF4520 the gate denies it, so there is nothing to approve; LF4521 the person's yes would not
-            count, LF4528 not without a proof of presence; LF4606 their no would not; LF4613 the code is wrong or was
+            count, LF4513 not without a proof of presence; LF4606 their no would not; LF4613 the code is wrong or was
             used.
         UsageError: LF0121, LF0122 the expiry is out of range.
     """
@@ -145,7 +145,7 @@ def _may_approve(
         why = found.why.replace("who gave it", person.name)
         if found.absent:
             raise PolicyDenied(
-                "LF4528",
+                "LF4513",
                 f"{person.name} cannot approve {what} for {environment} so: {why}.",
                 hint="Add --totp CODE; lockflight identity totp enrol makes the secret.",
             )

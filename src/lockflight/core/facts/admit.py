@@ -299,7 +299,7 @@ def _quorum(
         if said.absent:
             obstacles.append(
                 Obstacle(
-                    "LF4528",
+                    "LF4513",
                     f"The approval of {' and '.join(said.absent)} for {asked.environment} does not count: its giver "
                     f"did not prove to be there within {exact(step.step_up_s)} before it.",
                     again,
