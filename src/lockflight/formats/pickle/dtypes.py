@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
-from lockflight.formats.pickle.values import NEGATIVE, NONE, Dict, Made, Value
+from lockflight.formats.pickle.values import NEGATIVE, NONE, Dict, Made, Tag, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def _number(value: Value) -> int | None:
     """A whole number that is known; None for anything else."""
     if type(value) is int and value < 0:
         return -1 - value
-    return NEGATIVE.get(value) if not isinstance(value, (tuple, Dict)) else None
+    return NEGATIVE.get(value) if isinstance(value, Tag) else None
 
 
 def _void(

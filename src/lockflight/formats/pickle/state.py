@@ -381,7 +381,7 @@ class State:
             self._misuse(callee, "referred to")
         elif entry.kind != "callable" and not builds:
             self._misuse(callee, "built without its constructor")
-        if not entry.arguments or (builds and args == ()):
+        if not entry.arguments or (opcode == "NEWOBJ" and args == ()):
             return
         if type(args) is Box and args.name == TUPLE.name:
             self.unknown(
