@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
-from lockflight.cli.style import clean, short
+from lockflight.cli.style import clean, count, short
 from lockflight.errors import NotFound, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def replay(args: argparse.Namespace, run: Run) -> Reply:
             }
             for r in done.reruns
         ],
+        "not_asked": [{"name": n, "version": v, "sha256": digest} for n, v, digest in done.not_asked],
         "differences": None if done.differences is None else list(done.differences),
     }
     error = None if done.same else _another(done)
@@ -155,3 +156,10 @@ def _lines(done: Replay, style: Style) -> Iterable[str]:
         mark = style.no if run.problem else style.yes
         said = run.problem or f"output {short(run.output)}, bit for bit"
         yield f"  {mark} {run.engine} {run.version} ({then}): {clean(said)}"
+    for name, version, _ in done.not_asked:
+        yield (
+            f"  {style.look} {clean(name)} {clean(version)} judged then and is not here now: not asked"
+            " (lockflight doctor says how to get it)"
+        )
+    judged = len(stored.engines)
+    yield f"  replayed by {judged - len(done.not_asked)} of {count(judged, 'engine')} that judged then"
