@@ -97,7 +97,7 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
         "waivers_elsewhere": report.elsewhere,
         "changes": _changes_json(found, changes),
         "admitted": found.admission.admitted,
-        "separation": found.admission.separation,
+        "separation": stored.separation,
         "obstacles": obstacles_json(found.admission, found.held),
         "held": held_json(found.held),
     }
@@ -143,7 +143,7 @@ def _waived_json(row: WaivedRow) -> JsonObject:
 
 
 def _lines(report: Report, style: Style) -> Iterable[str]:
-    from lockflight.cli.lines.people import held_words
+    from lockflight.cli.lines.people import SEPARATION, held_words
     from lockflight.cli.reports.phrases import headline, sentence
 
     word = headline(report)
@@ -168,6 +168,8 @@ def _lines(report: Report, style: Style) -> Iterable[str]:
         yield f"      {style.dim('do:')} {clean(obstacle.fix)}"
     if report.people.held is not None and not good:
         yield f"  {style.yes} {held_words(report.environment, report.people.held)}"
+    if report.people.separation in SEPARATION:
+        yield style.dim(f"  {SEPARATION[report.people.separation]}")
     proof = report.proof
     yield style.dim(
         f"  entry {proof.index} of {proof.realm}, decided {report.decided_at}, policy"

@@ -6,12 +6,24 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.style import count, short
 from lockflight.core.attest.acts import FULL_EXPOSURE
+from lockflight.core.facts.admit import separation
 from lockflight.core.facts.holding import still
 from lockflight.core.times import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockflight.cli.style import Style
     from lockflight.core.facts.admit import Admission
     from lockflight.core.facts.holding import Holding
+    from lockflight.core.state.state import State
+
+#: What is said where duties are not separated as they should be.
+SEPARATION = {
+    "none": "separation: none (a personal realm counts for development only)",
+    "simulated": "separation: simulated (the people of this realm are made up; nothing that it decides is real)",
+    "degraded": "separation: degraded (a small team: an author's own approval counts after a day)",
+}
 
 
 def held_words(environment: str, held: Holding) -> str:
@@ -31,6 +43,17 @@ def used_words(held: Holding) -> str:
         if held.approvals
         else "no approval was needed"
     )
+
+
+def separation_lines(state: State, style: Style) -> Iterable[str]:
+    """Where the duties of a team are not separated as they should be."""
+    found: dict[str, list[str]] = {}
+    for name in state.environments:
+        found.setdefault(separation(state, name), []).append(name)
+    for word in ("simulated", "degraded"):
+        if word in found:
+            where = "" if word == "simulated" else f"{', '.join(found[word])}: "
+            yield f"{style.look} {where}{SEPARATION[word]}"
 
 
 def admission_json(admission: Admission, held: Holding | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.common import left_to_people, own_words, quoted, release_line, typeable, with_names
 from lockflight.cli.lines.findings import MOST, behind, finding_lines
-from lockflight.cli.lines.people import held_words
+from lockflight.cli.lines.people import SEPARATION, held_words
 from lockflight.cli.lines.rules import rule_lines
 from lockflight.cli.style import clean, count, short, table
 from lockflight.core.attest.check import Status
@@ -159,8 +159,8 @@ def _people(
         for obstacle in rest:
             yield f"  {style.look} {obstacle.code} {clean(obstacle.message)}"
             yield f"      {style.dim('do:')} {clean(typeable(obstacle.fix, DIR=folder))}"
-    if admission.separation == "none":
-        yield style.dim("  separation: none (a personal realm counts for development only)")
+    if admission.separation in SEPARATION:
+        yield style.dim(f"  {SEPARATION[admission.separation]}")
 
 
 def _ladder(outcome: CheckOutcome, folder: str, style: Style, *, failed: bool) -> Iterable[str]:

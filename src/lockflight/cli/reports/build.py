@@ -125,7 +125,10 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int, found: Remed
         version=recorded.version,
         decided_at=stored.time_verified,
         folder="",
-        people=_people(admission, recorded.held, tuple(said), rfc3339(now), view.names()),
+        people=replace(
+            _people(admission, recorded.held, tuple(said), rfc3339(now), view.names()),
+            separation=stored.separation,
+        ),
         rejected=_rejected(recorded.rejected),
         waivers=recorded.waivers,
         known=recorded.known,

@@ -122,7 +122,7 @@ class People:
         counted: approvals that count.
         said: every approval and denial, where the log was read for it.
         todo: what is left; never the gate's own denial.
-        separation: `none` where one person is everybody, else `people`.
+        separation: how duties were separated, as `core.facts.admit` says.
         as_of: when that was so, RFC 3339 Z.
         held: how the environment holds the release; None where it does not.
     """
