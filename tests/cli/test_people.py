@@ -133,3 +133,17 @@ def test_without_the_root_key_people_propose_producers(world):
     assert waits["proposer"] == "bob"
     world.ok(f"review {waits['proposal']} --as alice")
     world.ok(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "said"),
+    [
+        ("nofile.json", 3, "LF0117: The capsule nofile.json is not there"),
+        ("work", 3, "LF0117: The capsule work is no file"),
+        ("abc", 2, "LF0119"),
+        ("9999", 3, "LF4524"),
+    ],
+)
+def test_a_capsule_that_is_not_there_is_no_digest(world, word, code, said):
+    done = world.run(f"policy replay {word}")
+    assert (done.code, said in done.err) == (code, True), done.err

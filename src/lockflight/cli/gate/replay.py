@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from lockflight.app.gate.replay import Replay
     from lockflight.cli.style import Style
 
+#: What can be an index in the log, or the start of a digest; anything else is meant as a file.
+_ENTRY = re.compile(r"(sha256:)?[0-9a-fA-F]+")
 _DECISION = "index of the decision in the log, or the start of its envelope's digest"
 
 
@@ -65,6 +68,13 @@ def replay(args: argparse.Namespace, run: Run) -> Reply:
         done = _from_file(path, args.root, run)
     elif args.root:
         raise NotFound("LF0117", f"{args.decision} is no file, so --root has no capsule to be about.")
+    elif path.exists() or not _ENTRY.fullmatch(args.decision):
+        what = "is no file" if path.exists() else "is not there"
+        raise NotFound(
+            "LF0117",
+            f"The capsule {args.decision} {what}, and no entry of a log has that name.",
+            hint="Name a capsule file, or a decision: lockflight evidence list --all --type decision",
+        )
     else:
         from lockflight.app.gate.replay import capsule_of
         from lockflight.app.realm.view import open_view
