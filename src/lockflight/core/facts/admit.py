@@ -295,6 +295,11 @@ def _quorum(
         if step.step_up_s:
             presence = " --totp CODE"
             within = f", with a proof of presence within {exact(step.step_up_s)} before"
+        whose = (
+            "; an author's own counts after a day"
+            if step.mode is Mode.SMALL_TEAM
+            else " who did not make the release"
+        )
         again = f"lockflight approve PACKAGE --env {asked.environment}{presence} --as NAME"
         if said.absent:
             obstacles.append(
@@ -308,7 +313,7 @@ def _quorum(
         obstacles.append(
             Obstacle(
                 "LF4506",
-                f"{asked.environment} still needs {spell(missing)} who did not make the release{within}.{aside}",
+                f"{asked.environment} still needs {spell(missing)}{whose}{within}.{aside}",
                 again,
             )
         )
