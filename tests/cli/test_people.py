@@ -111,7 +111,8 @@ def test_what_nobody_can_consent_to_does_not_wait(world):
     assert ("eve" in dead["what"], "revoked" in dead["reason"]) == (True, True)
     assert "void: " in world.ok("review").out
     status = world.ok("status --json").json()["result"]
-    assert (status["void"], status["waiting"]) == (found["void"], found["waiting"])
+    waiting = [{k: v for k, v in row.items() if k != "drops"} for row in found["waiting"]]
+    assert (status["void"], status["waiting"]) == (found["void"], waiting)
     told = world.ok("status").out
     assert "1 proposal waiting" in told
     assert "void: " in told
