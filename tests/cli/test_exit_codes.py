@@ -578,12 +578,6 @@ def who_left_enrols_nothing(world):
     return "identity totp enrol --as eve", {}
 
 
-@case(("policy bundle", 10))
-def who_left_signs_no_policy(world):
-    leave(world)
-    return "policy bundle pack:agent --out agent.tar.gz --sign --as eve", {}
-
-
 plain("sign", 10, "sign work --out out --as bob")
 plain("deny", 10, "deny package --env staging --as alice")
 
