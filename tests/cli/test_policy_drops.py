@@ -119,3 +119,32 @@ def test_one_environment(world):
     rows = json.loads(refused.out)["result"]["drops"]
     assert "LF4116" in told(rows, "rule")
     assert {place for row in rows for place in row["environments"]} == {"production"}
+
+
+def test_who_asks_sees_which_policy_judges(world):
+    assert "the shipped baseline judges everywhere" in world.ok("policy show").out
+    world.ok("policy adopt --pack strict --env production --as bob")
+    waits = world.ok("review --json").json()["result"]["waiting"][0]["proposal"]
+    assert world.ok("policy show --json").json()["result"]["adopted"] == []
+    world.ok(f"review {waits} --as dora")
+    (row,) = world.ok("status --json").json()["result"]["policies"]
+    assert (row["name"], row["environments"], row["by"]) == ("strict", ["production"], ["bob", "dora"])
+    assert "the shipped baseline judges elsewhere" in world.ok("status").out
+    shown = world.ok("policy show --env production --json").json()["result"]
+    assert (shown["bundle"]["name"], shown["adopted"]) == ("strict", [row])
+    assert world.ok("policy show --env staging --json").json()["result"]["bundle"]["name"] == "baseline"
+    assert world.ok("policy show --pack baseline --json").json()["result"]["adopted"] is None
+
+
+def test_rules_by_collection(world):
+    some = world.ok("policy show --pack high-risk --collection high-risk --json").json()["result"]["rules"]
+    assert {"LF4123", "LF4116"} <= {rule["code"] for rule in some}
+    assert all("high-risk" in rule["collections"] for rule in some)
+    assert world.run("policy show --collection nothing").code == 2
+
+
+@pytest.mark.parametrize("verb", ["lint", "dry-run", "mutate"])
+def test_a_bundle_that_is_not_there_is_no_folder_of_a_release(world, verb):
+    done = world.run(f"policy {verb} nowhere")
+    assert (done.code, "There is no policy bundle nowhere" in done.err) == (3, True)
+    assert "is an address" in world.run(f"policy {verb} https://policies.invalid/p.tar.gz").err

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from lockflight.app.policy.policies import bundle_in_force
+from lockflight.app.realm.view import open_view
 from lockflight.core.records import dataclass
 from lockflight.core.release.manifest import parse_manifest
 from lockflight.core.release.release import MANIFEST_NAME
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from lockflight.app.realm.view import RealmView
     from lockflight.core.canonical import JsonValue
     from lockflight.policy.bundle import Bundle
     from lockflight.policy.testing import BundleTest
@@ -39,6 +42,7 @@ class Rule:
         effect: `deny` or `warn`.
         solution: what makes it pass.
         controls: ids of the controls that it serves.
+        collections: names of the sets of rules that it is in.
         demanded: whether nothing is allowed without its result.
         waivable: whether a waiver may take its failure away.
     """
@@ -50,6 +54,7 @@ class Rule:
     effect: str
     solution: str
     controls: tuple[str, ...]
+    collections: tuple[str, ...]
     demanded: bool
     waivable: bool
 
@@ -80,6 +85,24 @@ def bundle_of(folder: Path | None, name: str | None = None) -> Bundle:
         EnvironmentProblem: LF4005 to LF4007 it is no bundle.
     """
     return pack(name or "baseline") if folder is None else read_path(folder)
+
+
+def in_force(home: Path, name: str, environment: str = "") -> tuple[RealmView, Bundle] | None:
+    """A realm and the policy that judges there; None where the home has no such realm.
+
+    Args:
+        home: the home folder.
+        name: the realm.
+        environment: where; empty for what judges wherever nothing else was adopted.
+
+    Raises:
+        EnvironmentProblem, VerificationFailed: as `open_view` and `bundle_in_force`.
+    """
+    try:
+        view = open_view(home, name)
+    except NotFound:
+        return None
+    return view, bundle_in_force(view.folder, view.state, environment)
 
 
 def own_policy(folder: Path) -> tuple[str, Bundle] | None:
@@ -118,6 +141,7 @@ def _rule(code: str, meta: Mapping[str, JsonValue], bundle: Bundle) -> Rule:
         effect=text(meta["effect"]),
         solution=text(meta["solution"]),
         controls=tuple(text(control) for control in array(meta["controls"])),
+        collections=tuple(text(name) for name in array(meta["collections"])),
         demanded=code in bundle.required_rules,
         waivable=meta["waivable"] is True,
     )

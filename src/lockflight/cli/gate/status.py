@@ -31,6 +31,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.registry.status import status as read
     from lockflight.app.registry.waiting import releases
     from lockflight.cli.gate.review import proposal_rows, void_lines, void_rows
+    from lockflight.cli.lines.adopted import adopted_lines, adopted_rows
     from lockflight.cli.lines.people import separation_lines
     from lockflight.cli.lines.waiting import waiting_json, waiting_lines
 
@@ -41,11 +42,13 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
     void = void_rows(view, found.void)
     next_steps = releases(view, run.now, args.project)
     revoked = [(slot, held) for slot, held in _rows(found) if held.revoked]
+    policies = adopted_rows(view)
     result = {
         "realm": view.name,
         "kind": view.state.trust.kind.value,
         "checkpoint": {"size": view.size, "root": view.root_hash, "time": time_json(view.timestamp)},
         "slots": [_slot(slot, held) for slot, held in _rows(found)],
+        "policies": policies,
         "frozen": [frozen_json(each) for each in found.frozen],
         "break_glass": [
             {
@@ -68,6 +71,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
             yield "No environment holds a release."
             yield "  next: lockflight promote PACKAGE --to development"
         yield from separation_lines(view.state, style)
+        yield from adopted_lines(policies, style) if policies else ()
         yield from table([_cells(slot, held) for slot, held in _rows(found)])
         yield from _marks(found, style)
         if waiting:

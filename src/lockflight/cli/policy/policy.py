@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from lockflight.app.policy.inspect import Rule
     from lockflight.app.policy.policysource import Trust
     from lockflight.cli.style import Style
     from lockflight.policy.bundle import Bundle
@@ -20,18 +21,23 @@ if TYPE_CHECKING:
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy show`."""
-    bundle_arguments(parser)
+    bundle_arguments(parser, "the policy of the realm, or the shipped baseline where there is none")
     origin_arguments(parser)
-    parser.add_argument("--env", metavar="ENVIRONMENT", help="only what this environment demands")
+    parser.add_argument(
+        "--env",
+        metavar="ENVIRONMENT",
+        help="only what this environment demands, of the policy that judges there",
+    )
+    parser.add_argument("--collection", metavar="NAME", help="only the rules of this collection")
 
 
-def bundle_arguments(parser: argparse.ArgumentParser) -> None:
+def bundle_arguments(parser: argparse.ArgumentParser, default: str = "the shipped baseline") -> None:
     """A bundle, or a pack: for every verb that reads one policy."""
     parser.add_argument(
         "bundle",
         nargs="?",
         metavar="BUNDLE",
-        help="folder or .tar.gz of a bundle, or https://…#sha256=… of one (default: the shipped baseline)",
+        help=f"folder or .tar.gz of a bundle, or https://…#sha256=… of one (default: {default})",
     )
     parser.add_argument("--pack", metavar="NAME", help="instead: a pack that ships with Lockflight")
 
@@ -119,15 +125,21 @@ def bundle_json(bundle: Bundle) -> dict[str, object]:
 
 def show(args: argparse.Namespace, run: Run) -> Reply:
     """Rules and required evidence of a policy."""
-    from lockflight.app.policy.inspect import demands, rules
+    from lockflight.app.policy.inspect import demands, in_force, rules
+    from lockflight.cli.lines.adopted import adopted_lines, adopted_rows
     from lockflight.core.times import age
 
+    here = None
+    if (args.bundle, args.pack, args.key, args.signature) == (None,) * 4:
+        here = in_force(run.home, run.realm, args.env or "")
     brought = of_workspace(args)
-    release, bundle = brought if brought is not None else (None, vouched_bundle(args, run))
-    found = rules(bundle)
+    release, bundle = (None, here[1]) if here else brought or (None, vouched_bundle(args, run))
+    adopted = adopted_rows(here[0]) if here else None
+    found = _collected(rules(bundle), args.collection)
     wanted = [d for d in demands(bundle) if args.env in {None, d.environment}]
     result = {
         "bundle": bundle_json(bundle),
+        "adopted": adopted,
         "own_policy_of": release,
         "rules": [
             {
@@ -138,6 +150,7 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
                 "effect": r.effect,
                 "solution": r.solution,
                 "controls": list(r.controls),
+                "collections": list(r.collections),
                 "demanded": r.demanded,
                 "waivable": r.waivable,
             }
@@ -157,6 +170,9 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
 
     def human(style: Style) -> Iterable[str]:
         yield f"policy {style.bold(bundle.name)} {bundle.version}  sha256:{short(bundle.digest)}"
+        if here:
+            yield f"of the realm {style.bold(clean(here[0].name))}:"
+            yield from (f"  {line}" for line in adopted_lines(adopted or [], style))
         if release is not None:
             yield f"the own policy of {clean(release)}; the realm's judges too, and both must allow"
         yield ""
@@ -170,6 +186,17 @@ def show(args: argparse.Namespace, run: Run) -> Reply:
         yield from table(rows)
 
     return Reply("policy/v1", result, human)
+
+
+def _collected(found: list[Rule], name: str | None) -> list[Rule]:
+    known = sorted({one for rule in found for one in rule.collections})
+    if name is not None and name not in known:
+        raise UsageError(
+            "LF0107",
+            f"No rule of this policy is in the collection {name!r}.",
+            hint=f"It has: {', '.join(known)}.",
+        )
+    return [rule for rule in found if name is None or name in rule.collections]
 
 
 def test_arguments(parser: argparse.ArgumentParser) -> None:

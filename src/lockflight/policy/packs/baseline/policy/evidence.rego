@@ -36,7 +36,7 @@ oldest[check] := max(array.concat([0], [min(row.ages) | some row in list; count(
 #   failure_msg: "There is no evidence of the check %s for %s."
 #   solution: Let the check run.
 #   collections: [baseline]
-#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1", "eu-ai-act:Art.15"]
+#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1", "eu-ai-act:Art.15", "hipaa:164.308(a)(8)"]
 results contains lib.failed("LF4102", facts, [check, lib.some_names(names)]) if {
 	some check, _ in lib.required
 	lib.is_expected(check)
@@ -82,7 +82,7 @@ covered_words(check, n) := sprintf("The check %s has evidence for all that it ju
 #   failure_msg: "The check %s did not finish for %s."
 #   solution: Remove what stopped it and let the check run again.
 #   collections: [baseline]
-#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1"]
+#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.29", "soc2:CC7.1", "hipaa:164.308(a)(8)"]
 results contains lib.failed("LF4103", facts, [check, lib.some_names(names)]) if {
 	some check, _ in lib.required
 	count(broken[check]) > 0
@@ -127,7 +127,7 @@ words(row) := sprintf("judged %d of 1000000 parts", [row.coverage_ppm]) if row.s
 #   failure_msg: "The evidence of the check %s is older than %d seconds for %s."
 #   solution: Let the check run again.
 #   collections: [baseline]
-#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.8", "soc2:CC7.1"]
+#   controls: ["nist-ai-rmf:MEASURE-2.7", "iso27001:A.8.8", "soc2:CC7.1", "hipaa:164.308(a)(8)"]
 results contains lib.failed("LF4104", facts, [check, max_age, lib.some_names(names)]) if {
 	some check, max_age in lib.required
 	count(stale[check]) > 0
@@ -163,7 +163,7 @@ results contains lib.passed("LF4104", facts, msg) if {
 #   failure_msg: "Statements about this release that do not count (%d): %s."
 #   solution: Look at what was offered and why it does not count; ask its producer for a statement that does.
 #   collections: [baseline]
-#   controls: ["soc2:CC7.2", "eu-ai-act:Art.12"]
+#   controls: ["soc2:CC7.2", "eu-ai-act:Art.12", "hipaa:164.312(b)"]
 results contains lib.failed("LF4113", facts, [count(input.rejected), lib.some_names(names)]) if {
 	count(input.rejected) > 0
 	names := {sprintf("%s %s", [entry.type, entry.code]) | some entry in input.rejected}

@@ -18,7 +18,7 @@ verdicts := ["review", "unknown", "malicious"]
 #   failure_msg: "Model files not known to be safe (%d): %s."
 #   solution: Convert them to safetensors, or remove them.
 #   collections: [baseline]
-#   controls: ["atlas:AML.M0014", "nist-ai-rmf:MEASURE-2.7", "soc2:CC6.8", "eu-ai-act:Art.15"]
+#   controls: ["atlas:AML.M0014", "nist-ai-rmf:MEASURE-2.7", "soc2:CC6.8", "eu-ai-act:Art.15", "hipaa:164.308(a)(5)(ii)(B)"]
 results contains lib.failed("LF4105", facts, [count(doubtful), lib.some_names(names)]) if {
 	count(doubtful) > 0
 	names := {sprintf("%s (%s)", [name, verdict(digest)]) | some digest, name in doubtful}
@@ -91,7 +91,7 @@ has(digest, name) if {
 #   failure_msg: "The check %s found %d of severity %s or worse: %s."
 #   solution: Mend what was found; each finding has a fix of its own.
 #   collections: [baseline]
-#   controls: ["iso27001:A.8.8", "iso27001:A.8.28", "soc2:CC7.1", "nist-ai-rmf:MANAGE-1.3"]
+#   controls: ["iso27001:A.8.8", "iso27001:A.8.28", "soc2:CC7.1", "nist-ai-rmf:MANAGE-1.3", "hipaa:164.308(a)(1)(ii)(A)"]
 results contains lib.failed("LF4106", facts, [check, bad[check], severity, lib.some_names(worst(check, severity))]) if {
 	some check, severity in data.blocks[input.environment]
 	bad[check] > 0

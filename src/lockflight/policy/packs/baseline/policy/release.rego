@@ -18,7 +18,7 @@ released if input.environment in data.released_environments
 #   failure_msg: The policy says nothing about the environment %s.
 #   solution: Name an environment of the policy, or add it to the policy's data.
 #   collections: [baseline]
-#   controls: ["iso27001:A.8.31", "soc2:CC8.1"]
+#   controls: ["iso27001:A.8.31", "soc2:CC8.1", "hipaa:164.308(a)(1)(ii)(B)"]
 results contains lib.failed("LF4100", facts, [input.environment]) if {
 	count(lib.required) == 0
 	facts := {"term": "", "value": 0, "threshold": 1, "evidence": []}
@@ -43,7 +43,7 @@ results contains lib.passed("LF4100", facts, msg) if {
 #   failure_msg: The realm is %s; its decisions count for development only, not for %s.
 #   solution: "lockflight realm init NAME --member you=author --member colleague=approver"
 #   collections: [baseline]
-#   controls: ["iso27001:A.5.3", "soc2:CC6.3", "nist-ai-rmf:GOVERN-2.1"]
+#   controls: ["iso27001:A.5.3", "soc2:CC6.3", "nist-ai-rmf:GOVERN-2.1", "hipaa:164.308(a)(4)", "hipaa:164.312(a)(1)"]
 results contains lib.failed("LF4101", facts, [input.realm.kind, input.environment]) if {
 	not separated
 	facts := {"term": "", "value": input.realm.kind, "threshold": "team", "evidence": []}
@@ -75,7 +75,7 @@ separated if {
 #   failure_msg: "Revoked (%d): %s."
 #   solution: Replace what was revoked and sign a new version; a revocation is never waived.
 #   collections: [baseline]
-#   controls: ["nist-ai-rmf:MANAGE-2.4", "iso27001:A.8.32", "eu-ai-act:Art.20"]
+#   controls: ["nist-ai-rmf:MANAGE-2.4", "iso27001:A.8.32", "eu-ai-act:Art.20", "hipaa:164.308(a)(6)(ii)"]
 results contains lib.failed("LF4108", facts, [count(input.state.revoked), lib.some_names(names)]) if {
 	count(input.state.revoked) > 0
 	names := {name | some entry in input.state.revoked; name := revoked_name(entry)}
@@ -143,7 +143,7 @@ open if input.state.frozen == false
 #   failure_msg: "References not pinned to a digest or a dated version (%d): %s."
 #   solution: "Add `digest = \"sha256:…\"` or a dated `version` to these [[references]] in lockflight.toml."
 #   collections: [baseline]
-#   controls: ["iso27001:A.5.21", "nist-ai-rmf:MAP-4.1", "atlas:AML.M0014"]
+#   controls: ["iso27001:A.5.21", "nist-ai-rmf:MAP-4.1", "atlas:AML.M0014", "hipaa:164.312(c)(1)"]
 results contains lib.failed("LF4110", facts, [count(loose), lib.some_names(loose)]) if {
 	count(loose) > 0
 	facts := {"term": "", "value": count(loose), "threshold": 0, "evidence": []}
@@ -216,7 +216,7 @@ skipped contains "LF4111" if not released
 #   failure_msg: "%s %s already belongs to the release sha256:%s."
 #   solution: Raise `version` in lockflight.toml and sign again.
 #   collections: [baseline]
-#   controls: ["iso27001:A.8.9", "atlas:AML.M0013"]
+#   controls: ["iso27001:A.8.9", "atlas:AML.M0013", "hipaa:164.312(c)(1)"]
 results contains lib.failed("LF4112", facts, args) if {
 	not owned
 	args := [input.release.name, input.release.version, substring(input.state.version_owner, 0, 16)]

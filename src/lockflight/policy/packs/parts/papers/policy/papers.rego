@@ -16,7 +16,7 @@ import data.lockflight.lib
 #   failure_msg: "A release of the kind %s lacks the role %s."
 #   solution: Add the file to lockflight.toml under that role and sign again.
 #   collections: [high-risk, llm-app, agent]
-#   controls: ["eu-ai-act:Art.11", "eu-ai-act:Art.13", "eu-ai-act:Annex.IV", "iso42001:A.6.2.7", "nist-ai-rmf:GOVERN-1.4"]
+#   controls: ["eu-ai-act:Art.11", "eu-ai-act:Art.13", "eu-ai-act:Annex.IV", "iso42001:A.6.2.7", "nist-ai-rmf:GOVERN-1.4", "hipaa:164.316(b)(1)(i)"]
 results contains lib.failed("LF4119", facts, [input.release.kind, term]) if {
 	some roles in demanded
 	not is_held(roles)

@@ -17,7 +17,7 @@ import data.lockflight.waivers
 #   failure_msg: "Waivers beyond the limit (%s): %d, and %d are accepted."
 #   solution: Mend what was waived; ask for fewer or fresh waivers.
 #   collections: [strict, high-risk]
-#   controls: ["nist-ai-rmf:MANAGE-1.4", "iso27001:A.5.36", "soc2:CC5.3"]
+#   controls: ["nist-ai-rmf:MANAGE-1.4", "iso27001:A.5.36", "soc2:CC5.3", "hipaa:164.308(a)(1)(ii)(B)"]
 results contains lib.failed("LF4118", facts, [term, value, limit(term)]) if {
 	some term, value in counted
 	value > limit(term)

@@ -16,7 +16,7 @@ import data.lockflight.lib
 #   failure_msg: "The separation of duties is %s, not people; that does not do for %s."
 #   solution: Let further people join the realm and end its small-team mode.
 #   collections: [strict, high-risk]
-#   controls: ["iso27001:A.5.3", "soc2:CC6.3", "pci-dss:6.5.4", "eu-ai-act:Art.14", "nist-ai-rmf:GOVERN-2.1"]
+#   controls: ["iso27001:A.5.3", "soc2:CC6.3", "pci-dss:6.5.4", "eu-ai-act:Art.14", "nist-ai-rmf:GOVERN-2.1", "hipaa:164.308(a)(4)", "hipaa:164.312(d)"]
 results contains lib.failed("LF4116", facts, [input.realm.separation, input.environment]) if {
 	not is_whole
 	facts := {"term": "", "value": input.realm.separation, "threshold": "people", "evidence": []}

@@ -16,7 +16,7 @@ import data.lockflight.lib
 #   failure_msg: "Assets of unknown provenance (%d): %s."
 #   solution: Make them with `lockflight record --step NAME -- COMMAND`, or take them in with `lockflight intake`.
 #   collections: [strict, high-risk]
-#   controls: ["eu-ai-act:Art.10", "eu-ai-act:Art.11", "iso42001:A.7.5", "nist-ai-rmf:MAP-4.1", "atlas:AML.M0023"]
+#   controls: ["eu-ai-act:Art.10", "eu-ai-act:Art.11", "iso42001:A.7.5", "nist-ai-rmf:MAP-4.1", "atlas:AML.M0023", "hipaa:164.312(b)"]
 results contains lib.failed("LF4117", facts, [count(doubtful), lib.some_names(names)]) if {
 	count(doubtful) > 0
 	names := {asset.name | some asset in doubtful}
