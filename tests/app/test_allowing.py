@@ -103,8 +103,9 @@ def judged(
 
 
 def take(home: Path, bundle: Bundle) -> None:
-    said, _, waits = adopt(home, PERSONAL, bundle, environments=(), actor="")
+    said, _, waits, lost = adopt(home, PERSONAL, bundle, environments=(), actor="")
     assert said.envelope
+    assert lost == ()
     assert not waits
 
 

@@ -13,6 +13,7 @@ from lockflight.app.registry.promote import promote, retire, rollback
 from lockflight.app.registry.status import status
 from lockflight.app.release.sign import sign
 from lockflight.app.release.verify import verify_package
+from lockflight.cli.common import left_to_people
 from lockflight.errors import PolicyDenied
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ def test_the_road_to_staging_and_back(home: Path, realm: Realm, folder: Path, tm
         "development",
         "staging",
     )
+    judgement = _check(home, folder).judgements["staging"]
+    assert {o.code for o in judgement.admission.obstacles} == {"LF4506"}, "an approval lets in once"
+    assert judgement.held is not None
+    assert judgement.held.approvals == moved.promotion.approvals
+    assert left_to_people(judgement.admission, judgement.held) == []
     rows = status(home, "acme", now=clock.now()).slots
     assert [(r.environment, h.version, h.approvals) for r in rows for h in r.held] == [
         ("development", "1.0.0", ()),
@@ -116,6 +122,9 @@ def test_the_road_to_staging_and_back(home: Path, realm: Realm, folder: Path, tm
     ]
     retire(home, "acme", project="tone", environment="staging", actor="bob")
     assert verify_package(home, "acme", package).environments == ("development",)
+    out = _check(home, folder).judgements["staging"]
+    assert out.held is None
+    assert {o.code for o in left_to_people(out.admission, out.held)} == {"LF4506"}
     rollback(home, "acme", project="tone", environment="staging", to="1.0.0", actor="bob", now=clock.now())
     assert verify_package(home, "acme", package).environments == ("development", "staging")
 

@@ -16,6 +16,8 @@ from lockflight.app.policy.policies import keep
 from lockflight.app.realm import clock
 from lockflight.app.realm.realm import Realm
 from lockflight.app.realm.view import open_view
+from lockflight.cli.gate.replay import _lines
+from lockflight.cli.style import Style
 from lockflight.core.attest.trust import Duty
 from lockflight.core.canonical import dumps
 from lockflight.core.gate.capsule import Capsule, open_capsule, parse_capsule
@@ -129,6 +131,25 @@ def test_a_real_decision_fits_the_log_of_its_time(decided: tuple[Realm, str, lis
     assert done.same
     assert done.differences == ()
     assert all(r.judged_then for r in done.reruns if r.engine == "regorus")
+
+
+def test_an_engine_that_judged_and_is_not_here_is_named(decided: tuple[Realm, str, list[FoldEntry]]) -> None:
+    done = replay(_capsule(decided), decided[0].state.root)
+    assert done.not_asked == ()
+    gone = (("name", "other"), ("sha256", "f" * 64), ("version", "9"))
+    stored = replace(done.opened.stored, engines=(*done.opened.stored.engines, gone))
+    without = replace(done, opened=replace(done.opened, stored=stored))
+    assert without.not_asked == (("other", "9", "f" * 64),)
+    assert without.same, "who is here agrees"
+    text = "\n".join(_lines(without, Style()))
+    assert "! other 9 judged then and is not here now: not asked" in text
+    judged = len(stored.engines)
+    assert f"replayed by {judged - 1} of {judged} engines that judged then" in text
+    newer = (*stored.engines[0][:-1], ("version", "0.0.1"))
+    updated = replace(done.opened.stored, engines=(newer,))
+    assert replace(done, opened=replace(done.opened, stored=updated)).not_asked == (), (
+        "another version is asked"
+    )
 
 
 def test_a_capsule_needs_only_the_root(decided: tuple[Realm, str, list[FoldEntry]], tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from lockflight.app.gate.check import CheckOutcome, Ran
 from lockflight.app.gate.judge import Judgement
 from lockflight.cli.gate import check as command
 from lockflight.cli.lines.checkjson import judgement_json
-from lockflight.cli.lines.rules import duration
+from lockflight.cli.lines.rules import command_for, duration
 from lockflight.cli.lines.verdict import outcome_lines
 from lockflight.cli.style import Style
 from lockflight.core.attest.check import CheckResult, Status, Tool
 from lockflight.core.facts.admit import Admission, Obstacle
+from lockflight.core.facts.holding import Holding
 from lockflight.core.findings import Finding, Location, Severity
 from lockflight.core.gate.gate import Decision, PolicyRef
 from lockflight.core.gate.ruling import RuleResult, Violation, Waived
@@ -115,7 +116,67 @@ def test_a_check_that_did_not_finish_is_named_with_what_installs_its_tool():
     error = command._error(outcome((INCOMPLETE,), staging=judgement()), "work", 11)
     assert "bandit" in error.message
     assert "lockflight tools install bandit" in error.message
-    assert error.hint == "lockflight check work --only bandit"
+    assert error.hint == "lockflight tools install bandit && lockflight check work --only bandit"
+    other = command._error(outcome((ran("LF4103 it crashed"),), staging=judgement()), "work", 11)
+    assert other.hint == "lockflight check work --only bandit"
+
+
+def test_a_check_that_did_not_run_found_nothing_out():
+    text = lines(outcome((INCOMPLETE,), staging=judgement()))
+    assert "bandit  1 subject, did not finish" in text
+    assert "nothing found" not in text
+    assert "2 subjects, 1 did not finish, nothing found in 1 subject" in lines(
+        outcome((INCOMPLETE, ran()), staging=judgement())
+    )
+    assert "2 subjects, 2 did not finish" in lines(outcome((INCOMPLETE,) * 2, staging=judgement()))
+    partly = lines(outcome((INCOMPLETE, ran(findings=(finding(1),))), staging=judgement()))
+    assert "2 subjects, 1 finding, 1 did not finish" in partly
+
+
+@pytest.mark.parametrize(
+    ("check", "reason", "first"),
+    [
+        ("bandit", "LF5010 The tool bandit is not installed.", ["lockflight tools install bandit"]),
+        ("bandit", "LF5016 Files are missing.", ["lockflight tools install bandit"]),
+        ("secrets", "LF5018 It cannot be loaded.", ["pip install kingfisher-secret-scanner"]),
+        ("data", "LF5022 pyarrow is not there.", ["pip install 'lockflight[data]'"]),
+        ("bandit", "it crashed: LF5010", []),
+        ("rm -rf", "LF5010 Next: rm -rf", []),
+        ("secrets", "LF5010 lockflight tools install rm", []),
+    ],
+)
+def test_what_comes_before_a_check_again_is_ours_to_say(check, reason, first):
+    rows = {f"scan/{check}": [{"status": "incomplete", "reason": reason}]}
+    again = "lockflight check work --env staging"
+    said = command_for(violation("LF4103", check), "staging", "work", rows)
+    assert said == " && ".join([*first, again])
+    complete = {f"scan/{check}": [{"status": "complete", "reason": reason}]}
+    assert command_for(violation("LF4103", check), "staging", "work", complete) == again
+
+
+def test_a_release_that_is_in_waits_for_nobody():
+    inside = Holding(0, 10_000, ("a" * 64,))
+    waits = judgement(obstacles=(Obstacle("LF4506", "it needs 1 approver", "lockflight approve"),))
+    text = lines(outcome(staging=replace(waits, held=inside)))
+    assert "✓ staging holds it since 1970-01-01T00:00:00Z; its promotion used 1 approval" in text
+    assert "LF4506" not in text
+    assert "LF4506" in lines(outcome(staging=waits))
+    said = judgement_json(replace(waits, held=inside))["admission"]
+    assert (said["admitted"], said["obstacles"]) == (False, [])
+    assert said["held"] == {
+        "since": "1970-01-01T00:00:00Z",
+        "exposure": 10_000,
+        "approvals": ["a" * 64],
+        "break_glass": None,
+    }
+    part = replace(waits, held=replace(inside, exposure=500, approvals=(), break_glass="b" * 64))
+    assert "gives it 5% of the traffic since" in lines(outcome(staging=part))
+    assert "its promotion used the break-glass bbbbbbbbbbbb" in lines(outcome(staging=part))
+    revoked = judgement(obstacles=(Obstacle("LF4503", "it was revoked", "Promote another"),))
+    assert "LF4503" in lines(outcome(staging=replace(revoked, held=inside)))
+    ladder = lines(outcome(staging=replace(waits, held=inside), production=waits))
+    assert "✓ staging     allowed  in since 1970-01-01T00:00:00Z" in ladder
+    assert "next: lockflight check work --env production" in ladder
 
 
 def test_a_plan_is_never_a_denial():

@@ -35,6 +35,7 @@ from lockflight.cli.reports.rows import idle_waivers, waived_row
 from lockflight.cli.reports.visible import pieces, plain
 from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
 from lockflight.core.facts.admit import Obstacle
+from lockflight.core.facts.holding import Holding
 from lockflight.core.findings import Finding, Location, Severity
 from lockflight.core.gate.ruling import RuleResult, Violation, Waived
 from lockflight.core.state.waivers import STANDINGS
@@ -214,13 +215,25 @@ def test_each_verdict_says_what_it_means():
         "is not known": report(verdict=Verdict.INCOMPLETE),
         "people have 2 things to do": report(verdict=Verdict.ALLOWED),
         "everybody who had to agree has agreed": report(verdict=Verdict.ALLOWED, people=yes),
-        "is in word since 2026-01-31 12:00:00 UTC": report(
-            verdict=Verdict.ALLOWED, people=replace(yes, held_since="2026-01-31T12:00:00Z")
+        "is in word since 2026-01-31 12:00:00 UTC: the evidence sufficed, and its promotion used 1 approval": report(
+            verdict=Verdict.ALLOWED, people=replace(yes, held=Holding(1_769_860_800, 10_000, (D,)))
         ),
         "nobody else has to agree": report(verdict=Verdict.ALLOWED, people=replace(yes, needed=0)),
     }
     for said, record in ways.items():
         assert said in Reader(page(record)).text, said
+
+
+def test_what_is_in_has_used_its_approvals_and_lacks_none():
+    inside = People(False, 1, 0, (), (), "people", "", Holding(1_769_860_800, 10_000, (D,)))
+    ways = {
+        "1 used by its promotion": inside,
+        "a break-glass stood for them": replace(inside, held=Holding(1_769_860_800, 10_000, (), D)),
+        "0 of 1 needed": replace(inside, held=None),
+        "none needed": replace(inside, needed=0, held=Holding(1_769_860_800, 10_000, ())),
+    }
+    for said, about in ways.items():
+        assert said in Reader(page(report(verdict=Verdict.ALLOWED, people=about))).text, said
 
 
 def test_what_is_empty_is_not_shown():
@@ -274,7 +287,7 @@ def seen_of(world, name):
 
 def test_check_writes_a_page_for_each_verdict(world):
     world.ok("check work --env development --no-record --html yes.html --as alice")
-    assert "may enter development" in seen_of(world, "yes.html").text
+    assert "is in development since" in seen_of(world, "yes.html").text
     (world.work / "model" / "adapter.pkl").write_text("cposix\nsystem\n(S'true'\ntR.")
     done = world.run("check work --env staging --html no.html --as alice")
     assert done.code == 10

@@ -50,7 +50,17 @@ def test_in_a_small_team_an_author_is_told_from_when_it_counts(world):
     agree(world, "realm environments --small-team staging --as bob", "eve")
     said = world.ok("approve package --env staging --as alice")
     assert "made by an author, so it counts only from" in said.out
+    assert "separation: degraded" in said.out
+    checked = world.ok("check work --env staging --record --as alice").out
+    assert "separation: degraded" in checked
+    assert "staging still needs 1 approver; an author's own counts after a day." in checked
+    assert "who did not make the release" not in checked
+    assert "staging: separation: degraded" in world.ok("status").out
+    listed = world.ok("evidence list --all --type decision --json").json()["result"]["evidence"]
+    explained = world.ok(f"policy explain {listed[-1]['index']} --seconds 0")
+    assert "separation: degraded" in explained.out
     assert world.run("promote package --to staging --as alice").code == 10
+    assert "separation" not in world.ok("check work --env development --as alice").out
     short = world.run("approve package --env staging --as alice --hours 5")
     assert (short.code, "expired" in short.err) == (10, True)
 
@@ -74,8 +84,13 @@ def test_environments_are_shown(world):
 def test_a_simulator_rehearses_and_says_so(tmp_path):
     world = World(tmp_path)
     build(world.folder, simulator=True)
-    world.ok("approve package --env staging --as bob")
-    world.ok("promote package --to staging --as alice")
+    for words in (
+        "check work --env staging --as alice",
+        "approve package --env staging --as bob",
+        "promote package --to staging --as alice",
+        "status",
+    ):
+        assert "separation: simulated" in world.ok(words).out, words
     done = world.ok("verify package")
     assert done.out.splitlines()[0].startswith("✗ acme IS A SIMULATOR")
     assert world.ok("verify package --json").json()["result"]["simulated"] is True
@@ -118,3 +133,17 @@ def test_without_the_root_key_people_propose_producers(world):
     assert waits["proposer"] == "bob"
     world.ok(f"review {waits['proposal']} --as alice")
     world.ok(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "said"),
+    [
+        ("nofile.json", 3, "LF0117: The capsule nofile.json is not there"),
+        ("work", 3, "LF0117: The capsule work is no file"),
+        ("abc", 2, "LF0119"),
+        ("9999", 3, "LF4524"),
+    ],
+)
+def test_a_capsule_that_is_not_there_is_no_digest(world, word, code, said):
+    done = world.run(f"policy replay {word}")
+    assert (done.code, said in done.err) == (code, True), done.err

@@ -304,3 +304,63 @@ def test_a_passed_rule_and_a_file_are_shown():
     assert isinstance(report().passed[0], Passed)
     assert isinstance(report().assets[0], AssetRow)
     assert D in junit(report())
+
+
+EARLIER = {
+    "html": "r.html",
+    "markdown": "r.md",
+    "junit": "r.xml",
+    "sarif": "r.sarif",
+    "codequality": "r.json",
+}
+
+
+def test_an_error_before_the_verdict_leaves_no_verdict_of_an_earlier_run(world):
+    options = " ".join(f"--{name} {file}" for name, file in EARLIER.items())
+    (world.work / "stray, 100%: ::error::x.txt").write_text("nobody named it\n")
+    for file in EARLIER.values():
+        (world.folder / file).write_text("ALLOWED, said an earlier run\n")
+    summary = world.folder / "summary.md"
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    done = world.run(f"check work --env development {options}", **environ)
+    assert done.code == 2
+    (level, properties, message), *more = read_commands(done.out)
+    assert more == []
+    assert (level, unproperty(properties["title"])) == ("error", "Lockflight LF1004")
+    assert "[[exclude]]" in undata(message)
+    assert read_commands(done.err) == []
+    said = {name: (world.folder / file).read_text() for name, file in EARLIER.items()}
+    for name, body in said.items():
+        assert "earlier run" not in body, name
+        assert "LF1004" in unescape(body), name
+    suites = ET.fromstring(said["junit"])
+    check_junit(suites)
+    assert suites.get("errors") == "1"
+    assert json.loads(said["sarif"])["runs"][0]["invocations"][0]["executionSuccessful"] is False
+    assert json.loads(said["codequality"])[0]["severity"] == "blocker"
+    assert "No verdict" in said["html"]
+    assert "No verdict" in said["markdown"]
+    assert "No verdict" in summary.read_text()
+    assert read_commands(world.run("check work --no-annotations", **environ).out) == []
+    as_json = world.run("check work --json", **environ)
+    assert as_json.json()["error"]["code"] == "LF1004"
+    assert [level for level, _, _ in read_commands(as_json.err)] == ["error"]
+    unread = world.run("check work --no-such-option", **environ)
+    assert (unread.code, len(read_commands(unread.out))) == (2, 1)
+    assert read_commands(world.run("check nowhere").out) == []
+
+
+def test_an_error_is_told_though_nothing_can_be_written(world):
+    kept = world.folder / "kept"
+    kept.mkdir()
+    (world.folder / "link.xml").symlink_to("elsewhere")
+    done = world.run(
+        f"check nowhere --html {kept} --junit missing/r.xml --markdown link.xml",
+        GITHUB_ACTIONS="true",
+        GITHUB_STEP_SUMMARY=str(kept),
+    )
+    assert done.code == 3
+    assert len(read_commands(done.out)) == 1
+    assert kept.is_dir()
+    assert not (world.folder / "elsewhere").exists()
+    assert "No verdict" in (world.folder / "link.xml").read_text()

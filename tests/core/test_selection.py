@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,8 +64,19 @@ def test_a_file_that_no_rule_names():
     error = refused(manifest(("code", ["a.py"])), ["a.py", "b.csv"], suggest=lambda _: "dataset")
     assert error.code == "LF1004"
     assert "'b.csv'" in error.message
-    assert '[[assets]] role = "dataset" files = ["b.csv"]' in error.hint
+    assert '[[assets]]  role = "dataset"  files = ["b.csv"]' in error.hint
+    assert '[[exclude]]  files = ["b.csv"]  reason = "why it stays out"' in error.hint
     assert error.details == {"names": ["b.csv"], "count": 1}
+
+
+def test_what_is_no_role_is_proposed_to_stay_out():
+    rules = manifest(("code", ["a.py"]))
+    hint = refused(rules, ["a.py", ".pre-commit-config.yaml"], suggest=lambda _: "exclude").hint
+    assert "role" not in hint
+    lines = hint.partition(":  ")[2].replace("  ", "\n")
+    assert tomllib.loads(lines) == {
+        "exclude": [{"files": [".pre-commit-config.yaml"], "reason": "why it stays out"}]
+    }
 
 
 def test_many_unnamed_files_are_counted():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.style import clean, count, short
+from lockflight.core.facts.holding import still
 from lockflight.core.times import rfc3339
 from lockflight.errors import NotFound, UsageError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lockflight.cli.reply import Run
     from lockflight.cli.style import Style
     from lockflight.core.facts.admit import Admission, Obstacle
+    from lockflight.core.facts.holding import Holding
     from lockflight.core.release.release import Release
     from lockflight.core.verify.crypto.certificate import Certificate
 
@@ -162,9 +164,9 @@ _GATE_DENIES = "LF4501"
 _FIRST = frozenset({"LF4502"})
 
 
-def left_to_people(admission: Admission) -> list[Obstacle]:
-    """What people still have to do, first things first."""
-    left = (o for o in admission.obstacles if o.code != _GATE_DENIES)
+def left_to_people(admission: Admission, held: Holding | None = None) -> list[Obstacle]:
+    """What people still have to do, first things first; about a release that is in, next to nothing."""
+    left = (o for o in still(admission.obstacles, held) if o.code != _GATE_DENIES)
     return sorted(left, key=lambda o: o.code not in _FIRST)
 
 

@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lockflight.cli.reply import Reply, Run
     from lockflight.errors import LockflightError
 
@@ -71,6 +73,17 @@ def _envelope(ok: bool, schema: str, result: object, error: LockflightError | No
         "as_of": rfc3339(now),
     }
     sys.stdout.write(json_text(body))
+
+
+def mark(lines: Iterable[str], *, as_json: bool) -> None:
+    """Lines for the CI system about an error, which a reader that has gone away cannot hide."""
+    stream = sys.stderr if as_json else sys.stdout
+    try:
+        for line in lines:
+            stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        forget_stdout()
 
 
 def error_json(error: LockflightError) -> dict[str, object]:

@@ -16,7 +16,7 @@ from lockflight.errors import EnvironmentProblem, InternalError, LockflightError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from lockflight.cli.nouns import Command
 
@@ -53,11 +53,25 @@ def execute(name: str, entry: Command, words: Sequence[str]) -> int:
             from lockflight.cli.hints import point
 
             point(error, args)
+        _tell(target, args, error, as_json=as_json)
         return fail(error, as_json=as_json)
     except Exception as error:
         if os.environ.get("LOCKFLIGHT_DEBUG"):
             raise
-        return fail(_unexpected(name, error), as_json=as_json)
+        crash = _unexpected(name, error)
+        _tell(target, args, crash, as_json=as_json)
+        return fail(crash, as_json=as_json)
+
+
+def _tell(target: str, args: argparse.Namespace | None, error: LockflightError, *, as_json: bool) -> None:
+    """Let a command that CI systems read say of its error what they understand."""
+    room, verb = target.split(":")
+    module = sys.modules.get(f"lockflight.cli.{room}")
+    tell: Callable[[argparse.Namespace | None, LockflightError], Iterable[str]] | None
+    if (tell := getattr(module, f"{verb}_failed", None)) is not None:
+        from lockflight.cli.render import mark
+
+        mark(tell(args, error), as_json=as_json)
 
 
 def _unexpected(name: str, error: Exception) -> LockflightError:

@@ -40,6 +40,10 @@ PACKS: Mapping[str, str] = {
 }
 
 
+#: What `laid_over` calls the folder below: no name that a bundle may have.
+_BELOW = "below/"
+
+
 def pack(name: str, known: Collection[str] = ()) -> Bundle:
     """A shipped pack.
 
@@ -92,6 +96,19 @@ def compose(name: str, folder: Callable[[str], Mapping[str, bytes]]) -> dict[str
         for path, body in folder(part).items():
             files[path] = _joined(path, files[path], body) if path in files else _first(path, body)
     return files
+
+
+def laid_over(name: str, above: Mapping[str, bytes], below: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A bundle of its own: the files of one folder over those of another, as packs are put together.
+
+    Raises:
+        ValueError, KeyError, TypeError: they do not fit together.
+    """
+    own = obj(_json(above[MANIFEST]))
+    meta: JsonObject = {**obj(own["metadata"]), "includes": [_BELOW]}
+    own["metadata"] = meta
+    parts = {name: {**above, MANIFEST: as_json(own)}, _BELOW: below}
+    return compose(name, parts.__getitem__)
 
 
 def _order(name: str, folder: Callable[[str], Mapping[str, bytes]]) -> list[str]:

@@ -12,6 +12,7 @@ from lockflight.core.attest.scanfact import ScanFact
 from lockflight.core.canonical import loads_object
 from lockflight.core.facts.admit import Admission, admit, registration_of
 from lockflight.core.facts.facts import evidence_row, release_fact
+from lockflight.core.facts.holding import Holding, holding
 from lockflight.core.gate.vsa import StoredDecision
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
@@ -44,6 +45,7 @@ class Recorded:
         unread: digests of evidence that the decision names and this log does not hold any more.
         approvals: what people said for this release and environment, with the record of each.
         admission: what people still have to do now.
+        held: how the environment holds the release now; None where it does not.
     """
 
     record: Record
@@ -59,6 +61,7 @@ class Recorded:
     unread: tuple[str, ...]
     approvals: tuple[tuple[Record, Approval], ...]
     admission: Admission
+    held: Holding | None
 
 
 def recorded(view: RealmView, word: str, now: int) -> Recorded:
@@ -119,6 +122,7 @@ def recorded(view: RealmView, word: str, now: int) -> Recorded:
             now=now,
             waivers=tuple(sorted({w.waiver for w in stored.waived})),
         ),
+        held=holding(view.state, stored.name, stored.environment, stored.release),
     )
 
 

@@ -13,6 +13,7 @@ from lockflight.core.attest.trust import Duty
 from lockflight.core.canonical import dumps
 from lockflight.core.facts.admit import Admission, admit
 from lockflight.core.facts.facts import build_facts
+from lockflight.core.facts.holding import Holding, holding
 from lockflight.core.facts.precedents import precedents
 from lockflight.core.gate.capsule import encode_files
 from lockflight.core.gate.claims import attestations
@@ -60,12 +61,14 @@ class Judgement:
         decision: its output.
         admission: what people still have to do.
         recorded: envelope digest of the decision in the log; empty for a rehearsal.
+        held: how the environment holds the release already; None where it does not.
     """
 
     facts: JsonObject
     decision: Decision
     admission: Admission
     recorded: str = ""
+    held: Holding | None = None
 
     @property
     def exit_code(self) -> int:
@@ -253,7 +256,8 @@ class Gate:
             break_glass=break_glass,
             exposing=exposing,
         )
-        return Judgement(facts, decision, admission)
+        inside = holding(state, release.name, environment, release.digest)
+        return Judgement(facts, decision, admission, held=inside)
 
     def statement(self, realm: Realm, release: Release, judgement: Judgement, now: int) -> Statement:
         """The decision as a SLSA VSA; what it was made from is kept in the realm's store for replays."""

@@ -82,6 +82,13 @@ class Replay:
         """Whether everything is as it was."""
         return bool(self.reruns) and not self.differences and not any(r.problem for r in self.reruns)
 
+    @property
+    def not_asked(self) -> tuple[tuple[str, str, str], ...]:
+        """Name, version and SHA-256 of the engines that judged then and of which no version is here now."""
+        here = {run.engine for run in self.reruns}
+        then = (dict(engine) for engine in self.opened.stored.engines)
+        return tuple((e["name"], e["version"], e.get("sha256", "")) for e in then if e["name"] not in here)
+
 
 def capsule_of(view: RealmView, word: str) -> Capsule:
     """Everything that a recorded decision was made from, out of a realm.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.app.policy.losses import need_none, of_proposal
 from lockflight.app.realm.asof import view_at
 from lockflight.app.realm.realm import open_realm
 from lockflight.app.realm.speak import Said, say
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lockflight.app.realm.realm import Realm
     from lockflight.app.realm.view import RealmView
     from lockflight.core.state.state import Proposal, State
+    from lockflight.policy.losses import Loss
 
 #: Hex digits by which a proposal may be named.
 SHORTEST = 8
@@ -171,8 +173,8 @@ _VERBS = {Verdict.CONSENT: "consent to", Verdict.REJECT: "reject", Verdict.CLOSE
 
 
 def review(
-    home: Path, realm_name: str, word: str, *, verdict: Verdict, note: str, actor: str
-) -> tuple[Said, Proposal]:
+    home: Path, realm_name: str, word: str, *, verdict: Verdict, note: str, actor: str, drop: bool = False
+) -> tuple[Said, Proposal, tuple[Loss, ...]]:
     """Say the second word on a proposal, or close a break-glass that was used.
 
     Args:
@@ -182,18 +184,33 @@ def review(
         verdict: consent, reject or close.
         note: free text, kept erasable.
         actor: who says it.
+        drop: consent although the policy that is proposed no longer asks what the one in force asks.
+
+    Returns:
+        What was said, on what, and what falls away by a consent.
 
     Raises:
         UsageError, NotFound: as `find`.
-        PolicyDenied: LF4525 this person's word does not count here; the reason is in the message.
+        PolicyDenied: LF4525 this person's word does not count here; the reason is in the message. LF4528 something
+            falls away and `drop` is not set.
     """
     realm = open_realm(home, realm_name)
     person = realm.actor(actor)
     digest = find(realm.state, word)
-    kind = realm.state.proposals[digest].kind
+    proposal = realm.state.proposals[digest]
+    kind = proposal.kind
+    lost: tuple[Loss, ...] = ()
+    if verdict is Verdict.CONSENT and proposal.decided_at < 0:
+        lost = of_proposal(realm.folder, realm.state, proposal.fact)
+    if not drop and isinstance(proposal.fact, Adoption):
+        need_none(
+            lost,
+            f"{proposal.fact.name} {proposal.fact.version}",
+            f"lockflight review {digest[:16]} --reject --as NAME, or --drop if all of it is meant to fall away",
+        )
     said = Review(digest, kind, verdict, realm.put_blob({"note": note}) if note else "", realm.state.root)
     what = f"{_VERBS[verdict]} the {kind} {digest[:16]}"
-    return say(realm, person, said.statement(), what, code="LF4525"), realm.state.proposals[digest]
+    return say(realm, person, said.statement(), what, code="LF4525"), realm.state.proposals[digest], lost
 
 
 def second_person(realm: Realm, digest: str, what: str) -> PolicyDenied:

@@ -57,14 +57,20 @@ def bundle_of(place: str) -> Bundle:
     return pack(place.removeprefix(PACK)) if place.startswith(PACK) else read_path(Path(place))
 
 
-def create(name: str, out: Path) -> Bundle:
+def create(name: str, out: Path, start: str = "") -> Bundle:
     """Write a new bundle into a folder that is not there yet, or empty.
 
+    Args:
+        name: of the bundle.
+        out: the folder.
+        start: a shipped pack, whose rules it keeps; empty for a rule of its own alone.
+
     Raises:
+        NotFound: LF4024 there is no such pack.
         UsageError: LF0180 the name has another form; LF0181 the folder holds something.
         EnvironmentProblem: LF0905 it cannot be written.
     """
-    files = new_bundle(name)
+    files = new_bundle(name, start)
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(

@@ -12,6 +12,7 @@ from lockflight.cli.common import (
     record_options,
     say_reused,
 )
+from lockflight.cli.gate.checkreports import failed as check_failed
 from lockflight.cli.gate.checkreports import refuse_clashes, report_arguments, reports
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from lockflight.app.gate.judge import Judgement
     from lockflight.cli.style import Style
     from lockflight.policy.bundle import Bundle
+
+__all__ = ["check", "check_arguments", "check_failed"]
 
 MAX_WORKERS = 64
 
@@ -177,11 +180,14 @@ def _error(outcome: CheckOutcome, folder: str, code: int) -> LockflightError | N
             hint=_next(outcome, denied, folder),
             details=details,
         )
+    from lockflight.cli.lines.rules import first_steps
+
     first = _unfinished(outcome)[0]
+    again = f"lockflight check {quoted(folder)} --only {first.check}"
     return EvidenceMissing(
         "LF4552",
         f"The check {first.check} of {first.subject} did not finish: {first.result.reason}.",
-        hint=f"lockflight check {quoted(folder)} --only {first.check}",
+        hint=" && ".join([*first_steps(first.check, [first.result.reason]), again]),
         details=details,
     )
 
@@ -190,12 +196,13 @@ def _next(outcome: CheckOutcome, denied: dict[str, Judgement], folder: str) -> s
     """What would help against the first failure: a command where one is known, else the policy's words."""
     from lockflight.cli.lines.rules import command_for
     from lockflight.cli.lines.verdict import ladder_next
+    from lockflight.core.shape import obj
 
     if len(outcome.judgements) > 1:
         return ladder_next(outcome, folder)
     name, judgement = next(iter(denied.items()))
     for violation in judgement.decision.violations:
-        command = command_for(violation, name, folder)
+        command = command_for(violation, name, folder, obj(judgement.facts["evidence"]))
         if command or violation.solution:
             return command or violation.solution
     return f"lockflight check {quoted(folder)} --env {name}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockflight.errors import EnvironmentProblem, UsageError
+from lockflight.errors import EnvironmentProblem, LockflightError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -83,9 +84,39 @@ def reports(args: argparse.Namespace, outcome: CheckOutcome, run: Run) -> tuple[
     if not github:
         return ()
     from lockflight.cli.reports.ci.github import marks
+    from lockflight.cli.reports.ci.markdown import markdown
 
-    _summarize(report)
+    _summarize(markdown(report))
     return tuple(marks(report, prefix))
+
+
+def failed(args: argparse.Namespace | None, error: LockflightError) -> tuple[str, ...]:
+    """An error came before the verdict: every report that was asked for says so, instead of what an earlier run said.
+
+    A report that cannot be written is taken away. The lines are for the CI system that runs us.
+
+    Args:
+        args: what was asked for; None where that could not be read.
+        error: what came first.
+    """
+    from lockflight.app.realm.clock import now
+    from lockflight.cli.reports.ci.github import error_mark
+    from lockflight.cli.reports.failed import markdown, no_verdict
+    from lockflight.cli.reports.write import remove, write
+    from lockflight.core.times import rfc3339
+
+    if args is not None:
+        for name, file in _wanted(args).items():
+            try:
+                write(file, no_verdict(name, error, _prefix(args.folder) or "", rfc3339(now())), None)
+            except (LockflightError, OSError):
+                remove(file)
+    if os.environ.get("GITHUB_ACTIONS") != "true" or not getattr(args, "annotations", True):
+        return ()
+    # The error itself is told in any case; a summary that cannot be written must not hide it.
+    with contextlib.suppress(EnvironmentProblem):
+        _summarize(markdown(error))
+    return (error_mark(error),)
 
 
 def _text(name: str, report: Report, prefix: str) -> str:
@@ -112,16 +143,14 @@ def _prefix(folder: str) -> str | None:
     return None
 
 
-def _summarize(report: Report) -> None:
+def _summarize(text: str) -> None:
     """Append to the summary of the job; the runner names the file."""
-    from lockflight.cli.reports.ci.markdown import markdown
-
     name = os.environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
     try:
         with Path(name).open("a", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(markdown(report) + "\n")
+            stream.write(text + "\n")
     except OSError as error:
         raise EnvironmentProblem(
             "LF0905", f"The job summary {name} cannot be written: {error.strerror}.", hint="--no-annotations"

@@ -55,6 +55,7 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.gate.decision import recorded
     from lockflight.app.realm.asof import view_at
     from lockflight.cli.lines.checkjson import own_json
+    from lockflight.cli.lines.people import held_json, obstacles_json
     from lockflight.cli.reports.build import report_of_record
 
     view = view_at(run.home, run.realm, run.as_of)
@@ -96,9 +97,9 @@ def explain(args: argparse.Namespace, run: Run) -> Reply:
         "waivers_elsewhere": report.elsewhere,
         "changes": _changes_json(found, changes),
         "admitted": found.admission.admitted,
-        "obstacles": [
-            {"code": o.code, "message": o.message, "fix": o.fix} for o in found.admission.obstacles
-        ],
+        "separation": stored.separation,
+        "obstacles": obstacles_json(found.admission, found.held),
+        "held": held_json(found.held),
     }
     return Reply("decision/v1", result, lambda style: _lines(report, style))
 
@@ -142,6 +143,7 @@ def _waived_json(row: WaivedRow) -> JsonObject:
 
 
 def _lines(report: Report, style: Style) -> Iterable[str]:
+    from lockflight.cli.lines.people import SEPARATION, held_words
     from lockflight.cli.reports.phrases import headline, sentence
 
     word = headline(report)
@@ -164,6 +166,10 @@ def _lines(report: Report, style: Style) -> Iterable[str]:
     for obstacle in report.people.todo:
         yield f"  {style.look} {obstacle.code} {clean(obstacle.message)}"
         yield f"      {style.dim('do:')} {clean(obstacle.fix)}"
+    if report.people.held is not None and not good:
+        yield f"  {style.yes} {held_words(report.environment, report.people.held)}"
+    if report.people.separation in SEPARATION:
+        yield style.dim(f"  {SEPARATION[report.people.separation]}")
     proof = report.proof
     yield style.dim(
         f"  entry {proof.index} of {proof.realm}, decided {report.decided_at}, policy"

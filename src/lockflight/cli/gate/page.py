@@ -5,14 +5,12 @@ The page is for people who decide and audit; it proves nothing by itself and say
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING
 
 from lockflight.cli.lines.rules import duration
+from lockflight.cli.reports.page.document import document
 from lockflight.cli.reports.page.html import Markup, el, fold, join, name
 from lockflight.cli.reports.page.parts import failures, others, people
-from lockflight.cli.reports.page.style import STYLE
 from lockflight.cli.reports.page.tables import (
     assets,
     evidence,
@@ -23,7 +21,7 @@ from lockflight.cli.reports.page.tables import (
 )
 from lockflight.cli.reports.page.waivers import waived
 from lockflight.cli.reports.phrases import WORDS, headline, passed, sentence, when
-from lockflight.cli.reports.record import Report, Verdict
+from lockflight.cli.reports.record import People, Report, Verdict
 from lockflight.cli.style import count, short
 
 if TYPE_CHECKING:
@@ -60,20 +58,8 @@ _TERMS = (
 
 def page(report: Report) -> str:
     """The whole page; the same record gives the same bytes."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="referrer", content="no-referrer"),
-        el("title", f"{WORDS[report.verdict][0]}: {report.release} for {report.environment}"),
-        Markup(f"<style>{STYLE}</style>"),
-    )
-    body = el("body", el("main", *_sections(report)))
-    return "<!doctype html>\n" + el("html", head, body, lang="en") + "\n"
+    title = f"{WORDS[report.verdict][0]}: {report.release} for {report.environment}"
+    return document(title, _sections(report))
 
 
 def _sections(report: Report) -> Iterable[Markup]:
@@ -132,6 +118,14 @@ def _notes(report: Report) -> Iterable[Markup]:
         yield el("p", el("b", f"{note[0]} "), note[1], class_="note")
 
 
+def _approvals(people: People) -> str:
+    if people.held is not None and people.held.break_glass:
+        return "a break-glass stood for them"
+    if people.held is not None and people.held.approvals:
+        return f"{len(people.held.approvals)} used by its promotion"
+    return f"{people.counted} of {people.needed} needed" if people.needed else "none needed"
+
+
 def _glance(report: Report) -> Markup:
     people = report.people
     ages = [row.age_s for row in report.evidence]
@@ -144,7 +138,7 @@ def _glance(report: Report) -> Markup:
     cells = (
         ("Rules", ", ".join(rules)),
         ("Evidence", count(len(report.evidence), "statement") + oldest),
-        ("Approvals", f"{people.counted} of {people.needed} needed" if people.needed else "none needed"),
+        ("Approvals", _approvals(people)),
         ("Release", f"{count(len(report.assets), 'file')}, {short(report.digest)}"),
     )
     return el("dl", *(el("div", el("dt", head), el("dd", text)) for head, text in cells), class_="glance")

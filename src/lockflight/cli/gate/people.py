@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import folder_of, quoted, release_json, release_line, said_json
+from lockflight.cli.lines.people import SEPARATION
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 
@@ -82,6 +83,9 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
             yield f"  with the factor {approval.factor}"
         if done.since > run.now:
             yield f"  {style.look} made by an author, so it counts only from {rfc3339(done.since)} on (small team)"
+        separation = done.judgement.admission.separation
+        if separation in SEPARATION:
+            yield f"  {style.look} {SEPARATION[separation]}"
         for notice in done.notices:
             yield f"  {style.look} {clean(notice)}"
         if verdict == "approve":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.reply import Reply, Run
-from lockflight.cli.style import clean, short
+from lockflight.cli.style import clean, count, short
 from lockflight.errors import NotFound, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from lockflight.app.gate.replay import Replay
     from lockflight.cli.style import Style
 
+#: What can be an index in the log, or the start of a digest; anything else is meant as a file.
+_ENTRY = re.compile(r"(sha256:)?[0-9a-fA-F]+")
 _DECISION = "index of the decision in the log, or the start of its envelope's digest"
 
 
@@ -65,6 +68,13 @@ def replay(args: argparse.Namespace, run: Run) -> Reply:
         done = _from_file(path, args.root, run)
     elif args.root:
         raise NotFound("LF0117", f"{args.decision} is no file, so --root has no capsule to be about.")
+    elif path.exists() or not _ENTRY.fullmatch(args.decision):
+        what = "is no file" if path.exists() else "is not there"
+        raise NotFound(
+            "LF0117",
+            f"The capsule {args.decision} {what}, and no entry of a log has that name.",
+            hint="Name a capsule file, or a decision: lockflight evidence list --all --type decision",
+        )
     else:
         from lockflight.app.gate.replay import capsule_of
         from lockflight.app.realm.view import open_view
@@ -97,6 +107,7 @@ def replay(args: argparse.Namespace, run: Run) -> Reply:
             }
             for r in done.reruns
         ],
+        "not_asked": [{"name": n, "version": v, "sha256": digest} for n, v, digest in done.not_asked],
         "differences": None if done.differences is None else list(done.differences),
     }
     error = None if done.same else _another(done)
@@ -155,3 +166,10 @@ def _lines(done: Replay, style: Style) -> Iterable[str]:
         mark = style.no if run.problem else style.yes
         said = run.problem or f"output {short(run.output)}, bit for bit"
         yield f"  {mark} {run.engine} {run.version} ({then}): {clean(said)}"
+    for name, version, _ in done.not_asked:
+        yield (
+            f"  {style.look} {clean(name)} {clean(version)} judged then and is not here now: not asked"
+            " (lockflight doctor says how to get it)"
+        )
+    judged = len(stored.engines)
+    yield f"  replayed by {judged - len(done.not_asked)} of {count(judged, 'engine')} that judged then"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import said_json
+from lockflight.cli.lines.losses import dropped, drops_json, loss_lines
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
+from lockflight.errors import PolicyDenied
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +32,11 @@ def review_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--reject", action="store_true", help="say no instead of yes")
     group.add_argument("--close", action="store_true", help="close a break-glass that was used")
+    group.add_argument(
+        "--drop",
+        action="store_true",
+        help="consent although the policy no longer asks what the one in force asks",
+    )
     parser.add_argument("--note", default="", metavar="TEXT", help="kept beside the log and erasable")
 
 
@@ -41,18 +48,31 @@ def review(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.core.attest.changes import Verdict
 
     verdict = Verdict.REJECT if args.reject else Verdict.CLOSE if args.close else Verdict.CONSENT
-    said, proposal = say(run.home, run.realm, args.digest, verdict=verdict, note=args.note, actor=run.actor)
+    try:
+        said, proposal, lost = say(
+            run.home,
+            run.realm,
+            args.digest,
+            verdict=verdict,
+            note=args.note,
+            actor=run.actor,
+            drop=args.drop,
+        )
+    except PolicyDenied as error:
+        return dropped(error)
     result = {
         "proposal": proposal.digest,
         "kind": proposal.kind,
         "verdict": verdict.value,
         "proposer": proposal.proposer or None,
+        "drops": drops_json(lost),
         **said_json(said),
     }
 
     def human(style: Style) -> Iterable[str]:
         mark = style.no if verdict is Verdict.REJECT else style.yes
         yield f"{mark} {clean(said.name)} {_WORDS[verdict.value]} the {proposal.kind} {short(proposal.digest)}"
+        yield from loss_lines(lost, style)
         yield f"  entry {said.index} in the log of {run.realm}; effective now"
 
     return Reply("review/v1", result, human)
@@ -77,15 +97,21 @@ def proposal_rows(view: RealmView, found: Iterable[Proposal]) -> list[dict[str, 
 
 def _waiting(run: Run) -> Reply:
     from lockflight.app.identity.proposals import listed
+    from lockflight.app.policy.losses import of_proposal
 
-    rows = proposal_rows(*listed(run.home, run.realm, as_of=run.as_of, now=run.now))
+    view, found = listed(run.home, run.realm, as_of=run.as_of, now=run.now)
+    lost = [of_proposal(view.folder, view.state, p.fact) for p in found]
+    rows = [
+        {**row, "drops": drops_json(each)} for row, each in zip(proposal_rows(view, found), lost, strict=True)
+    ]
 
     def human(style: Style) -> Iterable[str]:
         if not rows:
             yield f"Nothing waits for a second person in {run.realm}."
-        for row in rows:
+        for row, each in zip(rows, lost, strict=True):
             yield f"{style.look} {short(str(row['proposal']))}  {row['kind']}: {clean(str(row['what']))}"
             yield f"    proposed by {clean(str(row['proposer']))}, {row['since']}"
+            yield from loss_lines(each, style)
         if rows:
             first = str(rows[0]["proposal"])
             yield f"  next: lockflight review {short(first)} --as NAME   (somebody else than who proposed it)"

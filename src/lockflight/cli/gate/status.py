@@ -31,6 +31,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.registry.status import status as read
     from lockflight.app.registry.waiting import releases
     from lockflight.cli.gate.review import proposal_rows
+    from lockflight.cli.lines.people import separation_lines
     from lockflight.cli.lines.waiting import waiting_json, waiting_lines
 
     found = read(run.home, run.realm, project=args.project, as_of=run.as_of, now=run.now)
@@ -64,6 +65,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
         if not found.slots:
             yield "No environment holds a release."
             yield "  next: lockflight promote PACKAGE --to development"
+        yield from separation_lines(view.state, style)
         yield from table([_cells(slot, held) for slot, held in _rows(found)])
         yield from _marks(found, style)
         if waiting:

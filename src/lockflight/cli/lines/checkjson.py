@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.common import release_json
 from lockflight.cli.lines.findings import behind
+from lockflight.cli.lines.people import admission_json
 from lockflight.cli.lines.waived import told
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def check_json(outcome: CheckOutcome) -> dict[str, object]:
 
 def judgement_json(judgement: Judgement) -> dict[str, object]:
     """One environment's decision and admission, with the findings behind what failed."""
-    decision, admission = judgement.decision, judgement.admission
+    decision = judgement.decision
     return {
         "allow": decision.allow,
         "exit_code": judgement.exit_code,
@@ -60,13 +61,7 @@ def judgement_json(judgement: Judgement) -> dict[str, object]:
             for (code, term), found in behind(judgement).items()
             if found
         ],
-        "admission": {
-            "admitted": admission.admitted,
-            "needed": admission.needed,
-            "approvals": list(admission.approvals),
-            "separation": admission.separation,
-            "obstacles": [{"code": o.code, "message": o.message, "fix": o.fix} for o in admission.obstacles],
-        },
+        "admission": admission_json(judgement.admission, judgement.held),
         "recorded": judgement.recorded or None,
     }
 

@@ -9,18 +9,27 @@ from lockflight.cli.common import quoted
 from lockflight.cli.lines.findings import MOST, behind, finding_lines
 from lockflight.cli.lines.waived import waived_lines
 from lockflight.cli.style import clean, count, short
+from lockflight.core.attest.check import Status
+from lockflight.core.shape import array, obj, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from lockflight.app.gate.judge import Judgement
     from lockflight.cli.style import Style
+    from lockflight.core.canonical import JsonValue
     from lockflight.core.findings import Finding
     from lockflight.core.gate.ruling import RuleResult, Violation
 
 _DIGEST = 64
 #: Failures that end when the checks run (again).
 _RUN_AGAIN = frozenset({"LF4102", "LF4103", "LF4104"})
+#: Reasons of a check that lacks its tool, and those that lack a package.
+_NOT_INSTALLED = frozenset({"LF5010", "LF5016"})
+_PACKAGES = {
+    "LF5018": "pip install kingfisher-secret-scanner",
+    "LF5022": "pip install 'lockflight[data]'",
+}
 _TIMED = "LF4104"
 _OPTIONAL = "LF4114"
 _UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (120, 60, "minutes"))
@@ -34,6 +43,7 @@ def rule_lines(
     decision = judgement.decision
     failed = {(v.code, v.term): v for v in (*decision.violations, *decision.warnings)}
     found = behind(judgement)
+    evidence = obj(judgement.facts["evidence"])
     told: set[str] = set()
     passed = [rule for rule in decision.rules if rule.passed]
     if verbose:
@@ -53,7 +63,7 @@ def rule_lines(
         yield from finding_lines(new, style, most=None if verbose else MOST)
         if findings and not new:
             yield f"      {count(len(findings), 'finding')}, shown above"
-        yield from _way_out(violation, new, style, command_for(violation, environment, folder))
+        yield from _way_out(violation, new, style, command_for(violation, environment, folder, evidence))
     waived = {(row.code, row.term) for row in decision.waived}
     for place, rule in results.items():
         if place not in failed and place not in waived:
@@ -92,8 +102,8 @@ def measured(row: RuleResult | Violation) -> tuple[str, str]:
 
 def _measure(value: int | str) -> str:
     """A value or threshold; a digest as people compare it."""
-    text = str(value)
-    return short(text) if len(text) == _DIGEST else text
+    word = str(value)
+    return short(word) if len(word) == _DIGEST else word
 
 
 def _evidence(digests: tuple[str, ...]) -> str:
@@ -109,9 +119,9 @@ def duration(seconds: int) -> str:
     return count(seconds, "second")
 
 
-def human_ages(text: str) -> str:
+def human_ages(said: str) -> str:
     """A policy's sentence with its seconds in units that people use: policies count in whole seconds only."""
-    return _SECONDS.sub(lambda m: duration(int(m[1])), text)
+    return _SECONDS.sub(lambda m: duration(int(m[1])), said)
 
 
 def _way_out(violation: Violation, shown: list[Finding], style: Style, command: str) -> Iterable[str]:
@@ -121,14 +131,37 @@ def _way_out(violation: Violation, shown: list[Finding], style: Style, command: 
         yield f"      {style.dim('do:')} {clean(command)}"
 
 
-def command_for(violation: Violation, environment: str, folder: str) -> str:
-    """The command that belongs to a failed rule, ready to type; policies cannot know the folder."""
+def command_for(
+    violation: Violation, environment: str, folder: str, evidence: Mapping[str, JsonValue] | None = None
+) -> str:
+    """The command that belongs to a failed rule, ready to type; policies cannot know the folder.
+
+    Args:
+        violation: what failed.
+        environment: where to.
+        folder: the workspace, as it was typed.
+        evidence: of the facts, by type and check; where a check lacks its tool, that comes first.
+    """
     check = f"lockflight check {quoted(folder)}"
     if violation.code in _RUN_AGAIN:
-        return f"{check} --env {environment}"
+        rows = array((evidence or {}).get(f"scan/{violation.term}", []))
+        reasons = [text(r["reason"]) for r in map(obj, rows) if r.get("status") == Status.INCOMPLETE.value]
+        return " && ".join([*first_steps(violation.term, reasons), f"{check} --env {environment}"])
     if violation.code == _OPTIONAL:
         return " && ".join([*_installs(violation.term), f"{check} --only {quoted(violation.term)}"])
     return "lockflight evidence list" if violation.code == "LF4113" else ""
+
+
+def first_steps(check: str, reasons: Iterable[str]) -> list[str]:
+    """Commands without which an unfinished check does not finish the next time either; none where that is not known.
+
+    Args:
+        check: its name.
+        reasons: why it did not finish. Only the code at the start of each has a say: the words may be anybody's.
+    """
+    codes = {reason.partition(" ")[0] for reason in reasons}
+    steps = _installs(check) if codes & _NOT_INSTALLED else []
+    return steps + [_PACKAGES[code] for code in sorted(codes & _PACKAGES.keys())]
 
 
 def _installs(check: str) -> list[str]:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from lockflight.cli.common import left_to_people, own_words, quoted, release_line, typeable, with_names
 from lockflight.cli.lines.findings import MOST, behind, finding_lines
+from lockflight.cli.lines.people import SEPARATION, held_words
 from lockflight.cli.lines.rules import rule_lines
 from lockflight.cli.style import clean, count, short, table
 from lockflight.core.attest.check import Status
+from lockflight.core.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,14 +91,27 @@ def _ran(outcome: CheckOutcome, style: Style, told: set[str], *, verbose: bool) 
         unfinished = [r for r in rows if r.result.status is Status.INCOMPLETE]
         found = [f for r in rows for f in r.result.findings]
         mark = style.look if unfinished or found else style.yes
-        said = count(len(found), "finding") if found else "nothing found"
-        if found and told.issuperset(f.fingerprint for f in found):
-            said += " (below)"
+        told_below = found and told.issuperset(f.fingerprint for f in found)
+        said = _found(len(found), len(rows), len(unfinished), " (below)" if told_below else "")
         yield f"  {mark} {style.bold(name)}  {count(len(rows), 'subject')}, {said}"
         for ran in unfinished:
             yield f"      {style.no} {clean(ran.subject)}: incomplete, {clean(ran.result.reason)}"
         unsaid = [f for f in found if f.fingerprint not in told]
         yield from finding_lines(unsaid, style, most=None if verbose else MOST)
+
+
+def _found(findings: int, subjects: int, unfinished: int, where: str) -> str:
+    """What a check found; of what it did not look at, nothing is known."""
+    if not unfinished:
+        return f"{count(findings, 'finding')}{where}" if findings else "nothing found"
+    lost = f"{unfinished} did not finish" if subjects > 1 else "did not finish"
+    if findings:
+        return f"{count(findings, 'finding')}{where}, {lost}"
+    return (
+        lost
+        if unfinished == subjects
+        else f"{lost}, nothing found in {count(subjects - unfinished, 'subject')}"
+    )
 
 
 def _headline(environment: str, judgement: Judgement, style: Style) -> str:
@@ -127,23 +142,25 @@ def _one(
 def _people(
     environment: str, judgement: Judgement, folder: str, style: Style, *, local: bool
 ) -> Iterable[str]:
-    admission = judgement.admission
-    if admission.admitted:
+    admission, held = judgement.admission, judgement.held
+    if held is not None:
+        yield f"{style.yes} {held_words(environment, held)}"
+    if not judgement.decision.allow and not admission.admitted:
+        yield "The failed rules above remain; nobody can approve them away."
+    if held is None and admission.admitted:
         yield f"{style.yes} people have done their part"
         # What was only rehearsed is not in the realm, and `promote` looks there.
         record = f"lockflight check {clean(quoted(folder))} --env {environment} --record"
         yield f"  next: {record if local else f'lockflight promote PACKAGE --to {environment}'}"
     else:
-        rest = left_to_people(admission)
-        if not judgement.decision.allow:
-            yield "The failed rules above remain; nobody can approve them away."
+        rest = left_to_people(admission, held)
         if rest:
             yield "What people still have to do:"
         for obstacle in rest:
             yield f"  {style.look} {obstacle.code} {clean(obstacle.message)}"
             yield f"      {style.dim('do:')} {clean(typeable(obstacle.fix, DIR=folder))}"
-    if admission.separation == "none":
-        yield style.dim("  separation: none (a personal realm counts for development only)")
+    if admission.separation in SEPARATION:
+        yield style.dim(f"  {SEPARATION[admission.separation]}")
 
 
 def _ladder(outcome: CheckOutcome, folder: str, style: Style, *, failed: bool) -> Iterable[str]:
@@ -151,13 +168,16 @@ def _ladder(outcome: CheckOutcome, folder: str, style: Style, *, failed: bool) -
     for environment, judgement in outcome.judgements.items():
         decision, admission = judgement.decision, judgement.admission
         codes = sorted({v.code for v in decision.violations})
-        people = left_to_people(admission)
+        people = left_to_people(admission, judgement.held)
         parts = []
         if codes:
             parts.append(f"{count(len(decision.violations), 'rule')} failed: {', '.join(codes)}")
         if people:
             parts.append("people: " + ", ".join(o.code for o in people))
-        mark = style.yes if admission.admitted else style.look if decision.allow else style.no
+        if judgement.held is not None:
+            parts.append(f"in since {rfc3339(judgement.held.since)}")
+        there = judgement.held is not None and decision.allow and not people
+        mark = style.yes if admission.admitted or there else style.look if decision.allow else style.no
         word = {0: "allowed", 10: "denied"}.get(judgement.exit_code, "evidence missing")
         rows.append([f"{mark} {environment}", word, "; ".join(parts) or "nothing missing"])
     yield from table(rows)
@@ -173,5 +193,9 @@ def ladder_next(outcome: CheckOutcome, folder: str) -> str:
 
 
 def _next_step(outcome: CheckOutcome) -> str:
-    names = [name for name, judgement in outcome.judgements.items() if not judgement.admission.admitted]
+    names = [
+        name
+        for name, j in outcome.judgements.items()
+        if not (j.admission.admitted or (j.held and j.decision.allow))
+    ]
     return names[0] if names else next(iter(outcome.judgements))

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import said_json
+from lockflight.cli.lines.losses import dropped, drops_json, loss_lines
 from lockflight.cli.policy.policy import origin_arguments, trust_of
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, count, short, table
-from lockflight.errors import UsageError
+from lockflight.errors import PolicyDenied, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +31,11 @@ def adopt_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ENVIRONMENT",
         help="where it judges; repeat it for several (default: everywhere)",
+    )
+    parser.add_argument(
+        "--drop",
+        action="store_true",
+        help="adopt it although it no longer asks what the policy in force asks",
     )
 
 
@@ -74,14 +80,24 @@ def adopt(args: argparse.Namespace, run: Run) -> Reply:
     from lockflight.app.policy.adopt import adopt as propose
 
     bundle, signed_by = _vouched(args, run)
-    said, adoption, waits = propose(
-        run.home, run.realm, bundle, environments=tuple(args.env), actor=run.actor, signed_by=signed_by
-    )
+    try:
+        said, adoption, waits, lost = propose(
+            run.home,
+            run.realm,
+            bundle,
+            environments=tuple(args.env),
+            actor=run.actor,
+            signed_by=signed_by,
+            drop=args.drop,
+        )
+    except PolicyDenied as error:
+        return dropped(error)
     result = {
         "policy": {"name": bundle.name, "version": bundle.version, "digest": bundle.digest},
         "environments": list(adoption.environments),
         "signed_by": signed_by or None,
         "waits": waits,
+        "drops": drops_json(lost),
         **said_json(said),
     }
 
@@ -96,6 +112,7 @@ def adopt(args: argparse.Namespace, run: Run) -> Reply:
             yield f"  signed by the key {short(signed_by)}"
         if not waits:
             yield f"{style.yes} {what} judges {where} from now on"
+        yield from loss_lines(lost, style)
 
     return Reply("adoption/v1", result, human)
 
@@ -108,10 +125,13 @@ def dry_run_arguments(parser: argparse.ArgumentParser) -> None:
 def dry_run(args: argparse.Namespace, run: Run) -> Reply:
     """What a policy would have said of everything that was decided so far."""
     from lockflight.app.policy.dryrun import dry_run as attempt
+    from lockflight.app.policy.losses import falls_away
     from lockflight.app.realm.asof import view_at
 
     bundle = _bundle(args)
-    tried = attempt(view_at(run.home, run.realm, run.as_of), bundle)
+    view = view_at(run.home, run.realm, run.as_of)
+    tried = attempt(view, bundle)
+    lost = falls_away(view.folder, view.state, bundle)
     changed = [t for t in tried if t.blocked or t.let_in]
     result = {
         "policy": {"name": bundle.name, "version": bundle.version, "digest": bundle.digest},
@@ -120,6 +140,7 @@ def dry_run(args: argparse.Namespace, run: Run) -> Reply:
         "would_block": sum(t.blocked for t in tried),
         "would_allow": sum(t.let_in for t in tried),
         "changed": [_row(t) for t in changed],
+        "drops": drops_json(lost),
     }
 
     def human(style: Style) -> Iterable[str]:
@@ -139,6 +160,7 @@ def dry_run(args: argparse.Namespace, run: Run) -> Reply:
                 for t in changed
             ]
         )
+        yield from loss_lines(lost, style)
 
     return Reply("dry-run/v1", result, human)
 

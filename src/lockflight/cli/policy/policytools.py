@@ -30,18 +30,29 @@ def new_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `policy new`."""
     parser.add_argument("name", metavar="NAME", help="name of the policy: small letters, digits and dashes")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, new or empty")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="",
+        metavar="PACK",
+        help="keep the rules of this shipped pack and add to them: for a policy that the realm adopts "
+        "(default: own rules alone, for a policy that travels with a release)",
+    )
 
 
 def new(args: argparse.Namespace, run: Run) -> Reply:
     """Start a policy of your own."""
     from lockflight.app.policy.policytools import create
 
-    bundle = create(args.name, Path(args.out))
-    own = sorted(bundle.rules)
-    result = {"bundle": bundle_json(bundle), "folder": args.out, "rules": own}
+    bundle = create(args.name, Path(args.out), args.start)
+    found = sorted(bundle.rules)
+    own = [code for code in found if not code.startswith("LF")]
+    result = {"bundle": bundle_json(bundle), "folder": args.out, "rules": found, "from": args.start or None}
 
     def human(style: Style) -> Iterable[str]:
         yield f"policy {style.bold(bundle.name)} {bundle.version}, {count(len(own), 'rule')}: {', '.join(own)}"
+        if args.start:
+            yield f"and the {count(len(found) - len(own), 'rule')} of {clean(args.start)}"
         yield f"Next: lockflight policy test {clean(args.out)}"
 
     return Reply("policy-new/v1", result, human)

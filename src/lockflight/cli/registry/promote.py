@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.cli.common import demand_options, demands_of, folder_of
+from lockflight.cli.lines.people import SEPARATION
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
 from lockflight.core.attest.acts import FULL_EXPOSURE, Action
@@ -138,8 +139,8 @@ def moved_reply(moved: Moved, run: Run) -> Reply:
             yield f"  next: lockflight review {short(act.break_glass)} --close, by a person who took no part"
         if act.approvals:
             yield f"  approved by {', '.join(short(a) for a in act.approvals)}"
-        if moved.judgement is not None and moved.judgement.admission.separation == "none":
-            yield f"  {style.look} separation: none (a personal realm; this counts for development only)"
+        if moved.judgement is not None and moved.judgement.admission.separation in SEPARATION:
+            yield f"  {style.look} {SEPARATION[moved.judgement.admission.separation]}"
 
     return Reply("promotion/v1", result, human)
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lockflight.cli.reports.record import Change
     from lockflight.core.canonical import JsonObject
     from lockflight.core.facts.admit import Admission
+    from lockflight.core.facts.holding import Holding
     from lockflight.core.gate.gate import Decision, PolicyRef
     from lockflight.core.gate.ruling import Violation
     from lockflight.core.gate.vsa import OwnPolicy, StoredDecision
@@ -64,7 +65,7 @@ def report_of_check(outcome: CheckOutcome, environment: str, folder: str) -> Rep
         version=outcome.release.version,
         decided_at=now,
         folder=folder,
-        people=_people(judgement.admission, (), now, outcome.names),
+        people=_people(judgement.admission, judgement.held, (), now, outcome.names),
         waivers=[obj(w) for w in array(facts["waivers"])],
         known=outcome.waivers.get(environment),
         rejected=_rejected(map(obj, array(facts["rejected"]))),
@@ -124,7 +125,10 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int, found: Remed
         version=recorded.version,
         decided_at=stored.time_verified,
         folder="",
-        people=_held(view, stored, _people(admission, tuple(said), rfc3339(now), view.names())),
+        people=replace(
+            _people(admission, recorded.held, tuple(said), rfc3339(now), view.names()),
+            separation=stored.separation,
+        ),
         rejected=_rejected(recorded.rejected),
         waivers=recorded.waivers,
         known=recorded.known,
@@ -172,7 +176,7 @@ def _report(  # noqa: PLR0913 - what the two sources of a report do not share
     found = behind_rules(evidence, decision)
 
     def failure(said: Violation) -> Failure:
-        command = command_for(said, environment, folder or "DIR")
+        command = command_for(said, environment, folder or "DIR", evidence)
         findings = tuple(found.get((said.code, said.term), ()))
         change = (changed or {}).get((said.code, said.term))
         return Failure(titles.get(said.code, said.rule), said, findings, command, change)
@@ -214,30 +218,19 @@ def _rejected(rows: Iterable[JsonObject]) -> tuple[Rejected, ...]:
     )
 
 
-def _held(view: RealmView, stored: StoredDecision, people: People) -> People:
-    """With nothing left to do where the environment holds the release already."""
-    slot = next(
-        (
-            s
-            for s in view.state.slots.values()
-            if s.environment == stored.environment
-            and s.current is not None
-            and s.current.release == stored.release
-        ),
-        None,
-    )
-    return people if slot is None else replace(people, done=True, todo=(), held_since=rfc3339(slot.since))
-
-
-def _people(admission: Admission, said: tuple[Said, ...], as_of: str, names: Mapping[str, str]) -> People:
+def _people(
+    admission: Admission, held: Holding | None, said: tuple[Said, ...], as_of: str, names: Mapping[str, str]
+) -> People:
+    left = left_to_people(admission, held)
     return People(
-        done=admission.admitted,
+        done=admission.admitted if held is None else not left,
         needed=admission.needed,
         counted=len(admission.counted),
         said=said,
-        todo=tuple(replace(o, message=with_names(o.message, names)) for o in left_to_people(admission)),
+        todo=tuple(replace(o, message=with_names(o.message, names)) for o in left),
         separation=admission.separation,
         as_of=as_of,
+        held=held,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lockflight.cli.lines.people import used_words
 from lockflight.cli.reports.record import Report, Verdict
 from lockflight.cli.style import count
+from lockflight.core.times import rfc3339
 
 #: A verdict as a word, and a sign that does not need colour.
 WORDS = {
@@ -33,8 +35,10 @@ def sentence(report: Report) -> str:
             f"Whether {what} may enter {where} is not known: evidence about it is missing, stale or unfinished"
             f" ({failed(report)}). What is not known counts as no."
         )
-    if report.people.held_since:
-        return f"{what} is in {where} since {when(report.people.held_since)}; the evidence sufficed."
+    held = report.people.held
+    if held is not None:
+        since = when(rfc3339(held.since))
+        return f"{what} is in {where} since {since}: the evidence sufficed, and {used_words(held)}."
     if report.people.done:
         agreed = (
             "everybody who had to agree has agreed" if report.people.needed else "nobody else has to agree"

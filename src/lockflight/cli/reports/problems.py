@@ -6,7 +6,7 @@ import hashlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from lockflight.cli.lines.rules import human_ages
+from lockflight.cli.lines.rules import first_steps, human_ages
 from lockflight.core.findings import Finding, Location, Severity
 from lockflight.core.records import dataclass
 from lockflight.core.release.release import MANIFEST_NAME
@@ -14,7 +14,7 @@ from lockflight.core.release.release import MANIFEST_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockflight.cli.reports.record import Failure, Report
+    from lockflight.cli.reports.record import EvidenceRow, Failure, Report
 
 
 class Level(StrEnum):
@@ -86,10 +86,15 @@ def _unfinished(report: Report) -> Iterable[Problem]:
                 Severity.HIGH,
                 row.subject if row.subject in names else MANIFEST_NAME,
                 f"The check {row.check} of {row.subject} did not finish: {row.reason}.",
-                "Run it again; what a check did not look at is not known to be good.",
+                _again(row),
             )
             key = _key("unfinished", row.check, row.subject)
             yield Problem(Level.ERROR, finding, key, unfinished=True)
+
+
+def _again(row: EvidenceRow) -> str:
+    first = " && ".join(first_steps(row.check, [row.reason]))
+    return f"{f'First: {first}. ' if first else ''}Run it again; what a check did not look at is not known to be good."
 
 
 def _others(report: Report) -> Iterable[Problem]:

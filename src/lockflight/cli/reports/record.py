@@ -10,6 +10,7 @@ from lockflight.core.records import dataclass
 if TYPE_CHECKING:
     from lockflight.cli.reports.waiverrows import IdleWaiver, WaivedRow
     from lockflight.core.facts.admit import Obstacle
+    from lockflight.core.facts.holding import Holding
     from lockflight.core.findings import Finding
     from lockflight.core.gate.ruling import RuleResult, Violation
 
@@ -121,9 +122,9 @@ class People:
         counted: approvals that count.
         said: every approval and denial, where the log was read for it.
         todo: what is left; never the gate's own denial.
-        separation: `none` where one person is everybody, else `people`.
+        separation: how duties were separated, as `core.facts.admit` says.
         as_of: when that was so, RFC 3339 Z.
-        held_since: since when the environment holds the release, RFC 3339 Z; empty where it does not.
+        held: how the environment holds the release; None where it does not.
     """
 
     done: bool
@@ -133,7 +134,7 @@ class People:
     todo: tuple[Obstacle, ...]
     separation: str
     as_of: str
-    held_since: str = ""
+    held: Holding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -13,8 +14,16 @@ if TYPE_CHECKING:
     from lockflight.cli.reply import Run
 
 
-def write(name: str, text: str, run: Run) -> None:
-    """Write a report, and say so.
+def remove(name: str) -> None:
+    """Take away a report that cannot be replaced, if the system lets us; a link is not followed."""
+    path = Path(name)
+    with contextlib.suppress(OSError):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+
+
+def write(name: str, text: str, run: Run | None) -> None:
+    """Write a report, and say so; without a run in silence.
 
     Raises:
         UsageError: LF0132 the name is that of a folder.
@@ -40,4 +49,5 @@ def write(name: str, text: str, run: Run) -> None:
             f"{name} cannot be written: {error.strerror}.",
             hint="Name a file in a folder of your own.",
         ) from error
-    run.say(f"wrote {name}")
+    if run is not None:
+        run.say(f"wrote {name}")

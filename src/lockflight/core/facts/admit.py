@@ -277,10 +277,15 @@ def _quorum(asked: Asked, step: Environment, said: Counted, obstacles: list[Obst
     missing = open_seats(step.quorum, matching)
     if missing and not (asked.state.alone and asked.environment not in PERSONAL_ENVIRONMENTS):
         aside = f" Not counted: {'; '.join(sorted(set(said.ignored.values())))}." if said.ignored else ""
+        whose = (
+            "; an author's own counts after a day"
+            if step.mode is Mode.SMALL_TEAM
+            else " who did not make the release"
+        )
         obstacles.append(
             Obstacle(
                 "LF4506",
-                f"{asked.environment} still needs {spell(missing)} who did not make the release.{aside}",
+                f"{asked.environment} still needs {spell(missing)}{whose}.{aside}",
                 f"lockflight approve PACKAGE --env {asked.environment} --as NAME",
             )
         )

@@ -158,9 +158,17 @@ def _unnamed(names: list[str], where: str, suggest: Callable[[str], str]) -> Inv
     return InvalidInput(
         "LF1004",
         f"No rule of {where} names {shown}{rest}; every file is in a release on purpose or excluded with a reason.",
-        hint=f'Add to {where}:  [[assets]] role = "{suggest(names[0])}" files = ["{names[0]}"]  (or an [[exclude]]).',
+        hint=f"Add to {where}, line by line:  {_lines_for(names[0], suggest(names[0]))}",
         details={"names": [ascii(n)[1:-1] for n in names[:1000]], "count": len(names)},
     )
+
+
+def _lines_for(name: str, label: str) -> str:
+    """Lines of a manifest that give a file a role, or leave it out; `label` may be no role."""
+    out = f'[[exclude]]  files = ["{name}"]  reason = "why it stays out"'
+    if label not in set(Role):
+        return out
+    return f'[[assets]]  role = "{label}"  files = ["{name}"]  (or, to leave it out:  {out})'
 
 
 def _names_nothing(glob: Glob, rule: AssetRule, where: str, skipped: Sequence[str]) -> InvalidInput:

@@ -52,3 +52,8 @@ def mode_for(modes: Mapping[str, Mode], environment: str) -> Mode:
     if OTHERS in modes:
         return modes[OTHERS]
     return strictest(*modes.values())
+
+
+def weaker(one: Mode, other: Mode) -> bool:
+    """Whether a mode demands less than another."""
+    return _STRICTNESS.index(one) < _STRICTNESS.index(other)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lockflight.cli.reports.problems import Problem
     from lockflight.cli.reports.record import Report
+    from lockflight.errors import LockflightError
 
 #: GitHub shows so many annotations of each level for a step and drops the rest in silence.
 MOST = 10
@@ -42,6 +43,13 @@ def marks(report: Report, prefix: str | None) -> Iterable[str]:
             yield _command(
                 level, {"title": "Lockflight"}, f"{left} more like these; the log of this step names them."
             )
+
+
+def error_mark(error: LockflightError) -> str:
+    """The line for an error that came before any verdict."""
+    return _command(
+        Level.ERROR, {"title": f"Lockflight {error.code}"}, f"{error.message} {error.hint}".strip()
+    )
 
 
 def _line(problem: Problem, prefix: str | None) -> str:
