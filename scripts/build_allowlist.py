@@ -258,14 +258,15 @@ def _kind(module: str, name: str, found: set[str]) -> object:
             return {"kind": "callable", "arguments": rule} if rule else "callable"
         if prefix is not None and name.startswith("__pyx_unpickle_"):
             return {"kind": "callable", "arguments": "class-first"}
-        return "callable" if prefix is not None and name.startswith(prefix) else None
+        fits = prefix is not None and name.startswith(prefix)
+        return {"kind": "callable", "arguments": "data"} if fits else None
     # A class that is only the argument of a reconstructor is recorded as a value: only classes can be built.
     return "class" if "build" in found else "value"
 
 
 def _torch(names: dict[str, dict[str, object]]) -> None:
     for table, kind in (
-        (review.TORCH_CALLABLES, "callable"),
+        (review.TORCH_CALLABLES, {"kind": "callable", "arguments": "data"}),
         (review.TORCH_CLASSES, "class"),
         (review.TORCH_VALUES, "value"),
     ):

@@ -8,7 +8,7 @@ from lockflight.app.policy import policytools as tools
 from lockflight.app.policy.inspect import bundle_of, shared_modules
 from lockflight.app.policy.inspect import test as run_tests
 from lockflight.app.policy.policysource import Trust
-from lockflight.errors import EnvironmentProblem, LockflightError, NotFound, UsageError
+from lockflight.errors import LockflightError, NotFound, UsageError
 from lockflight.infra.progress import SILENT
 from lockflight.policy.shipped import PACKS, pack
 
@@ -83,9 +83,28 @@ def test_metadata_is_written_in_folders_only(rules, tmp_path):
         assert caught.value.code == "LF0107"
 
 
-def test_what_is_no_bundle_is_no_issue_but_an_error(tmp_path):
-    with pytest.raises(EnvironmentProblem):
-        tools.lint(str(tmp_path))
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("policy/our_rules.rego", "count(strange) > 0", "foo {{"),
+        ("policy/our_rules.rego", "count(strange) > 0", "nobody > 0"),
+        ("policy/our_rules.rego", "count(strange) > 0", "count(strange) > 9"),
+        ("policy/our_rules.rego", "severity: high", "severity: grave"),
+        (".manifest", "OR1001", "OR1009"),
+    ],
+)
+def test_what_adopting_would_refuse_is_an_issue_and_is_not_packed(rules, tmp_path, file, old, new):
+    path = rules / file
+    path.write_text(path.read_text().replace(old, new))
+    assert tools.lint(str(rules)).issues
+    with pytest.raises(LockflightError):
+        tools.archive(str(rules), tmp_path / "rules.tar.gz")
+    assert not (tmp_path / "rules.tar.gz").exists()
+
+
+def test_what_is_no_bundle_is_an_issue_and_what_is_not_there_an_error(tmp_path):
+    [issue] = tools.lint(str(tmp_path)).issues
+    assert "LF4005" in issue
     with pytest.raises(NotFound):
         tools.lint(str(tmp_path / "nowhere"))
 

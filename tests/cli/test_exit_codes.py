@@ -270,7 +270,7 @@ plain("policy new", 0, "policy new our-rules --out rules")
 plain("policy new", 4, f"policy new our-rules --out {REFUSED}")
 plain("policy lint", 0, "policy lint pack:baseline")
 plain("policy lint", 3, "policy lint nowhere")
-plain("policy lint", 4, "policy lint work")
+plain("policy lint", 4, f"policy lint {REFUSED}")
 plain("policy mutate", 0, "policy mutate --every 200")
 plain("policy mutate", 3, "policy mutate --pack lenient")
 plain("policy mutate", 4, "policy mutate work")
@@ -624,6 +624,13 @@ def reads_the_clock(world):
     module = world.folder / "rules" / "policy" / "our_rules.rego"
     module.write_text(module.read_text() + "\nx := time.now_ns()\n")
     return "policy lint rules", {}
+
+
+@case(("policy bundle", 10))
+def does_not_bite(world):
+    world.ok("policy new our-rules --out rules")
+    (world.folder / "rules" / "bite" / "OR1001.json").write_text("[]")
+    return "policy bundle rules --out rules.tar.gz", {}
 
 
 @case(("policy mutate", 10))

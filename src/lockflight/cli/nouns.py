@@ -193,7 +193,7 @@ NOUNS: Mapping[str, tuple[str, Mapping[str, Command]]] = {
             "new": ("policy.policytools:new", "start a policy of your own", (0, 2, 4)),
             "lint": ("policy.policytools:lint", "why a policy may not judge, line by line", (0, 2, 3, 4, 10)),
             "mutate": ("policy.policytools:mutate", "which small wrongs its tests notice", (0, 2, 3, 4, 10)),
-            "bundle": ("policy.policytools:pack", "write a policy as one file", (0, 2, 3, 4, 12)),
+            "bundle": ("policy.policytools:pack", "write a policy as one file", (0, 2, 3, 4, 10, 12)),
             "diff": (
                 "policy.policytools:diff",
                 "what one policy demands and another does not",

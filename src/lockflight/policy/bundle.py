@@ -246,7 +246,7 @@ def _check_modules(name: str, sources: Mapping[str, str], roots: tuple[str, ...]
         raise EnvironmentProblem(
             "LF4006",
             f"The policy bundle {name} may not judge: {issues[0]}{more}.",
-            hint="lockflight policy test BUNDLE",
+            hint="lockflight policy lint BUNDLE",
             details={"issues": [str(issue) for issue in issues[:100]]},
         )
 
@@ -317,7 +317,7 @@ def _check_rules(judging: Mapping[str, str], data: JsonObject, required: frozens
         raise EnvironmentProblem(
             "LF4007",
             f"The file {RULE_META}/data.json does not say what the # METADATA comments of the modules say.",
-            hint="lockflight policy test BUNDLE",
+            hint="lockflight policy lint BUNDLE",
             details={"expected": meta},
         )
     unknown = sorted(required.difference(meta))
@@ -397,5 +397,5 @@ def _utf8(path: str, body: bytes) -> str:
 
 def _problem(what: str) -> NoReturn:
     raise EnvironmentProblem(
-        "LF4005", f"This is not a policy bundle: {what}.", hint="lockflight policy test BUNDLE"
+        "LF4005", f"This is not a policy bundle: {what}.", hint="lockflight policy lint BUNDLE"
     )

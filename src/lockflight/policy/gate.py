@@ -86,7 +86,7 @@ class PolicyGate:
             raise EnvironmentProblem(
                 "LF4008",
                 f"The policy bundle {self.bundle.name} {self.bundle.version} does not bite: {failures[0]}.",
-                hint="lockflight policy test BUNDLE",
+                hint="lockflight policy lint BUNDLE",
                 details={"failures": failures},
             )
         self._proven = True
@@ -139,7 +139,7 @@ class PolicyGate:
                     "LF4011",
                     f"The policy {bundle.name} {bundle.version} returned something that is not a decision"
                     f" about its own fixture {name}: {error}.",
-                    hint="lockflight policy test BUNDLE",
+                    hint="lockflight policy lint BUNDLE",
                 ) from error
 
     def _fault(self, name: str, ruling: Ruling) -> str:

@@ -11,7 +11,7 @@ from lockflight.formats.media import MODEL_TYPES
 
 MODELS = CheckInfo(
     name="models",
-    version="5",
+    version="6",
     title="Model files: code in pickles, archives, templates and configurations; damaged or ambiguous formats",
     grain=Grain.ASSET,
     reads=MODEL_ROLES,

@@ -14,7 +14,17 @@ GOOD = [
     b"c__builtin__\nbytearray\n(Vabc\nVlatin-1\ntR.",
     b"c__builtin__\nbytes\n(tR.",
     b"c__builtin__\ntype\n(NtR.",
+    b"c__builtin__\nset\n((lI1\naI2\natR.",
+    b"ccollections\ndefaultdict\n(c__builtin__\nlist\ntR.",
+    b"ccollections\ndefaultdict\n(tR.",
+    b"cfractions\nFraction\n(V-3/4\ntR.",
+    b"cdecimal\nDecimal\n(V1.5E+3\ntR.",
+    b"cdatetime\ntimezone\n(cdatetime\ntimedelta\n(I0\nI3600\nI0\ntRtR.",
+    b"cfunctools\npartial\n(cnumpy\nadd\ntR(cnumpy\nadd\n(I1\nt(dNtb.",
+    b"cnumpy.random._pickle\n__generator_ctor\n(VPCG64\ncnumpy.random._pickle\n__bit_generator_ctor\ntR.",
+    b"ctypes\nSimpleNamespace\n(tR(dVa\nI1\nsb.",
 ]
+CALLS = b"cfunctools\npartial\n(c_codecs\nencode\ntR"
 BAD = [
     b"c_codecs\nencode\n(Vabc\nVutf7\ntR.",
     b"c_codecs\nencode\n(Vabc\ntR.",
@@ -27,6 +37,24 @@ BAD = [
     b"cnumpy.core.multiarray\n_reconstruct\n(tR.",
     b"\x80\x03cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
     b"c__builtin__\ntype\n(I1\ntR.",
+    # What calls, iterates or counts without end what it is given.
+    b"cnumpy.random._pickle\n__generator_ctor\n(Vx\nc__builtin__\nsum\ntR.",
+    b"cnumpy.random._pickle\n__generator_ctor\n(Vx\n" + CALLS + b"tR.",
+    b"cnumpy.random._pickle\n__randomstate_ctor\n(Vx\nc__builtin__\nbytearray\ntR.",
+    CALLS + b".",
+    b"cfunctools\npartial\n(csklearn.utils._bunch\nBunch\n)\x81tR.",
+    b"cfunctools\npartial\n(cnumpy\nadd\ntR(csklearn.utils._bunch\nBunch\n)\x81(t(dNtb.",
+    b"cfunctools\npartial\n(cnumpy\nadd\ntRNb.",
+    b"ctypes\nSimpleNamespace\n(I1\ntR.",
+    b"ccollections\ndefaultdict\n(csklearn.utils._bunch\nBunch\n)\x81tR.",
+    b"ccollections\ndeque\n(citertools\ncount\n(tRtR.",
+    b"c__builtin__\nset\n(c__builtin__\nxrange\n(L1099511627776L\ntRtR.",
+    b"cfractions\nFraction\n(V1e2000000000\ntR.",
+    b"cfractions\nFraction\n(cdecimal\nDecimal\n(V1e900000000\ntRtR.",
+    b"\x80\x04cbuiltins\ntype\n(Vx\n)}t\x81.",
+    b"\x80\x04ccollections\ndeque\n)}\x92.",
+    b"csklearn.neighbors._kd_tree\nnewObj\n(cpandas.core.indexes.base\nIndex\ntR.",
+    b"ccopy_reg\n_reconstructor\n(ccollections\nCounter\nc__builtin__\ndict\ncsklearn.utils._bunch\nBunch\n)\x81tR.",
 ]
 
 

@@ -10,7 +10,32 @@ import pytest
 from lockflight.core.findings import Verdict
 from tests.formats.pickles import CALL, judge, rules, short, stack_global, verdict
 
-PLAIN = b"(K\x03" + short("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t"
+BELOW = b"J\xff\xff\xff\xff"
+PLAIN = b"(K\x03" + short("<") + b"NNN" + BELOW * 2 + b"K\x00t"
+OBJECTS = b"(K\x03" + short("|") + b"NNN" + BELOW * 2 + b"K\x3ft"
+
+
+def sized(size, alignment=1, flags=0):
+    return b"(K\x03" + short("|") + b"NNNK" + bytes([size]) + b"K" + bytes([alignment, 0x4B, flags]) + b"t"
+
+
+def structure(size, flags, *fields):
+    """A structure of `(name, dtype, offset)`."""
+    names = b"(" + b"".join(short(name) for name, _, _ in fields) + b"t"
+    inside = b"".join(short(name) + kind + b"K" + bytes([at]) + b"\x86" for name, kind, at in fields)
+    return (
+        b"(K\x03"
+        + short("|")
+        + b"N"
+        + names
+        + b"}("
+        + inside
+        + b"uK"
+        + bytes([size])
+        + b"K\x01K"
+        + bytes([flags])
+        + b"t"
+    )
 
 
 def dtype(code="f8", state=PLAIN):
@@ -51,14 +76,15 @@ def test_several_arrays_of_several_shapes():
 @pytest.mark.parametrize(
     ("code", "state", "width"),
     [
-        ("U5", None, 20),
-        ("S3", None, 3),
+        ("U5", sized(20, 4, 8), 20),
+        ("S3", sized(3), 3),
         ("b1", None, 1),
-        ("?", None, 1),
+        ("?1", None, 1),
         ("M8", None, 8),
         ("c16", None, 16),
-        ("V6", b"(K\x03" + short("|") + b"NN}K\x06K\x01K\x10t", 6),
-        ("S9", b"(K\x03" + short("|") + b"NNNK\x04K\x01K\x00t", 4),
+        ("V6", sized(6), 6),
+        ("V6", structure(6, 16, ("a", dtype("i4"), 0), ("b", dtype("S2", sized(2)), 4)), 6),
+        ("V8", b"(K\x03" + short("|") + dtype("i4") + b"K\x02\x85\x86NNK\x08K\x04K\x00t", 8),
     ],
 )
 def test_the_width_of_elements(code, state, width):
@@ -68,18 +94,17 @@ def test_the_width_of_elements(code, state, width):
 
 
 def test_an_array_of_objects_is_a_pickle_in_place():
-    kind = dtype("O8", b"(K\x03" + short("|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ft")
-    head = wrapper(kind=kind)
+    head = wrapper(kind=dtype("O8", OBJECTS))
     assert judge(stream(head, pickle.dumps([1, "a"]))).issues == ()
     report = judge(stream(head, CALL + b"."))
     assert {issue.subject for issue in report.issues} == {"posix.system"}
-    fields = dtype("V8", b"(K\x03" + short("|") + b"N" + short("a") + b"\x85}K\x08K\x01K\x3ft")
+    fields = dtype("V8", structure(8, 27, ("a", dtype("O8", OBJECTS), 0)))
     assert {i.subject for i in judge(stream(wrapper(kind=fields), CALL + b".")).issues} == {"posix.system"}
     assert verdict(judge(stream(head, b"\xff", b""))) is Verdict.UNKNOWN
 
 
 def test_objects_inside_of_objects_are_budgeted():
-    assert judge(stream(wrapper(kind=dtype("O8")), pickle.dumps([1]))).complete
+    assert judge(stream(wrapper(kind=dtype("O8", OBJECTS)), pickle.dumps([1]))).complete
 
 
 def test_the_bytes_of_an_array_are_also_read_as_opcodes():
@@ -96,12 +121,13 @@ def test_the_bytes_of_an_array_are_also_read_as_opcodes():
     "head",
     [
         wrapper(shape=b"N"),
+        wrapper(kind=dtype("i")),
+        wrapper(kind=dtype("i4,i4")),
         wrapper(shape=b"J\xff\xff\xff\xff\x85"),
         wrapper(shape=b"J\xff\xff\xff\x7f\x85"),
         wrapper(kind=short("f8")),
         wrapper(kind=dtype("x9")),
         wrapper(kind=dtype("V8", b"(K\x03" + short("|") + b"f8X" + b"\x00" * 4 + b"t")),
-        wrapper(kind=dtype("V8", b"(K\x03" + short("|") + short("sub") + b"NNK\x08K\x01K\x10t")),
         wrapper(kind=dtype("V8", b"(K\x03" + short("|") + b"NNNK\x08K\x01Nt")),
         stack_global("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81Nb",
     ],
@@ -135,7 +161,7 @@ def test_a_file_beside_is_what_old_joblib_wrote():
 def inline(module, name):
     """An array of objects whose own stream takes a module's name from its memo, where the outer one has another."""
     outer = short(module) + b"\x94" + b"0" + short("x") + b"\x940N"
-    kind = dtype("O8", b"(K\x03" + short("|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ft")
+    kind = dtype("O8", OBJECTS)
     inner = b"\x80\x04" + short("numpy") + b"\x94" + b"h\x00" + short(name) + b"\x93\x85."
     return framed(outer + wrapper(kind=kind)) + inner + b"\x85."
 
@@ -146,3 +172,98 @@ def test_a_word_of_numpy_under_a_strange_module_is_no_import_that_counts():
     report = judge(inline("os", "system"))
     assert "os.system" in {issue.subject for issue in report.issues}
     assert verdict(report) is Verdict.MALICIOUS
+
+
+FORGED = {
+    "numbers that hold objects": dtype("i4", b"(K\x03" + short("<") + b"NNN" + BELOW * 2 + b"K\x01t"),
+    "numbers whose flags are below zero": dtype("i4", b"(K\x03" + short("<") + b"NNN" + BELOW * 3 + b"t"),
+    "numbers with a size": dtype("i4", sized(4)),
+    "text that holds objects": dtype("U1", sized(4, 4, 1)),
+    "bytes that hold objects": dtype("S4", sized(4, 1, 1)),
+    "text of another size": dtype("U5", sized(4, 4, 8)),
+    "objects that are none": dtype("O8", PLAIN),
+    "a structure of another size": dtype("V8", sized(4)),
+    "bytes that are objects": dtype("V8", sized(8, 1, 27)),
+    "a field that is an object, denied": dtype("V8", structure(8, 0, ("a", dtype("O8", OBJECTS), 0))),
+    "a field that reaches out": dtype("V8", structure(8, 0, ("a", dtype("i8"), 1))),
+    "a field that is no type": dtype("V8", structure(8, 0, ("a", short("i8"), 0))),
+    "a field without a state": dtype("V8", structure(8, 0, ("a", dtype("i8", b"")[:-1], 0))),
+    "a name without a field": dtype(
+        "V8",
+        b"(K\x03"
+        + short("|")
+        + b"N"
+        + short("b")
+        + b"\x85}"
+        + short("a")
+        + dtype("i8")
+        + b"K\x00\x86sK\x08K\x01K\x00t",
+    ),
+    "an array of another size": dtype(
+        "V8", b"(K\x03" + short("|") + dtype("i4") + b"K\x03\x85\x86NNK\x08K\x04K\x00t"
+    ),
+    "told twice": dtype("V8", sized(8)) + structure(8, 27, ("a", dtype("O8", OBJECTS), 0)) + b"b",
+}
+
+
+@pytest.mark.parametrize("kind", FORGED.values(), ids=FORGED)
+def test_a_forged_element_type_is_malicious(kind):
+    """NumPy believes the flags: bytes of the file would be pointers, and joblib would unpickle numbers."""
+    report = judge(b"\x80\x04" + kind + b".")
+    assert rules(report) == {"pickle:dtype"}
+    assert verdict(report) is Verdict.MALICIOUS
+    assert verdict(judge(stream(wrapper(kind=kind)))) is Verdict.MALICIOUS
+
+
+def test_a_type_is_used_only_once_it_is_told():
+    """Told later, an array of bytes would become one of objects."""
+    untold = dtype("V8", b"")[:-1]
+    array = stack_global("numpy._core.multiarray", "_reconstruct") + stack_global("numpy", "ndarray")
+    array += b"K\x00\x85C\x01b\x87R(K\x01K\x01\x85" + untold + b"\x94\x89C\x08AAAAAAAAtb"
+    later = b"h\x00" + structure(8, 27, ("a", dtype("O8", OBJECTS), 0)) + b"b"
+    assert rules(judge(b"\x80\x04" + array + later + b"\x86.")) == {"pickle:dtype"}
+    assert verdict(judge(stream(wrapper(kind=untold)))) is Verdict.UNKNOWN
+
+
+HIDDEN_KEY = b"S'dt\\x79pe'\n" + dtype("O8", OBJECTS)
+COMPUTED_KEY = stack_global("numpy._core.multiarray", "scalar") + dtype("U5", sized(20, 4, 8))
+COMPUTED_KEY += b"C\x14" + "dtype".encode("utf-32-le") + b"\x86R" + dtype("O8", OBJECTS)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [HIDDEN_KEY, COMPUTED_KEY, short("dtype") + dtype("O8", OBJECTS), short("more") + b"N", b"K\x01N"],
+    ids=["escaped", "computed", "twice", "unknown", "number"],
+)
+def test_a_wrapper_is_told_only_what_joblib_tells(extra):
+    assert verdict(judge(stream(wrapper(extra=extra)))) is Verdict.MALICIOUS
+
+
+def test_a_wrapper_is_built_once():
+    """The second time it would still know what it was told the first time."""
+    twice = b"\x80\x04" + wrapper(alignment=b"K\x10").replace(b")\x81}", b")\x81\x94}", 1) + RAW
+    assert (
+        verdict(
+            judge(twice + b"h\x00" + wrapper(alignment=None).split(b")\x81", 1)[1] + bytes(24) + b"\x86.")
+        )
+        is Verdict.UNKNOWN
+    )
+
+
+@pytest.mark.parametrize(
+    "maker",
+    [
+        stack_global("sklearn.neighbors._kd_tree", "newObj")
+        + stack_global("joblib.numpy_pickle", "NumpyArrayWrapper")
+        + b"\x85R",
+        stack_global("pandas.core.indexes.base", "_new_Index")
+        + stack_global("joblib.numpy_pickle", "NumpyArrayWrapper")
+        + b"}\x86R",
+        stack_global("collections", "deque")
+        + stack_global("joblib.numpy_pickle", "NumpyArrayWrapper")
+        + b"\x85R",
+    ],
+)
+def test_no_stranger_makes_a_wrapper(maker):
+    head = wrapper().split(b")\x81", 1)[1]
+    assert verdict(judge(b"\x80\x04" + maker + head + RAW + b".")) is Verdict.MALICIOUS

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Codes of what keeps a release's own policy from judging; the realm's may be fine.
 PROBLEMS = frozenset({"LF4027", "LF4028", "LF4029"})
 #: What is wrong with the engine or the machine, and not with the policy that the release brings along.
-_NOT_ITS_FAULT = frozenset({"LF4001", "LF4002", "LF4021", "LF5050", "LF5051"})
+NOT_ITS_FAULT = frozenset({"LF4001", "LF4002", "LF4021", "LF5050", "LF5051"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def judge_of(own: OwnBundle, gate: PolicyGate, against: PolicyRef) -> OwnJudge:
     try:
         gate.prove()
     except LockflightError as error:
-        if error.code in _NOT_ITS_FAULT:
+        if error.code in NOT_ITS_FAULT:
             raise
         raise _unfit_because(own.who, error) from error
     return OwnJudge(ref, gate.evaluate)

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.policy.allowing import added_by, document, with_names
 from lockflight.app.policy.inspect import shared_modules
+from lockflight.app.policy.ownpolicy import NOT_ITS_FAULT
 from lockflight.app.policy.policysource import is_address, policy_at
 from lockflight.app.realm.realm import Realm
 from lockflight.core.records import dataclass
 from lockflight.core.state.policysig import SUFFIX as SIGNATURE_SUFFIX
 from lockflight.core.state.policysig import SignedBundle
-from lockflight.errors import EnvironmentProblem, UsageError
+from lockflight.errors import EnvironmentProblem, LockflightError, PolicyDenied, UsageError
 from lockflight.policy.archive import SUFFIX, archive_bytes, packed
-from lockflight.policy.bundle import RULE_META, Bundle, folder_files, read_bundle
+from lockflight.policy.bundle import BITE, RULE_META, Bundle, folder_files, read_bundle
 from lockflight.policy.difference import Change, changes
 from lockflight.policy.engines.pool import Engines
+from lockflight.policy.gate import PolicyGate
 from lockflight.policy.mutation import Trial, all_mutants, trials
 from lockflight.policy.scaffold import new_bundle
 from lockflight.policy.shipped import pack, pack_files
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from lockflight.app.policy.policysource import Trust
     from lockflight.infra.progress import Progress
 
+#: What is wrong with a bundle that does not read: layout, lint, metadata.
+_UNREADABLE = frozenset({"LF4005", "LF4006", "LF4007"})
 #: How a pack is named where a folder or archive could stand.
 PACK = "pack:"
 
@@ -102,7 +106,7 @@ class Linted:
 
 
 def lint(place: str, *, write: bool = False) -> Linted:
-    """Everything that keeps a bundle from judging, as far as it can be read.
+    """Everything that keeps a bundle from judging: how it is built, and what it says of its fixtures.
 
     Args:
         place: as in `files_of`.
@@ -111,26 +115,53 @@ def lint(place: str, *, write: bool = False) -> Linted:
     Raises:
         UsageError: LF0107 `write` and no folder.
         NotFound, InvalidInput: there is no such bundle.
-        EnvironmentProblem: LF4005 the layout does not read; LF4007 a comment does not; LF0905 it cannot be written.
+        EnvironmentProblem: LF0905 it cannot be written; LF4001, LF4002, LF4021, LF5xxx the machine cannot try it.
     """
-    written = write and _write_metadata(place)
-    files = files_of(place)
+    written = False
     try:
-        bundle = read_bundle(files)
+        written = write and _write_metadata(place)
+        bundle = read_bundle(files_of(place))
     except EnvironmentProblem as error:
-        if error.code == "LF4006":
-            return Linted("", tuple(str(issue) for issue in _listed(error, "issues")), written)
-        if error.code == "LF4007" and "expected" in (error.details or {}):
-            return Linted("", (f"{error.message} Write it with --write.",), written)
-        raise
+        if error.code not in _UNREADABLE:
+            raise
+        return Linted("", _told(error), written)
+    return Linted(bundle.name, issues_of(bundle), written)
+
+
+def issues_of(bundle: Bundle) -> tuple[str, ...]:
+    """Why a bundle that reads may not judge: it is loaded by every engine that is here, and tries its fixtures.
+
+    Raises:
+        EnvironmentProblem: LF4001, LF4002, LF4021, LF5xxx the machine cannot try it.
+    """
     missing = sorted(set(bundle.rules).difference(bundle.bites))
-    issues = [f"the rule {code} has no fixture bite/{code}.json that proves its bite" for code in missing]
-    return Linted(bundle.name, tuple(issues), written)
+    if missing:
+        return tuple(
+            f"the rule {code} has no fixture bite/{code}.json that proves its bite" for code in missing
+        )
+    engines = Engines()
+    found: dict[str, None] = {}
+    try:
+        added_by(bundle)
+        for engine in engines.installed:
+            bites = PolicyGate(bundle, engine).bites()
+            found.update(dict.fromkeys(f"{BITE}{name}.json: {why}" for name, why in bites.items() if why))
+    except LockflightError as error:
+        if error.code in NOT_ITS_FAULT or error.code.startswith("LF5"):
+            raise
+        return (*found, *_told(error))
+    finally:
+        engines.close()
+    return tuple(found)
 
 
-def _listed(error: EnvironmentProblem, key: str) -> list[object]:
-    found = (error.details or {}).get(key)
-    return found if isinstance(found, list) else [error.message]
+def _told(error: LockflightError) -> tuple[str, ...]:
+    """The lines of an error about a bundle."""
+    listed = error.details.get("issues")
+    if isinstance(listed, list):
+        return tuple(str(issue) for issue in listed)
+    more = " Write it with --write." if "expected" in error.details else ""
+    return (f"{error.message}{more} ({error.code})",)
 
 
 def _write_metadata(place: str) -> bool:
@@ -167,6 +198,7 @@ def archive(place: str, out: Path, allow: str = "") -> Bundle:
     Raises:
         InvalidInput: LF2302 the names do not read.
         UsageError: LF0182 the file's name does not end in .tar.gz.
+        PolicyDenied: LF0213 it may not judge.
         NotFound, InvalidInput, EnvironmentProblem: as `bundle_of`; LF0905 it cannot be written.
     """
     if not out.name.endswith(SUFFIX):
@@ -181,8 +213,25 @@ def archive(place: str, out: Path, allow: str = "") -> Bundle:
         files = with_names(files, document(allow))
         bundle = read_bundle(files)
     added_by(bundle)
+    may_judge(issues_of(bundle), place)
     write_file(out, packed(files))
     return bundle
+
+
+def may_judge(issues: tuple[str, ...], place: str) -> None:
+    """See that nothing keeps a bundle from judging.
+
+    Raises:
+        PolicyDenied: LF0213 something does; `details["issues"]` lists it.
+    """
+    if issues:
+        more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
+        raise PolicyDenied(
+            "LF0213",
+            f"The policy may not judge: {issues[0].rstrip('.')}{more}.",
+            hint=f"Mend that, and see with: lockflight policy lint {place}",
+            details={"issues": list(issues)},
+        )
 
 
 def sign_archive(home: Path, realm_name: str, actor: str, out: Path, bundle: Bundle) -> tuple[Path, str]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockflight.cli.common import quoted
 from lockflight.cli.policy.policy import (
     bundle_arguments,
     bundle_json,
@@ -77,7 +78,8 @@ def lint(args: argparse.Namespace, run: Run) -> Reply:
         error = PolicyDenied(
             "LF0213",
             f"The policy may not judge: {count(len(found.issues), 'issue')}.",
-            hint=f"lockflight policy lint {args.bundle}",
+            hint=f"Mend each of them, then: lockflight policy test {quoted(args.bundle)}",
+            details={"issues": list(found.issues)},
         )
 
     def human(style: Style) -> Iterable[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle.opcodes import BY_NAME
 from lockflight.formats.pickle.records import MAX_LINE, Broken
-from lockflight.formats.pickle.state import PAD
+from lockflight.formats.pickle.state import CLASS_WORD, PAD
 from lockflight.formats.pickle.values import (
     BOOL,
     BYTES,
@@ -22,6 +23,7 @@ from lockflight.formats.pickle.values import (
     Dict,
     Value,
     depth_of,
+    number_of,
 )
 
 if TYPE_CHECKING:
@@ -37,11 +39,6 @@ _SHORT = 4096
 _MAX_LONG = 16
 #: Bytes of the shortest pickle that imports something.
 SMALLEST_PICKLE = 8
-
-
-def number(value: int) -> Value:
-    """The value that stands for a number."""
-    return -1 - value if value >= 0 else NUMBER
 
 
 def short_tuple(items: list[Value]) -> Value:
@@ -82,7 +79,8 @@ def _integer(state: State) -> None:
     if not _INTEGER.match(data):
         raise Broken("a number is written wrongly")
     digits = data.strip().rstrip(b"L")
-    state.stack.append(number(int(digits)) if digits.isdigit() and len(digits) < 20 else NUMBER)
+    plain = digits.removeprefix(b"-").isdigit() and len(digits) < 20
+    state.stack.append(number_of(int(digits)) if plain else NUMBER)
 
 
 def _float(state: State) -> None:
@@ -100,11 +98,22 @@ def _string(state: State) -> None:
     if len(inner) < 2 or inner[:1] != inner[-1:] or inner[:1] not in {b"'", b'"'}:
         raise Broken("a string is not quoted")
     state.stack.append(STRING if b"\\" in inner else state.at)
+    if state.joblib and b"\\" in inner and _escaped(inner[1:-1]) == CLASS_WORD.encode():
+        state.swaps = True
+
+
+def _escaped(inner: bytes) -> bytes:
+    try:
+        return codecs.escape_decode(inner)[0]
+    except ValueError:
+        return b""
 
 
 def _unicode(state: State) -> None:
-    state.line()
+    line = state.line()
     state.stack.append(state.at)
+    if state.joblib and len(line) <= _SHORT and state.text(state.at) == CLASS_WORD:
+        state.swaps = True
 
 
 def _counted_text(width: int) -> Callable[[State], None]:
@@ -136,7 +145,7 @@ def _long(width: int) -> Callable[[State], None]:
     def effect(state: State) -> None:
         length = state.count(width)
         if length <= _MAX_LONG:
-            state.stack.append(number(int.from_bytes(state.read(length), "little", signed=True)))
+            state.stack.append(number_of(int.from_bytes(state.read(length), "little", signed=True)))
         else:
             state.pos += length
             state.stack.append(NUMBER)

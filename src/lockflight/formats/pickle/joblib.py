@@ -7,21 +7,24 @@ as it says, then the elements; for arrays of objects a second pickle instead.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from lockflight.formats.pickle.arguments import function_first
+from lockflight.formats.pickle.dtypes import Forged, build_layout, layout_of
 from lockflight.formats.pickle.records import Broken
 from lockflight.formats.pickle.state import WRAPPERS
-from lockflight.formats.pickle.values import ARRAY, NONE, Global, Made, Value
+from lockflight.formats.pickle.values import ARRAY, NONE, Dict, Global, Made, Value
 from lockflight.formats.report import shown
 
 if TYPE_CHECKING:
     from lockflight.formats.pickle.state import State
 
-_DTYPE = re.compile(r"[<>=|]?([?biufcmMSUVO])([0-9]{0,9})\Z")
-_UNICODE_WIDTH = 4
-#: NPY_ITEM_REFCOUNT: elements hold references to objects.
-_HAS_OBJECT = 0x01
+#: What joblib tells a wrapper: nothing else, and each once.
+_KEYS = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"})
+#: What makes an array whose state says of what type its bytes are.
+_ARRAYS = frozenset(
+    {"_reconstruct", "_mareconstruct", "ndarray", "matrix", "recarray", "MaskedArray", "chararray", "mvoid"}
+)
 
 
 def build(state: State) -> None:
@@ -32,6 +35,8 @@ def build(state: State) -> None:
         state.extend(target)
     elif isinstance(target, Made) and target.kept:
         _kept(state, target, argument)
+    elif isinstance(target, Made):
+        _told(state, target.callee, argument)
     if state.track:
         state.stack[-1], state.deep = state.filled(state.stack[-1], argument, state.deep)
     state.release(argument)
@@ -39,11 +44,14 @@ def build(state: State) -> None:
 
 def _kept(state: State, target: Made, argument: Value) -> None:
     if target.callee.name == "dtype":
-        target.state = argument
+        _dtype(state, target, argument)
     elif target.callee.name == "NDArrayWrapper":
         _outside(state, argument)
     elif state.joblib and (target.callee.module, target.callee.name) in WRAPPERS:
         state.stack[-1] = ARRAY
+        if target.layout is not None:
+            raise Broken("one of joblib's arrays is read twice")
+        target.layout = True
         _skip_array(state, argument)
 
 
@@ -59,23 +67,48 @@ def _outside(state: State, argument: Value) -> None:
         )
 
 
+def _dtype(state: State, target: Made, argument: Value) -> None:
+    try:
+        layout = build_layout(target, argument, state.text)
+    except Forged as why:
+        target.layout = False
+        state.block("dtype", f"The stream describes an element type of NumPy falsely: {why}.")
+        return
+    target.layout = layout or False
+    if layout is None:
+        state.unknown("dtype", "The stream describes an element type of NumPy that cannot be followed.")
+
+
+def _told(state: State, callee: Global, argument: Value) -> None:
+    """The state of any other object: types in it must be finished, and a `partial` gets no other function."""
+    fits = isinstance(argument, tuple) and function_first(state, callee, argument[:1])
+    if callee.name == "partial" and callee.module == "functools" and not fits:
+        state.block("arguments", "The stream changes what functools.partial calls.", callee.label)
+    if callee.name in _ARRAYS and callee.module.startswith("numpy"):
+        if not isinstance(argument, tuple):
+            state.unknown("dtype", "The stream gives an array a state that cannot be followed.")
+        elif any(isinstance(one, Made) and one.kept and one.layout is None for one in argument):
+            state.block("dtype", "The stream uses an element type of NumPy before it is described.")
+
+
 def _skip_array(state: State, argument: Value) -> None:
-    size = _item_size(state, state.lookup(argument, "dtype"))
-    shape = state.lookup(argument, "shape")
-    if size is None or not isinstance(shape, tuple):
+    told = _words(state, argument)
+    layout, shape = layout_of(told.get("dtype", NONE)), told.get("shape")
+    if layout is None or not isinstance(shape, tuple):
         raise Broken("the length of an array inside it cannot be told")
     if state.frame_end > state.pos:
         state.block("frame", "An array lies inside a frame, which joblib never writes.")
     state.frame_end = 0
     if state.first_array < 0:
         state.first_array = state.pos
-    if size == 0:
+    if layout.objects:
         state.pos = state.nested(state.pos)
         return
-    padding = state.lookup(argument, "numpy_array_alignment_bytes")
-    if padding is not None and padding is not NONE:
+    padding = told.get("numpy_array_alignment_bytes", NONE)
+    if padding is not NONE:
         length = state.read(1)[0]
         state.pos += length
+    size = layout.size
     for extent in shape:
         if type(extent) is not int or extent >= 0:
             raise Broken("the shape of an array inside it is no tuple of numbers")
@@ -85,36 +118,15 @@ def _skip_array(state: State, argument: Value) -> None:
     state.pos += size
 
 
-def _item_size(state: State, dtype: Value | None) -> int | None:
-    """Bytes of an element; 0 for objects, which are pickled; None where it cannot be told."""
-    if not isinstance(dtype, Made) or dtype.callee.name != "dtype" or not dtype.args:
-        return None
-    code = state.text(dtype.args[0])
-    found = _DTYPE.match(code) if code is not None else None
-    if found is None:
-        return None
-    kind, width = found.group(1), int(found.group(2) or 0)
-    fields = dtype.state if isinstance(dtype.state, tuple) else ()
-    if kind == "O":
-        return 0
-    if kind in "SUV":
-        return _flexible(kind, width, fields)
-    return width if width or kind != "?" else 1
-
-
-def _flexible(kind: str, width: int, fields: tuple[Value, ...]) -> int | None:
-    """Strings, and structures: their state says how long they are and whether they hold objects.
-
-    The state is `(version, byte order, subarray, names, fields, size, alignment, flags, ..)`.
-    """
-    size = width * _UNICODE_WIDTH if kind == "U" else width
-    if len(fields) < 8:
-        return size or None
-    if fields[2] is not NONE:
-        return None
-    declared, flags = fields[5], fields[7]
-    if type(declared) is int and declared < 0:
-        size = -1 - declared
-    if kind == "V" and (type(flags) is not int or flags >= 0 or (-1 - flags) & _HAS_OBJECT):
-        return 0 if type(flags) is int and flags < 0 else None
-    return size or None
+def _words(state: State, argument: Value) -> dict[str, Value]:
+    """What a wrapper is told, by literal keys; a key that cannot be read might stand for any."""
+    if not isinstance(argument, Dict) or argument.items is None:
+        raise Broken("the length of an array inside it cannot be told")
+    found: dict[str, Value] = {}
+    for i in range(0, len(argument.items), 2):
+        key = state.text(argument.items[i])
+        if key is None or key not in _KEYS or key in found:
+            state.block("joblib", "The stream tells an array of joblib something that joblib never writes.")
+            raise Broken("the length of an array inside it cannot be told")
+        found[key] = argument.items[i + 1]
+    return found

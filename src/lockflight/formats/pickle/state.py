@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.pickle.arguments import RULES
+from lockflight.formats.pickle.arguments import JOBLIB, RULES, is_wrapper
 from lockflight.formats.pickle.records import (
     MAX_CALLS,
     MAX_GLOBALS,
@@ -51,11 +51,13 @@ _DENSE_GAP = 4_096
 #: The window ends in so many zero bytes, so that the loop may read any fixed argument without asking.
 PAD = 16
 
-#: joblib, and the copy of it that scikit-learn had before 0.23.
-_JOBLIB = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
-WRAPPERS = frozenset((module, "NumpyArrayWrapper") for module in _JOBLIB)
+WRAPPERS = frozenset((module, "NumpyArrayWrapper") for module in JOBLIB)
 #: Objects whose arguments and state are kept, because something else depends on them.
-_KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") for module in _JOBLIB}
+_KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") for module in JOBLIB}
+
+
+#: Assigning to it makes an object another class.
+CLASS_WORD = "__class__"
 
 
 class State:
@@ -83,6 +85,8 @@ class State:
         self.inner = 0
         self.track = False
         self.start = 0
+        #: True once a string occurred that can make an object another class.
+        self.swaps = False
         #: True once something was imported whose state has to be kept.
         self.keeps = False
         self.memo: list[Value] = []
@@ -356,29 +360,36 @@ class State:
                     f"it makes more than the {MAX_CALLS:,} kinds of calls that are kept", budget=True
                 )
             self.edges[edge] = None
-        elif callee.plain or (callee.by_first and first is not None):
+        elif callee.plain:
             # All that a rule could say was said when this kind of call was first seen.
             return callee.made
         self._use(opcode, callee, args)
+        if type(args) is tuple and callee.module not in BUILDERS and any(map(is_wrapper, args)):
+            self.block(
+                "joblib", "The stream hands one of joblib's array classes to something that may build it."
+            )
         made = first if first is not None and callee.module in BUILDERS else callee
         return self._kept_object(callee, made, args) if made.kept else made.made
 
     def _use(self, opcode: str, callee: Global, args: Value) -> None:
         """What the allow-list says about a call."""
         entry = callee.entry
-        if entry is None or opcode.startswith("NEWOBJ"):
-            if entry is not None and entry.kind == "value":
-                self._misuse(callee, "referred to")
+        if entry is None:
             return
-        if entry.kind != "callable":
-            self._misuse(callee, "referred to" if entry.kind == "value" else "built without its constructor")
-        if not entry.arguments:
+        builds = opcode.startswith("NEWOBJ")
+        if entry.kind == "value":
+            self._misuse(callee, "referred to")
+        elif entry.kind != "callable" and not builds:
+            self._misuse(callee, "built without its constructor")
+        if not entry.arguments or (opcode == "NEWOBJ" and args == ()):
             return
         if type(args) is Box and args.name == TUPLE.name:
             self.unknown(
                 "arguments", f"The arguments of {shown(callee.label)} cannot be followed.", callee.label
             )
-        elif type(args) is not tuple or not RULES[entry.arguments](self, args):
+        elif (
+            type(args) is not tuple or opcode == "NEWOBJ_EX" or not RULES[entry.arguments](self, callee, args)
+        ):
             self.block(
                 "arguments",
                 f"The stream calls {shown(callee.label)} with arguments that are not allowed for it.",
@@ -406,6 +417,8 @@ class State:
         kept = args if made is callee and type(args) is tuple else () if made is not callee else None
         found = Made(made, kept)
         found.kept = True
+        if made.name == "dtype" and kept and (self.text(kept[0]) or "").lstrip("<>=|").startswith("V"):
+            self.keeps = True  # its fields come in a dict
         return found
 
     # -- containers --------------------------------------------------------------------------------------------

@@ -6,11 +6,14 @@ import struct
 from typing import NoReturn
 
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_OPCODES, MAX_STACK, SHALLOW, Broken
-from lockflight.formats.pickle.state import PAD, State
+from lockflight.formats.pickle.state import CLASS_WORD, PAD, State
 
 CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.
 _REACH = 9
+#: The attribute by which an object gets another class, as a pickle or a text of NumPy holds its name.
+_SWAPS = tuple(CLASS_WORD.encode(code) for code in ("utf-8", "utf-32-le", "utf-32-be"))
+_OVERLAP = 4 * len(CLASS_WORD) + _REACH
 _U32 = struct.Struct("<I").unpack_from
 
 
@@ -40,7 +43,7 @@ class Turns(State):
         if len(self.marks) > MAX_NESTING:
             self.many_marks()
         self.forget()
-        end = self.base + len(self.buf) - PAD
+        end = before = self.base + len(self.buf) - PAD
         if not self.base <= at < end - _REACH and (end < size or at < self.base or at >= end):
             wanted = min(CHUNK, size - at)
             data = self.source.read_at(at, wanted)
@@ -49,6 +52,8 @@ class Turns(State):
             self.base = at
             self.buf = data + bytes(PAD)
             end = at + len(data)
+            if self.joblib:
+                self.swap(before, at)
         # One opcode takes at least one byte, so no more of them than are left.
         stop = min(end if end == size else end - _REACH, at + left)
         if self.frame_end:
@@ -60,6 +65,12 @@ class Turns(State):
             else:
                 stop = min(stop, self.start + SHALLOW)
         return stop - self.base
+
+    def swap(self, before: int, at: int) -> None:
+        """Remember a string in the new window, or between it and the last one, that makes an object another class."""
+        over = b"" if at <= before else self.source.read_at(max(before - _OVERLAP, 0), 2 * _OVERLAP)
+        if any(word in self.buf or word in over for word in _SWAPS):
+            self.swaps = True
 
     def many_marks(self) -> NoReturn:
         """More marks are open than are followed."""

@@ -60,6 +60,9 @@ class Box:
 NONE = Tag("None")
 BOOL = Tag("bool")
 NUMBER = Tag("number")
+#: Small negative numbers, which element types of NumPy are told with.
+NEGATIVE = {Tag(f"{number}"): number for number in range(-128, 0)}
+_BELOW = {number: tag for tag, number in NEGATIVE.items()}
 STRING = Tag("str")
 BYTES = Tag("bytes")
 LIST = Box("list")
@@ -77,6 +80,11 @@ ARRAY = Tag("array")
 HOLE = Tag("hole")
 
 
+def number_of(value: int) -> Value:
+    """What stands for a number."""
+    return -1 - value if value >= 0 else _BELOW.get(value, NUMBER)
+
+
 #: They make an object of their first argument.
 BUILDERS = ("copyreg", "copy_reg")
 
@@ -91,10 +99,9 @@ class Global:
         made: stands for every object that it makes and that nobody needs to look into.
         kept: its objects are kept with their arguments and state.
         plain: the arguments of its calls do not matter.
-        by_first: of the arguments of its calls only the first matters.
     """
 
-    __slots__ = ("by_first", "entry", "kept", "made", "module", "name", "plain", "resolved", "variants")
+    __slots__ = ("entry", "kept", "made", "module", "name", "plain", "resolved", "variants")
 
     def __init__(
         self, module: str, name: str, entry: Entry | None, resolved: tuple[str, str], *, kept: bool = False
@@ -105,9 +112,7 @@ class Global:
         self.resolved = resolved
         self.kept = kept
         rule = "" if entry is None else entry.arguments
-        alone = not kept and module not in BUILDERS
-        self.plain = alone and not rule
-        self.by_first = alone and rule == "class-first"
+        self.plain = not kept and module not in BUILDERS and not rule
         self.made = Made(self, None)
         self.variants: dict[int, Made] | None = None
 
@@ -118,16 +123,20 @@ class Global:
 
 
 class Made:
-    """What calling or building a global gives; arguments and state are kept for dtypes and joblib's wrappers."""
+    """What calling or building a global gives; arguments are kept for dtypes and joblib's wrappers.
 
-    __slots__ = ("args", "callee", "depth", "kept", "state")
+    `layout` is what BUILD told of a dtype, see `dtypes`; False where that cannot be followed, and True for a wrapper
+    that was built.
+    """
+
+    __slots__ = ("args", "callee", "depth", "kept", "layout")
 
     def __init__(self, callee: Global, args: tuple[Value, ...] | None, depth: int = 1) -> None:
         self.callee = callee
         self.args = args
         self.depth = depth
         self.kept = False
-        self.state: Value = NONE
+        self.layout: object = None
 
     def at(self, depth: int) -> Made:
         """The object once it holds something that is `depth` - 1 deep."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lockflight.core.records import dataclass
 from lockflight.core.source import Window
 from lockflight.formats.pickle import joblib
+from lockflight.formats.pickle.arguments import is_wrapper
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_PICKLES, Broken, Budget
 from lockflight.formats.pickle.state import PAD
@@ -25,11 +26,13 @@ from lockflight.formats.pickle.values import (
     NONE,
     NUMBER,
     TUPLE,
+    Box,
     Dict,
     Made,
     Tag,
     Value,
     depth_of,
+    number_of,
 )
 from lockflight.formats.report import shown
 
@@ -95,6 +98,8 @@ class Machine(Turns):
             # Lists that are empty: the stack, the marks, or a memo entry that does not exist.
             problem = "it takes something from an empty stack or an unwritten memo entry"
         self.budget.opcodes -= self.opcodes
+        if self.swaps and self.joblib and any(is_wrapper(one) for one, _ in self.found.values()):
+            self.block("joblib", "The stream could make any object one of joblib's arrays (__class__).")
         return Outcome(not problem, self.pos, self.opcodes, problem, over, self._value)
 
     def nested(self, start: int) -> int:
@@ -233,7 +238,7 @@ class Machine(Turns):
                             continue
                         if op == 0x4A:  # BININT
                             number = _I32(buf, pos + 1)[0]
-                            stack.append(-1 - number if number >= 0 else NUMBER)
+                            stack.append(-1 - number if number >= 0 else number_of(number))
                             pos += 5
                             continue
                         if op == 0x49:  # INT
@@ -343,8 +348,13 @@ class Machine(Turns):
                         continue
                     if op == 0x62:  # BUILD
                         first = stack[-2]
-                        if type(first) is Made and not first.kept:
-                            second = stack.pop()
+                        second = stack[-1]
+                        if (
+                            type(first) is Made
+                            and not first.kept
+                            and (type(second) is Dict or (type(second) is Box and second.name == "dict"))
+                        ):
+                            stack.pop()
                             pos += 1
                             if track:
                                 stack[-1], deep = self.filled(first, second, deep)
@@ -405,7 +415,9 @@ class Machine(Turns):
                             stack[-1], deep = self.grown(value, inner, deep)
                     pos += 1
                     continue
-                elif op == 0x56 and (end := buf.find(b"\n", pos, edge)) > 0:  # UNICODE
+                elif op == 0x56 and (end := buf.find(b"\n", pos, edge)) > 0 > buf.find(
+                    b"\\", pos, end
+                ):  # UNICODE
                     stack.append(base + pos)
                     pos = end + 1
                     continue

@@ -168,5 +168,5 @@ def _problem(where: str, what: str) -> EnvironmentProblem:
     return EnvironmentProblem(
         "LF4007",
         f"The rule metadata at {where} cannot be used: {what}.",
-        hint="lockflight policy test BUNDLE",
+        hint="lockflight policy lint BUNDLE",
     )
