@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from lockflight.core.findings import Verdict
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.nesting import too_deep
+from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _walk(root: JsonValue, issues: Issues) -> None:
     stack: list[JsonValue] = [root]
     judged: set[str] = set()
     others: list[str] = []
+    meter = Meter()
     seen = 0
     while stack:
         value = stack.pop()
@@ -100,7 +102,7 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                 if key in _KEYS:
                     _KEYS[key](key, inner, issues)
                 elif key.endswith("chat_template"):
-                    judged.update(_templates(key, inner, issues))
+                    judged.update(_templates(key, inner, issues, meter))
                     if len(judged) > MAX_TEMPLATES:
                         message = "The JSON has more chat templates than are read."
                         issues.add(Issue("json:budget", Verdict.UNKNOWN, message, subject="chat templates"))
@@ -227,7 +229,7 @@ def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:
     issues.add(Issue("json:jsonpickle", Verdict.MALICIOUS, message, subject=key))
 
 
-def _templates(key: str, value: JsonValue, issues: Issues) -> list[str]:
+def _templates(key: str, value: JsonValue, issues: Issues, meter: Meter) -> list[str]:
     """Judge what a loader takes for chat templates: one text, texts by name, or a list of both; the texts."""
     found: dict[str, JsonValue] = {}
     if isinstance(value, list):
@@ -240,7 +242,7 @@ def _templates(key: str, value: JsonValue, issues: Issues) -> list[str]:
         found = {key: value}
     texts = {place: text for place, text in found.items() if isinstance(text, str)}
     for place, text in list(texts.items())[: MAX_TEMPLATES + 1]:
-        issues.extend(check_template(text), place)
+        issues.extend(check_template(text, meter=meter), place)
     return list(texts.values())
 
 

@@ -13,6 +13,7 @@ from lockflight.formats.chat.template import check_template
 from lockflight.formats.jinja.parser import parse_template
 from lockflight.formats.render import drift as module
 from lockflight.formats.render.drift import check_drift
+from lockflight.formats.render.meter import Meter
 from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan.models import scan_source
 from tests.corpus.template_backdoors import BACKDOORS, FRAME
@@ -100,8 +101,9 @@ def test_what_cannot_be_followed_is_unknown(monkeypatch):
     ):
         assert verdict(check_template(template)) is Verdict.UNKNOWN
     assert verdict(check_drift(parse_template("{{ raise_exception('no') }}{{ 1 }}"))) is Verdict.UNKNOWN
-    monkeypatch.setattr(module, "MAX_STEPS", 100)
-    assert rules(check_template(FRAME)) == {"template:unfollowed"}
+    assert rules(check_template(FRAME, meter=Meter(100))) == {"template:budget"}
+    monkeypatch.setattr(module, "_MAX_RUNS", 0)
+    assert rules(check_template(FRAME + "{{ 1 if enable_thinking }}")) == {"template:unfollowed"}
 
 
 def test_white_space_is_that_of_either_loader():

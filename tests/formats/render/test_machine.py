@@ -8,6 +8,7 @@ import pytest
 
 from lockflight.formats.jinja.parser import parse_template
 from lockflight.formats.render.drift import _Drift
+from lockflight.formats.render.meter import Meter
 from lockflight.formats.render.talk import talks
 from tests.corpus.template_backdoors import BACKDOORS
 from tests.corpus.template_families import FAMILIES
@@ -32,7 +33,7 @@ SYMBOLIC = (
 
 
 def ours(template, talk):
-    run = _Drift(parse_template(template)).render(talk, {})
+    run = _Drift(parse_template(template), Meter()).render(talk, {})
     return (
         None
         if run is None

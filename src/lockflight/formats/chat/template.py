@@ -17,7 +17,8 @@ from lockflight.formats.jinja.lexer import BadTemplate
 from lockflight.formats.jinja.node import Node
 from lockflight.formats.jinja.parser import parse_template
 from lockflight.formats.render import words
-from lockflight.formats.render.drift import check_drift
+from lockflight.formats.render.drift import SPENT, check_drift
+from lockflight.formats.render.meter import Meter, Spent
 from lockflight.formats.render.talk import KEYS
 from lockflight.formats.report import Issue, Issues, shown
 
@@ -37,30 +38,35 @@ MAX_TEMPLATES: Final = 32
 _KEEPS: Final = frozenset({"macro", "setblock", "callblock", "filterblock"})
 
 _MAX_RECURSION = 120
+#: Characters of a text that is put together from literals: each is looked at whole where it stands, too.
+_MAX_FOLDED = 4_096
+#: Attributes of a name that a template can assign to, those of a namespace among them.
+_MAX_PATH = 3
 _MAX_REPEAT = 10_000
 
 
-def check_template(text: str, *, heard: bool = True) -> tuple[Issue, ...]:
+def check_template(text: str, *, heard: bool = True, meter: Meter | None = None) -> tuple[Issue, ...]:
     """What is wrong with a chat template; nothing for one that only formats the conversation.
 
     Args:
         text: the template.
         heard: render it, too; not asked for where it is only looked for what reaches out of its sandbox.
+        meter: what it may cost, shared by the templates of a file; a whole budget where none is given.
     """
+    meter = meter or Meter()
     try:
         root = parse_template(text)
     except BadTemplate as error:
         message = f"The chat template cannot be judged: {error}, in line {error.line}."
         return (Issue("template:syntax", Verdict.UNKNOWN, message),)
-    found = _Judge(root).run()
+    found = _Judge(root, meter).run()
     # What may do anything is not run, and what is not understood cannot be.
     if heard and all(issue.verdict.rank < Verdict.UNKNOWN.rank for issue in found):
-        found += check_drift(root)
+        found += check_drift(root, meter)
         if any(node.kind in _KEEPS for node in walk(root)):
             # It may compare what it wrote before, to which white space belongs: not all loaders trim it alike.
-            found += tuple(
-                issue for issue in check_drift(parse_template(text, trim=False)) if issue not in found
-            )
+            root = parse_template(text, trim=False)
+            found += tuple(issue for issue in check_drift(root, meter) if issue not in found)
     return found
 
 
@@ -74,8 +80,9 @@ def walk(root: Node) -> Iterator[Node]:
 
 
 class _Judge:
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, meter: Meter) -> None:
         self.root = root
+        self.meter = meter
         self.issues = Issues()
         self.macros: set[str] = set()
         self.assigned: dict[str, list[Node]] = {}
@@ -83,12 +90,17 @@ class _Judge:
         self.folded: dict[int, str | None] = {}
 
     def run(self) -> tuple[Issue, ...]:
-        for node in walk(self.root):
-            self._declare(node)
-        for node in walk(self.root):
-            rule = _RULES.get(node.kind)
-            if rule is not None:
-                rule(self, node)
+        try:
+            for node in walk(self.root):
+                self.meter.step()
+                self._declare(node)
+            for node in walk(self.root):
+                self.meter.step()
+                rule = _RULES.get(node.kind)
+                if rule is not None:
+                    rule(self, node)
+        except Spent:
+            self.issues.add(SPENT)
         return self.issues.frozen()
 
     def add(self, rule: str, verdict: Verdict, message: str, node: Node, subject: str = "") -> None:
@@ -273,7 +285,9 @@ class _Judge:
 
     def _repeat(self, node: Node, numbers: tuple[Node, ...]) -> None:
         for number in numbers:
-            if number.kind == "number" and (not number.value.isdigit() or int(number.value) > _MAX_REPEAT):
+            if number.kind != "number":
+                continue
+            if not number.value.isdigit() or len(number.value) > 9 or int(number.value) > _MAX_REPEAT:
                 self.add("repeat", Verdict.REVIEW, "The template asks for a very long text or loop", node)
 
     def data(self, node: Node) -> None:
@@ -290,7 +304,9 @@ class _Judge:
         key = id(node)
         if key not in self.folded:
             self.folded[key] = None  # for a name that is assigned from itself
-            self.folded[key] = self._fold(node, depth + 1)
+            text = self._fold(node, depth + 1)
+            self.folded[key] = None if text is None else text[:_MAX_FOLDED]
+            self.meter.step(1 + (len(text or "") >> 6))
         return self.folded[key]
 
     def _fold(self, node: Node, depth: int) -> str | None:
@@ -303,7 +319,9 @@ class _Judge:
             return self._joined(node.children, "", depth)
         if node.kind == "binary" and node.value == "*" and node.children[1].kind == "number":
             text, times = self.fold(node.children[0], depth), node.children[1].value
-            return text * min(int(times), 64) if text is not None and times.isdigit() else None
+            if text is None or not times.isdigit():
+                return None
+            return text * (min(int(times), 64) if len(times) < 9 else 64)
         if node.kind == "filter" and node.value == "join" and node.children[0].kind in {"list", "tuple"}:
             glue = self.fold(node.children[1], depth) if len(node.children) > 1 else ""
             return None if glue is None else self._joined(node.children[0].children, glue, depth)
@@ -312,7 +330,10 @@ class _Judge:
     def _joined(self, parts: tuple[Node, ...], glue: str, depth: int) -> str | None:
         texts = [self.fold(part, depth) for part in parts]
         known = [text for text in texts if text is not None]
-        return glue.join(known)[:4096] if len(known) == len(texts) else None
+        if len(known) < len(texts):
+            return None
+        self.meter.step(sum(map(len, known)) + len(glue) * len(known) >> 6)
+        return glue.join(known)
 
     def built(self, root: Node) -> bool:
         """Whether an expression may be text that the template puts together, rather than a number or given data."""
@@ -326,6 +347,7 @@ class _Judge:
             if path:
                 seen.add(path)
             parts = self._built_from(node, path)
+            self.meter.step(1 + len(parts or ()))
             if parts is None:
                 return True
             stack.extend(parts)
@@ -364,9 +386,9 @@ class _Judge:
 
 
 def _path(node: Node) -> str:
-    """`a.b.c` of a name or its attributes; empty for any other expression."""
+    """`a.b.c` of a name or its attributes; empty for any other expression, and for more than can be assigned to."""
     parts: list[str] = []
-    while node.kind == "attr":
+    while node.kind == "attr" and len(parts) < _MAX_PATH:
         parts.append(node.value)
         node = node.children[0]
     return ".".join([node.value, *reversed(parts)]) if node.kind == "name" else ""

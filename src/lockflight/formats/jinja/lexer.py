@@ -8,7 +8,7 @@ from typing import Final
 from lockflight.core.records import dataclass
 
 MAX_TEMPLATE = 4 * 1024 * 1024
-MAX_TOKENS = 400_000
+MAX_TOKENS = 100_000
 
 
 class BadTemplate(Exception):
@@ -42,6 +42,7 @@ _INSIDE: Final = re.compile(
     r"|(?P<operator>//|\*\*|==|!=|>=|<=|[-+/*%~\[\](){}><=.:|,;])",
     re.DOTALL,
 )
+_NO_SPACE = re.compile(r"\S")
 _RAW_END = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
@@ -99,8 +100,8 @@ class _Lexer:
     def behind(self, sign: str, closing: str) -> None:
         """Go on behind a tag and the white space that it takes away."""
         if sign == "-":
-            rest = self.text[self.at :]
-            self.move(self.at + len(rest) - len(rest.lstrip()))
+            rest = _NO_SPACE.search(self.text, self.at)
+            self.move(rest.start() if rest else len(self.text))
         elif self.trim and closing != "}}" and sign != "+" and self.text[self.at : self.at + 1] == "\n":
             self.move(self.at + 1)
 

@@ -149,7 +149,7 @@ class _Parser:
             if token.value in ends:
                 raise BadTemplate("a name is missing", token.line)
             target = Node("name", token.value, (), token.line)
-            while self.skip("operator", "."):
+            if self.skip("operator", "."):
                 target = Node("attr", self.take("name").value, (target,), token.line)
             names.append(target)
             if not self.skip("operator", ","):
@@ -332,10 +332,16 @@ class _Parser:
         return node
 
     def product(self) -> Node:
-        node = self.unary()
-        while self.peek("operator", "*", "/", "//", "%", "**"):
+        node = self.power()
+        while self.peek("operator", "*", "/", "//", "%"):
             operator = self.take("operator").value
-            node = Node("binary", operator, (node, self.unary()), node.line)
+            node = Node("binary", operator, (node, self.power()), node.line)
+        return node
+
+    def power(self) -> Node:
+        node = self.unary()
+        while self.skip("operator", "**"):
+            node = Node("binary", "**", (node, self.unary()), node.line)
         return node
 
     def unary(self) -> Node:
@@ -353,10 +359,10 @@ class _Parser:
             value = self.take("name").value
             return Node("const" if value in _CONSTANTS else "name", value, (), line)
         if self.peek("string"):
-            value = self.take("string").value
+            values = [self.take("string").value]
             while self.peek("string"):
-                value += self.take("string").value
-            return Node("string", value, (), line)
+                values.append(self.take("string").value)
+            return Node("string", "".join(values), (), line)
         if self.peek("number"):
             return Node("number", self.take("number").value, (), line)
         if self.skip("operator", "("):
@@ -428,12 +434,7 @@ class _Parser:
             if self.peek("operator", "*", "**"):
                 raise BadTemplate("a call with spread arguments is not one of a chat template", line)
             following = self.tokens[self.at + 1 : self.at + 2]
-            if (
-                self.peek("name")
-                and following
-                and following[0].kind == "operator"
-                and following[0].value == "="
-            ):
+            if self.peek("name") and [(t.kind, t.value) for t in following] == [("operator", "=")]:
                 name = self.take("name").value
                 self.take("operator", "=")
                 found.append(Node("keyword", name, (self.expression(),), line))
@@ -458,11 +459,11 @@ class _Parser:
     def filter_name(self, node: Node) -> Node:
         """Children: what is filtered, then the arguments."""
         token = self.take("name")
-        name = token.value
+        names = [token.value]
         while self.skip("operator", "."):
-            name += "." + self.take("name").value
+            names.append(self.take("name").value)
         arguments = self.arguments() if self.skip("operator", "(") else []
-        return Node("filter", name, (node, *arguments), token.line)
+        return Node("filter", ".".join(names), (node, *arguments), token.line)
 
     def test(self, node: Node) -> Node:
         """Children: what is tested, then the arguments."""

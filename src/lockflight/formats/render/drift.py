@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
-from lockflight.formats.render.evaluator import Choice, Spent, Steps
+from lockflight.formats.render.evaluator import Choice
 from lockflight.formats.render.machine import Machine
+from lockflight.formats.render.meter import Meter, Spent
 from lockflight.formats.render.talk import KEYS, Talk, talks
 from lockflight.formats.render.values import (
     CONTENT,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     from lockflight.formats.jinja.node import Node
 
-#: Steps of all runs together; the largest template of a known family takes a tenth.
-MAX_STEPS: Final = 4_000_000
 #: Runs of one talk.
 _MAX_RUNS: Final = 300
 
@@ -73,6 +72,13 @@ _WHOSE: Final = {
     COUNT: "on the number of turns",
 }
 
+#: What is said of a template that uses its budget up.
+SPENT: Final = Issue(
+    "template:budget",
+    Verdict.UNKNOWN,
+    "The chat template takes more work or memory than any template needs, so that it is not followed to its end.",
+)
+
 Words = frozenset[tuple[str, str]]
 
 
@@ -97,9 +103,14 @@ class Run:
     parts: tuple[Piece, ...]
 
 
-def check_drift(root: Node) -> tuple[Issue, ...]:
-    """What a template does with a conversation that it should not."""
-    return _Drift(root).run()
+def check_drift(root: Node, meter: Meter | None = None) -> tuple[Issue, ...]:
+    """What a template does with a conversation that it should not.
+
+    Args:
+        root: the template's tree.
+        meter: what it may cost; a whole budget where none is given.
+    """
+    return _Drift(root, meter or Meter()).run()
 
 
 def _nodes(root: Node) -> Iterator[Node]:
@@ -110,13 +121,16 @@ def _nodes(root: Node) -> Iterator[Node]:
         stack.extend(reversed(node.children))
 
 
-def _roles(root: Node) -> set[str]:
+def _roles(root: Node, meter: Meter) -> set[str]:
     """Texts that are compared with something's role."""
     found = set()
     for node in _nodes(root):
         if node.kind not in {"compare", "test"}:
             continue
-        parts = list(_nodes(node))
+        parts = []
+        for part in _nodes(node):
+            meter.step()
+            parts.append(part)
         asked = any(
             part.value == "role" or part.value.endswith("role") for part in parts if part.kind != "string"
         )
@@ -125,29 +139,56 @@ def _roles(root: Node) -> set[str]:
     return found - {"role"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """Questions that wait for their other answers: what was forced, what was forced in the last run that was heard."""
+
+    forced: dict[str, int]
+    heard: dict[str, int] | None
+    others: list[tuple[str, Choice, int]]
+
+
+def _others(chosen: dict[str, Choice], seen: set[tuple[str, int]]) -> list[tuple[str, Choice, int]]:
+    found: list[tuple[str, Choice, int]] = []
+    for key, choice in chosen.items():
+        found += [
+            (key, choice, other)
+            for other in range(choice.count)
+            if other != choice.taken and (key, other) not in seen
+        ]
+        if len(found) > 2 * _MAX_RUNS:
+            break  # more than are tried
+    return found
+
+
 class _Drift:
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, meter: Meter) -> None:
         self.root = root
+        self.meter = meter
         self.sites: dict[int, int] = {}
         for node in _nodes(root):
             self.sites.setdefault(id(node), len(self.sites))
-        self.steps = Steps(MAX_STEPS)
         self.issues = Issues()
         self.lost = ""
+        self.spent = False
         self.heard = False
 
     def run(self) -> tuple[Issue, ...]:
         plain: dict[str, Run] = {}
         try:
-            for talk in talks(_roles(self.root)):
+            for talk in talks(_roles(self.root, self.meter)):
                 first = self.render(talk, {})
                 if first is not None:
-                    plain[talk.name] = first
+                    if talk.name in _SAID:
+                        plain[talk.name] = first
                     self.judge(talk, first, plain=True)
                 self.explore(talk, first)
         except Spent:
-            self.lost = "it takes too many steps"
-        if self.lost:
+            self.issues.add(SPENT)
+            self.spent = True
+        if self.spent:
+            pass
+        elif self.lost:
             message = f"What the template says cannot be followed: {self.lost}."
             self.issues.add(Issue("template:unfollowed", Verdict.UNKNOWN, message))
         elif not self.heard and any(node.kind == "output" for node in _nodes(self.root)):
@@ -166,7 +207,7 @@ class _Drift:
         return self._run(talk, forced)[0]
 
     def _run(self, talk: Talk, forced: dict[str, int]) -> tuple[Run | None, dict[str, Choice]]:
-        machine = Machine(self.sites, talk, forced, self.steps)
+        machine = Machine(self.sites, talk, forced, self.meter)
         try:
             machine.run(self.root)
         except Raised:
@@ -184,18 +225,14 @@ class _Drift:
     def explore(self, talk: Talk, first: Run | None) -> None:
         """Render a talk with every other answer, one at a time, and with all of them."""
         seen: set[tuple[str, int]] = set()
-        parent, chosen = (first, first.chosen) if first is not None else self._run(talk, {})
-        queue: list[tuple[dict[str, int], Run | None, dict[str, Choice]]] = [({}, parent, chosen)]
+        chosen = first.chosen if first is not None else self._run(talk, {})[1]
+        # Runs are large: a waiting question knows how to repeat the one that it is compared with.
+        queue = [_Branch({}, None if first is None else {}, _others(chosen, seen))]
         runs = 0
         while queue:
-            forced, parent, chosen = queue.pop(0)
-            others = [
-                (key, choice, other)
-                for key, choice in chosen.items()
-                for other in range(choice.count)
-                if other != choice.taken and (key, other) not in seen
-            ]
-            for key, choice, other in others:
+            branch = queue.pop(0)
+            parent = first if branch.heard == {} else None
+            for key, choice, other in branch.others:
                 if (key, other) in seen:
                     continue
                 seen.add((key, other))
@@ -203,13 +240,17 @@ class _Drift:
                 if runs > _MAX_RUNS:
                     self.lost = self.lost or "it asks about the conversation in too many places"
                     return
-                changed = {**forced, key: other}
+                changed = {**branch.forced, key: other}
                 child, asked = self._run(talk, changed)
-                if child is not None and parent is not None and choice.kind != SETTING:
-                    self.compare(parent, child, choice)
                 if child is not None:
+                    if parent is None and branch.heard is not None:
+                        parent = self.render(talk, branch.heard)
+                    if parent is not None and choice.kind != SETTING:
+                        self.compare(parent, child, choice)
                     self.judge(talk, child)
-                queue.append((changed, child if child is not None else parent, asked))
+                others = _others(asked, seen)
+                if others:
+                    queue.append(_Branch(changed, branch.heard if child is None else changed, others))
         self.together(talk, first)
 
     def together(self, talk: Talk, first: Run | None) -> None:

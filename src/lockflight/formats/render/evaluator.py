@@ -41,6 +41,8 @@ from lockflight.formats.render.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lockflight.formats.render.meter import Meter
+
 #: Turns that the talks have; what asks for more is chosen instead.
 MANY: Final = 5
 #: Questions whether there is anything at all, which no words can be found by.
@@ -48,12 +50,11 @@ EMPTY: Final = frozenset({"truth"})
 _MAX_CALLS = 16
 #: Statements and expressions inside each other, through all calls; each costs up to four frames of Python.
 _MAX_DEPTH: Final = 100
-_MAX_OUT: Final = 20_000
 _MAX_RANGE: Final = 1_000
-
-
-class Spent(Exception):
-    """The budget of steps is used up. Never leaves `formats`."""
+#: Alternatives that one question may have, and characters of what it asks.
+MAX_COUNT: Final = 300
+MAX_ASKED: Final = 20_000
+_DIGITS: Final = 1_000
 
 
 class Counted(int):
@@ -81,31 +82,28 @@ class Choice:
     about: str
 
 
-class Steps:
-    """A budget that runs share."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-
 class Evaluator:
     """The values of expressions in one run."""
 
-    def __init__(self, sites: dict[int, int], talk: Talk, forced: dict[str, int], steps: Steps) -> None:
+    def __init__(self, sites: dict[int, int], talk: Talk, forced: dict[str, int], meter: Meter) -> None:
         self.sites = sites
         self.talk = talk
         self.forced = forced
-        self.steps = steps
+        self.meter = meter
+        meter.fresh()
         self.chosen: dict[str, Choice] = {}
         self.scopes: list[dict[str, tuple[object, bool]]] = [{}]
         self.out: list[Piece] = []
+        self.written = 0
         self.touched = False
         self.control = 0
         self.depth = 0
         self.calls: list[tuple[Macro, list[object], dict[str, object]]] = []
-        # Nodes that a filter made, kept so that no other one gets their identity.
-        self.kept: list[Node] = []
-        self.grown: list[list[object]] = []
+        # Nodes of filters that other ones name, by the node of the other one.
+        self.named: dict[tuple[int, str], Node] = {}
+        self.places: dict[int, int] = {}
+        # Kept, so that no other list gets their identity.
+        self.grown: dict[int, list[object]] = {}
 
     # -- choices --
 
@@ -120,11 +118,18 @@ class Evaluator:
         about: str = "",
     ) -> int:
         """Which alternative is taken where a symbol decides."""
-        key = (
-            f"{sym.kind} {name}" if name and sym.kind == SETTING else f"{self.sites.get(id(node), -1)} {what}"
-        )
+        if count > MAX_COUNT or len(what) > MAX_ASKED:
+            raise Lost("it chooses among very many alternatives")
+        if name and sym.kind == SETTING:
+            key = f"{sym.kind} {name}"
+        else:
+            place = self.sites.get(id(node), self.places.get(id(node), -1))
+            key = f"{place} {what}"
+        if len(key) > MAX_ASKED or len(about) > MAX_ASKED:
+            raise Lost("it asks about a very long text")
         taken = self.forced.get(key, default)
         if key not in self.chosen:
+            self.meter.make(512 + 4 * (len(key) + len(about)))
             self.chosen[key] = Choice(sym.kind, taken, count, what, node.line, about)
         if sym.kind != SETTING and what not in EMPTY:
             self.touched = True
@@ -132,8 +137,7 @@ class Evaluator:
 
     def touch(self, grown: list[object]) -> None:
         """Remember that unknown words had a say in what a list holds."""
-        if not any(known is grown for known in self.grown):
-            self.grown.append(grown)
+        self.grown[id(grown)] = grown
 
     def truth(self, node: Node) -> bool:
         """Whether an expression is true."""
@@ -161,25 +165,16 @@ class Evaluator:
 
     def deeper(self) -> None:
         """Count one step, and one level."""
-        self.step()
+        self.meter.step()
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             raise Lost("it is nested too deeply")
 
-    def step(self) -> None:
-        """Count one step."""
-        self.steps.left -= 1
-        if self.steps.left < 0:
-            raise Spent
-
     def items(self, node: Node, value: object) -> list[object]:
         """What a loop goes over; of something unknown, nothing or one thing."""
-        self.step()
-        if isinstance(value, (list, tuple)):
-            return list(value)
-        if isinstance(value, dict):
-            return list(value)
-        if isinstance(value, str):
+        self.meter.step()
+        if isinstance(value, (list, tuple, dict, str)):
+            self.meter.items(len(value))
             return list(value)
         if isinstance(value, Undefined):
             return []
@@ -209,6 +204,9 @@ class Evaluator:
         if rule is None:
             raise Lost(f"an expression {node.kind}")
         found = rule(self, node)
+        self.meter.seen(found)
+        if node.kind in _MAKING:
+            self.meter.made(found)
         self.depth -= 1
         return found
 
@@ -218,7 +216,7 @@ class Evaluator:
         for scope in reversed(self.scopes):
             if name in scope:
                 value, touched = scope[name]
-                self.touched = self.touched or touched or any(value is known for known in self.grown)
+                self.touched = self.touched or touched or id(value) in self.grown
                 return value
         if name in self.talk.variables:
             return self.talk.variables[name]
@@ -248,7 +246,7 @@ class Evaluator:
             return owner.get(name, Undefined(str(name)))
         if isinstance(owner, Namespace):
             value, touched = owner.values.get(str(name), (Undefined(str(name)), False))
-            self.touched = self.touched or touched or any(value is known for known in self.grown)
+            self.touched = self.touched or touched or id(value) in self.grown
             return value
         if isinstance(owner, Loop):
             return owner.get(str(name))
@@ -294,6 +292,7 @@ class Evaluator:
         before, self.touched = self.touched, False
         args, named = self.arguments(node.children[1:])
         touched, self.touched = self.touched, self.touched or before
+        self.meter.read(args, named)
         if isinstance(callee, Macro):
             return self.macro(callee, args, named, touched=touched or self.control > 0)
         if not isinstance(callee, Callee):
@@ -366,10 +365,14 @@ class Evaluator:
 
     def mapped(self, node: Node, name: str, value: object, args: list[object]) -> object:
         """A value behind a filter that is named by a text."""
-        inner = Node("filter", name, node.children, node.line)
-        self.sites.setdefault(id(inner), self.sites.get(id(node), -1))
-        self.kept.append(inner)
-        return lists.filtered(self, inner, value, args, {})
+        inner = self.named.get((id(node), name))
+        if inner is None:
+            inner = self.named[id(node), name] = Node("filter", name, node.children, node.line)
+            self.places[id(inner)] = self.sites.get(id(node), -1)
+        self.meter.step()
+        found = lists.filtered(self, inner, value, args, {})
+        self.meter.made(found)
+        return found
 
     def filter(self, node: Node) -> object:
         """`a | b`."""
@@ -397,7 +400,7 @@ class Evaluator:
             numbers = [
                 int(child.value)
                 for child in node.children
-                if child.kind == "number" and child.value.isdigit()
+                if child.kind == "number" and child.value.isdigit() and len(child.value) < _DIGITS
             ]
             far = len(numbers) == 1 and numbers[0] >= MANY
             if far or isinstance(left, Counted) or isinstance(right, Counted):
@@ -421,6 +424,7 @@ class Evaluator:
     def pair(self, node: Node) -> object:
         """`a ~ b`."""
         left, right = (self.value(child) for child in node.children)
+        self.meter.read(left, right)
         return joined([*pieces(left), *pieces(right)])
 
     def binary(self, node: Node) -> object:
@@ -446,6 +450,8 @@ class Evaluator:
     def number(self, node: Node) -> object:
         """A number."""
         text = node.value.replace("_", "")
+        if len(text) > _DIGITS:
+            raise Lost("a very long number")
         try:
             return float(text) if set(text) & set(".eE") and not text.startswith("0x") else int(text, 0)
         except ValueError:
@@ -459,10 +465,15 @@ class Evaluator:
     def mapping(self, node: Node) -> object:
         """`{a: b}`."""
         values = [self.value(child) for child in node.children]
+        self.meter.read(values[::2])
         keys = [key if isinstance(key, (str, int, Sym, Text)) else literal(key) for key in values[::2]]
         return dict(zip(keys, values[1::2], strict=True))
 
 
+#: Expressions that make something; others give what is there.
+_MAKING: Final = frozenset(
+    {"item", "call", "filter", "concat", "binary", "unary", "list", "tuple", "dict", "number"}
+)
 _VALUES: Final[dict[str, Callable[[Evaluator, Node], object]]] = {
     "string": lambda _, node: node.value,
     "number": Evaluator.number,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.formats.render.questions import derived, tested
 from lockflight.formats.render.texts import indexed, text_filter
 from lockflight.formats.render.values import (
+    Lost,
     Piece,
     Raised,
     Sym,
@@ -19,7 +20,7 @@ from lockflight.formats.render.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.runner import Runner
@@ -51,28 +52,52 @@ def filtered(
         if name in {"int", "float"}:
             return 0
         value = ""
+    if name in _PUTTING:
+        _check_put(machine, name, [*args, *named.values()])
     return text_filter(machine, node, name, value, args)
+
+
+#: Filters that put their arguments between or before the words of a text.
+_PUTTING: Final = frozenset({"indent", "tojson", "wordwrap", "truncate"})
+
+
+def _check_put(machine: Runner, name: str, args: list[object]) -> None:
+    machine.meter.read(args)
+    if any(isinstance(arg, int) and arg > _MAX_WIDTH for arg in args):
+        raise Lost("it builds a very long text")
+    if any(char.isalpha() for char in literal(args)):
+        raise Lost(f"it puts words in by the filter {name}")
 
 
 # -- filters of lists --
 
+#: Spaces before a line, or characters in one.
+_MAX_WIDTH: Final = 10_000
+
+#: Characters of the name of an attribute, with dots.
+_MAX_PATH: Final = 1_000
 
 _LAZY: Final = frozenset({"map", "select", "reject", "selectattr", "rejectattr"})
 
 
 def _values(machine: Runner, node: Node, value: object) -> list[object]:
     # Jinja asks whether there is anything before it goes through it.
-    return [] if value is None and node.value in _LAZY else machine.items(node, value)
+    found = [] if value is None and node.value in _LAZY else machine.items(node, value)
+    machine.meter.step(len(found))
+    return found
 
 
 def _join(machine: Runner, node: Node, value: object, args: list[object], named: dict[str, object]) -> object:
     glue = pieces(args[0]) if args else pieces(named.get("d", ""))
     attribute = named.get("attribute", args[1] if len(args) > 1 else None)
-    found: list[Piece] = []
-    for i, item in enumerate(_values(machine, node, value)):
-        found += glue if i else ()
-        found += pieces(item if attribute is None else machine.member(node, item, attribute))
-    return joined(found)
+    machine.meter.read(value, args)
+
+    def parts() -> Iterator[Piece]:
+        for i, item in enumerate(_values(machine, node, value)):
+            yield from glue if i else ()
+            yield from pieces(item if attribute is None else machine.member(node, item, attribute))
+
+    return joined(parts())
 
 
 def _first(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
@@ -90,6 +115,7 @@ def _list(machine: Runner, node: Node, value: object, _: list[object], __: dict[
 
 def _items(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
     if isinstance(value, dict):
+        machine.meter.items(len(value))
         return list(value.items())
     return value if isinstance(value, Sym) else _values(machine, node, value)
 
@@ -106,6 +132,8 @@ def _map(machine: Runner, node: Node, value: object, args: list[object], named: 
 
 def _path(machine: Runner, node: Node, item: object, path: object) -> object:
     found = item
+    if isinstance(path, str) and len(path) > _MAX_PATH:
+        raise Lost("it asks for a very long name")
     for part in str(path).split("."):
         found = machine.member(node, found, part)
     return found
@@ -128,6 +156,7 @@ def _select(machine: Runner, node: Node, value: object, args: list[object], _: d
 
 def _sort(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
     """Known texts or numbers in order; what is not known stays as it is."""
+    machine.meter.read(value)
     if isinstance(value, dict):
         pairs = list(value.items())
         known = all(isinstance(key, str) for key, _ in pairs)
@@ -140,7 +169,10 @@ def _sort(machine: Runner, node: Node, value: object, _: list[object], __: dict[
 
 def _unique(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
     found: list[object] = []
-    for item in _values(machine, node, value):
+    items = _values(machine, node, value)
+    # Each may be held against each other one.
+    machine.meter.step(machine.meter.read(items) * len(items) >> 8)
+    for item in items:
         if item not in found:
             found.append(item)
     return found
@@ -148,8 +180,9 @@ def _unique(machine: Runner, node: Node, value: object, _: list[object], __: dic
 
 def _chunks(machine: Runner, node: Node, value: object, args: list[object], _: dict[str, object]) -> object:
     size = args[0] if args else 0
-    if not isinstance(size, int) or size < 1 or size > 10_000:
+    if not isinstance(size, int) or size < 1:
         raise Raised
+    machine.meter.items(size)
     found = _values(machine, node, value)
     if node.value == "batch":
         return [found[i : i + size] for i in range(0, len(found), size)]
@@ -158,6 +191,7 @@ def _chunks(machine: Runner, node: Node, value: object, args: list[object], _: d
 
 def _extreme(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
     found = _values(machine, node, value)
+    machine.meter.read(found)
     sym = inside(found)
     if sym is not None:
         return derived(sym, kind="number", carried=literal(found))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from lockflight.formats.jinja.node import Node
 from lockflight.formats.render import lists
 from lockflight.formats.render.evaluator import Evaluator
+from lockflight.formats.render.meter import MAX_WRITTEN
 from lockflight.formats.render.questions import derived
-from lockflight.formats.render.values import Loop, Lost, Macro, Namespace, Raised, joined, pieces, unknown
-
-_MAX_OUT: Final = 20_000
+from lockflight.formats.render.values import (
+    MAX_PIECES,
+    Loop,
+    Lost,
+    Macro,
+    Namespace,
+    Raised,
+    joined,
+    pieces,
+    unknown,
+)
 
 
 class Machine(Evaluator):
@@ -70,9 +77,14 @@ class Machine(Evaluator):
 
     def emit(self, value: object) -> None:
         """Write a value out."""
-        self.out += pieces(value)
-        if len(self.out) > _MAX_OUT:
+        self.meter.read(value)
+        found = pieces(value)
+        size = sum(len(piece if isinstance(piece, str) else piece.carried) for piece in found)
+        self.meter.step(size >> 3)
+        self.written += size
+        if self.written > MAX_WRITTEN or len(self.out) + len(found) > MAX_PIECES:
             raise Lost("it writes very much")
+        self.out += found
 
     def watched(self, node: Node) -> tuple[object, bool]:
         """A value, and whether unknown words had a say in it."""
@@ -103,12 +115,14 @@ class Machine(Evaluator):
         if wanted.kind != "const":
             kept = []
             for item in items:
+                self.meter.step()
                 self.assign(targets, item, touched=False)
                 if self.truth(wanted):
                     kept.append(item)
             items = kept
         state = Loop(items)
         for position, item in enumerate(items):
+            self.meter.step()
             state.position = position
             self.scopes[-1] = {"loop": (state, False)}
             self.assign(targets, item, touched=False)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.formats.render.values import (
     CONTENT,
+    MAX_BITS,
+    MAX_LIST,
     MAX_TEXT,
     Lost,
     Macro,
@@ -23,7 +25,7 @@ from lockflight.formats.render.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.runner import Runner
@@ -34,6 +36,8 @@ LENGTH: Final = "its length"
 _LONG: Final = 40
 #: Choices among more alternatives than this are not followed one by one.
 MAX_CHOICES: Final = 12
+#: A field of `%`; what was taken is not given back, so that it takes no longer than the text.
+_FIELD: Final = re.compile(r"(%%|%[-+ #0]*+\d*+(?:\.\d+)?+[a-z])")
 #: A text without a word: what marks are made of.
 _MARK: Final = re.compile(r"[^A-Za-z\u00aa-\U0010ffff]*\Z|.*[<>\[\]{}|\\#/&]", re.DOTALL)
 
@@ -51,7 +55,7 @@ def derived(
     carried: str = "",
 ) -> Sym:
     """A symbol that is made of another one."""
-    both = f"{sym.carried} {carried}".strip()[:MAX_TEXT]
+    both = f"{sym.carried} {carried}".strip() if carried else sym.carried
     return Sym(sym.source, sym.kind, kind or sym.type, sym.changed or changed, both)
 
 
@@ -60,7 +64,7 @@ def mixed(value: object, changed: str = "") -> Sym:
     sym = inside(value) or Sym("words", CONTENT)
     if isinstance(value, Sym):
         return derived(sym, kind="text", changed=changed)
-    return Sym(sym.source, sym.kind, "text", sym.changed or changed, literal(value)[:MAX_TEXT])
+    return Sym(sym.source, sym.kind, "text", sym.changed or changed, literal(value))
 
 
 # -- operators --
@@ -68,6 +72,7 @@ def mixed(value: object, changed: str = "") -> Sym:
 
 def computed(machine: Runner, node: Node, operator: str, left: object, right: object) -> object:
     """The value of `left operator right`."""
+    machine.meter.read(left, right)
     if operator == "+" and not (number(left) and number(right)):
         return _added(left, right)
     if operator == "%" and isinstance(left, (str, Text)):
@@ -81,10 +86,16 @@ def computed(machine: Runner, node: Node, operator: str, left: object, right: ob
         raise Raised
     if operator == "**" and not (abs(left) < 1_000 and abs(right) < 100):
         raise Lost("a power")
+    if operator == "*" and _bits(left) + _bits(right) > MAX_BITS:
+        raise Lost("it computes a very large number")
     try:
         return _ARITHMETIC[operator](left, right)
     except (ArithmeticError, ValueError):
         raise Raised from None
+
+
+def _bits(value: float) -> int:
+    return value.bit_length() if isinstance(value, int) else 0
 
 
 _ARITHMETIC: Final[dict[str, Callable[[float, float], object]]] = {
@@ -104,7 +115,9 @@ def number(value: object) -> bool:
 
 
 def _added(left: object, right: object) -> object:
-    if isinstance(left, (list, tuple)) and type(left) is type(right):
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and type(left) is type(right):
+        if len(left) + len(right) > MAX_LIST:
+            raise Lost("it builds a very long list")
         return [*left, *right]
     texts = [
         isinstance(x, (str, Text)) or (isinstance(x, Sym) and x.type in {"text", "any"})
@@ -114,7 +127,10 @@ def _added(left: object, right: object) -> object:
         return joined([*pieces(left), *pieces(right)])
     sym = inside(left) or inside(right)
     if sym is not None and isinstance(left, (list, Sym)) and isinstance(right, (list, Sym)):
-        return [*_listed(left), *_listed(right)]
+        found = [*_listed(left), *_listed(right)]
+        if len(found) > MAX_LIST:
+            raise Lost("it builds a very long list")
+        return found
     raise Raised
 
 
@@ -131,30 +147,32 @@ def _repeated(machine: Runner, node: Node, value: str | list[object] | Text, tim
         raise Raised
     if isinstance(value, Text):
         return joined(value.pieces * min(count, 8))
-    if len(value) * count > MAX_TEXT:
-        raise Lost("it builds a very long text")
+    if len(value) * count > (MAX_TEXT if isinstance(value, str) else MAX_LIST):
+        raise Lost("it builds a very long text or list")
     return value * count
 
 
 def filled(form: object, values: tuple[object, ...]) -> object:
     """`form % values`, as far as it only puts texts in."""
-    found: list[Piece] = []
-    left = list(values)
+    return joined(_filled(form, iter(values)))
+
+
+def _filled(form: object, values: Iterator[object]) -> Iterator[Piece]:
     for piece in pieces(form):
         if isinstance(piece, Sym):
-            found.append(piece)
+            yield piece
             continue
-        parts = re.split(r"(%%|%[-+ #0]*\d*(?:\.\d+)?[a-z])", piece)
-        for i, part in enumerate(parts):
+        for i, part in enumerate(_FIELD.split(piece)):
             if i % 2 == 0:
-                found.append(part)
+                yield part
             elif part == "%%":
-                found.append("%")
-            elif not left:
-                raise Raised
+                yield "%"
             else:
-                found += _one(part, left.pop(0))
-    return joined(found)
+                for value in values:
+                    yield from _one(part, value)
+                    break
+                else:
+                    raise Raised
 
 
 def _one(form: str, value: object) -> tuple[Piece, ...]:
@@ -170,6 +188,7 @@ def _one(form: str, value: object) -> tuple[Piece, ...]:
 
 def compared(machine: Runner, node: Node, operator: str, left: object, right: object) -> bool:
     """Whether `left operator right`."""
+    machine.meter.read(left, right)
     if operator in {"in", "not in"}:
         return _within(machine, node, left, right) is (operator == "in")
     sym = inside(left) or inside(right)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from lockflight.formats.jinja.node import Node
+    from lockflight.formats.render.meter import Meter
     from lockflight.formats.render.values import Sym
 
 
@@ -26,6 +27,7 @@ class Runner(Protocol):
 
     touched: bool
     control: int
+    meter: Meter
 
     @property
     def turns(self) -> Turns:

@@ -16,6 +16,8 @@ from lockflight.formats.render.questions import (
     mixed,
 )
 from lockflight.formats.render.values import (
+    MAX_BITS,
+    MAX_LIST,
     MAX_TEXT,
     Loop,
     Lost,
@@ -36,6 +38,8 @@ from lockflight.formats.render.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lockflight.formats.jinja.node import Node
     from lockflight.formats.render.runner import Runner
 
@@ -76,6 +80,7 @@ def indexed(machine: Runner, node: Node, owner: object, place: object) -> object
     if not isinstance(owner, (str, list, tuple)):
         return Undefined("item")
     if sym is not None:
+        machine.meter.read(owner)
         if isinstance(owner, str) or len(owner) > MAX_CHOICES:
             return Sym(sym.source, sym.kind, "text", "looked up", literal(owner))
         return owner[machine.choose(node, "item", sym, 0, len(owner))] if owner else Undefined("item")
@@ -131,6 +136,7 @@ def _dict_method(
     args: list[object],
     named: dict[str, object],
 ) -> object:
+    machine.meter.items(len(owner))
     if name == "items":
         return [(key, value) for key, value in owner.items()]  # noqa: C416 - a copy that is a list
     if name in {"keys", "values"}:
@@ -156,18 +162,20 @@ def _dict_method(
 def _list_method(machine: Runner, node: Node, owner: list[object], name: str, args: list[object]) -> object:
     """Lists can be changed only where the sandbox lets them, which differs between loaders: they are, here."""
     if name == "append" and args:
+        if len(owner) >= MAX_LIST:
+            raise Lost("it builds a very long list")
         owner.append(args[0])
         if machine.control or machine.touched:
             machine.touch(owner)
-        if len(owner) > 10_000:
-            raise Lost("it builds a very long list")
         return None
     if name == "copy":
         return list(owner)
     if name == "count" and args:
         return sum(compared(machine, node, "==", item, args[0]) for item in owner)
-    if name == "index" and args and args[0] in owner:
-        return owner.index(args[0])
+    if name == "index" and args:
+        machine.meter.read(owner, args)
+        if args[0] in owner:
+            return owner.index(args[0])
     if name == "pop":
         place = args[0] if args else -1
         if not isinstance(place, int) or not -len(owner) <= place < len(owner):
@@ -180,6 +188,8 @@ def _list_method(machine: Runner, node: Node, owner: list[object], name: str, ar
 
 def text_filter(machine: Runner, node: Node, name: str, value: object, args: list[object]) -> object:
     """Filters and methods that take a text (or any value) and give one."""
+    if name not in {"length", "count"} or args:
+        machine.meter.read(value, args)
     if name == "tojson":
         return joined(written(value, lambda text: '"' + text.replace('"', '\\"') + '"'))
     if name in {"length", "count"} and not args:
@@ -194,7 +204,7 @@ def text_filter(machine: Runner, node: Node, name: str, value: object, args: lis
         return derived(found, kind="number", changed=LENGTH if plain else "")
     if name in {"int", "float"} and isinstance(value, (str, int, float)):
         try:
-            return int(value) if name == "int" else float(value)
+            return _whole(value) if name == "int" else float(value)
         except (ValueError, OverflowError):
             return args[0] if args else 0
     if name in {"abs", "round"} and isinstance(value, (int, float)):
@@ -202,7 +212,7 @@ def text_filter(machine: Runner, node: Node, name: str, value: object, args: lis
     sym = inside(value) if not isinstance(value, str) else None
     sym = sym or inside(args)
     if sym is None:
-        return _known(name, value, args)
+        return _known(machine, name, value, args)
     if name in _NUMBERS:
         return derived(sym, kind="number")
     if name in _QUESTIONS:
@@ -243,11 +253,11 @@ def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
             if isinstance(piece, Sym):
                 parts.append(derived(piece, changed=changed, carried="" if is_mark(new) else new))
             else:
-                parts.append(piece.replace(old, new) if old else piece)
+                parts.append(_replaced(piece, old, new) if old else piece)
         return joined(parts)
     if name in {"lower", "upper", "title", "capitalize", "casefold", "swapcase"}:
         return joined(
-            derived(p, changed="case") if isinstance(p, Sym) else str(_known(name, p, []))
+            derived(p, changed="case") if isinstance(p, Sym) else str(getattr(p, name)())
             for p in pieces(value)
         )
     if name in {"reverse", "truncate", "wordwrap", "urlencode", "striptags"}:
@@ -258,22 +268,24 @@ def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
 
 def _braces(form: object, values: list[object]) -> object:
     """`str.format` with plain fields."""
-    found: list[Piece] = []
-    left = list(values)
+    return joined(_formed(form, values))
+
+
+def _formed(form: object, values: list[object]) -> Iterator[Piece]:
+    at = 0
     for piece in pieces(form):
         if isinstance(piece, Sym):
-            found.append(piece)
+            yield piece
             continue
         for i, part in enumerate(re.split(r"\{(\d*)\}", piece)):
             if i % 2 == 0:
-                found.append(part)
-            elif part and int(part) < len(values):
-                found += pieces(values[int(part)])
-            elif not part and left:
-                found += pieces(left.pop(0))
-            else:
+                yield part
+                continue
+            place = int(part) if part else at
+            at += not part
+            if place >= len(values):
                 raise Raised
-    return joined(found)
+            yield from pieces(values[place])
 
 
 #: Methods of texts that filters share, or that only methods are.
@@ -287,7 +299,7 @@ _PLAIN: Final = words(
 _FORMED: Final = frozenset({"title", "upper", "lower", "capitalize", "replace"})
 
 
-def _known(name: str, value: object, args: list[object]) -> object:
+def _known(machine: Runner, name: str, value: object, args: list[object]) -> object:
     """A filter or method of a known text."""
     if name in {
         "string",
@@ -302,7 +314,7 @@ def _known(name: str, value: object, args: list[object]) -> object:
     }:
         return joined(pieces(value))
     if name == "trim":
-        return _call(literal(joined(pieces(value))), "strip", args)
+        return _call(machine, literal(joined(pieces(value))), "strip", args)
     if name == "reverse":
         return value[::-1] if isinstance(value, (str, list, tuple)) else value
     if name in {"items", "list", "keys", "values"} and isinstance(value, Undefined):
@@ -311,28 +323,56 @@ def _known(name: str, value: object, args: list[object]) -> object:
         return filled(value, tuple(args)) if "%" in value else _braces(value, args)
     if name == "join" and isinstance(value, str):
         items = args[0] if args else ""
-        parts = list(items) if isinstance(items, (list, tuple, str)) else []
-        return value.join(str(part) for part in parts)
+        parts = items if isinstance(items, (list, tuple, str)) else ()
+        if not all(isinstance(part, str) for part in parts):
+            raise Raised
+        return joined(piece for i, part in enumerate(parts) for piece in ([value] if i else []) + [part])
     if name == "truncate" and isinstance(value, str):
         return value
     if name == "wordcount" and isinstance(value, str):
         return len(value.split())
     if name in _PLAIN:
         if isinstance(value, str):
-            return _call(value, name, args)
+            return _call(machine, value, name, args)
         if name in _FORMED:
-            return _call(str(value), name, args)
+            return _call(machine, literal(joined(pieces(value))), name, args)
         raise Raised
     raise Lost(f"{name} of a known value")
 
 
-def _call(text: str, name: str, args: list[object]) -> object:
+def _whole(value: str | float) -> int:
+    """A number of a text or number.
+
+    Raises:
+        Lost: it is too large to compute with.
+        ValueError: it is none; `OverflowError` where it is infinite.
+    """
+    found = int(value)
+    if found.bit_length() > MAX_BITS:
+        raise Lost("it computes a very large number")
+    return found
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    """`text.replace(old, new)`, unless that is too long."""
+    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_TEXT:
+        raise Lost("it builds a very long text")
+    return text.replace(old, new)
+
+
+def _call(machine: Runner, text: str, name: str, args: list[object]) -> object:
+    # Each character may be held against each of the argument's.
+    sizes = [len(arg) for arg in args if isinstance(arg, (str, list, tuple))]
+    machine.meter.step(len(text) * sum(sizes) >> 10)
     if name in {"zfill", "ljust", "rjust", "center"} and not (
         args and isinstance(args[0], int) and args[0] < 10_000
     ):
         raise Lost("it builds a very long text")
-    if name == "replace" and len(args) > 1 and (len(text) + 1) * (len(str(args[1])) + 1) > 50 * MAX_TEXT:
-        raise Lost("it builds a very long text")
+    if name == "replace" and len(args) > 1 and isinstance(args[0], str) and isinstance(args[1], str):
+        _replaced(text, args[0], args[1])
+    if name in _SPLITS:
+        glue = args[0] if args and isinstance(args[0], str) else " "
+        machine.meter.items(text.count(glue) + 3 if glue.strip() else len(text.split()) + text.count(glue))
     try:
         found: object = getattr(text, name)(*args)
     except (TypeError, ValueError):

@@ -22,6 +22,15 @@ COUNT: Final = "count"
 
 #: Longer texts than this are not built.
 MAX_TEXT: Final = 200_000
+#: Known and unknown parts of one text.
+MAX_PIECES: Final = 20_000
+#: Longer lists than this are not built.
+MAX_LIST: Final = 10_000
+#: Larger numbers than those of so many bits are not computed.
+MAX_BITS: Final = 4_096
+#: Characters of the template that are mixed into one symbol, and of its name.
+MAX_CARRIED: Final = 20_000
+_MAX_SOURCE: Final = 500
 
 
 def words(text: str) -> frozenset[str]:
@@ -55,6 +64,10 @@ class Sym:
     changed: str = ""
     carried: str = ""
 
+    def __post_init__(self) -> None:
+        if len(self.carried) > MAX_CARRIED or len(self.source) > _MAX_SOURCE:
+            raise Lost("it mixes a very long text with what is said")
+
 
 Piece = str | Sym
 
@@ -81,13 +94,15 @@ class Callee:
     owner: object = None
 
 
-@dataclass(slots=True)
 class Macro:
     """A macro, or what a call block hands to one."""
 
-    node: Node | None
-    body: Node
-    scopes: list[dict[str, tuple[object, bool]]]
+    __slots__ = ("body", "node", "scopes")
+
+    def __init__(self, node: Node | None, body: Node, scopes: list[dict[str, tuple[object, bool]]]) -> None:
+        self.node = node
+        self.body = body
+        self.scopes = scopes
 
 
 class Namespace:
@@ -202,15 +217,27 @@ def written(value: object, plain: Callable[[str], str], depth: int = 0) -> tuple
 
 
 def joined(parts: Iterable[Piece]) -> str | Sym | Text:
-    """The shortest value that is written as these pieces."""
+    """The shortest value that is written as these pieces.
+
+    Raises:
+        Lost: it is too long; found before it is put together.
+    """
     merged: list[Piece] = []
+    known: list[str] = []
+    size = 0
     for part in parts:
-        if isinstance(part, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += part
-        elif part != "":
+        size += len(part if isinstance(part, str) else part.carried)
+        if size > MAX_TEXT or len(merged) > MAX_PIECES:
+            raise Lost("it builds a very long text")
+        if not isinstance(part, str):
+            if known:
+                merged.append("".join(known))
+                known = []
             merged.append(part)
-    if sum(len(part) for part in merged if isinstance(part, str)) > MAX_TEXT:
-        raise Lost("it builds a very long text")
+        elif part:
+            known.append(part)
+    if known:
+        merged.append("".join(known))
     if not merged:
         return ""
     if len(merged) == 1:

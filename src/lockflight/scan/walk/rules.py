@@ -185,6 +185,7 @@ RULES: dict[str, Rule] = {
     "template:system-moved": Rule("LF2228", _READ, _BACKDOOR),
     "template:system-dropped": Rule("LF2228", _READ, _BACKDOOR),
     "template:unfollowed": Rule("LF2229", "Write the template more simply.", _BACKDOOR),
+    "template:budget": Rule("LF2229", "Write it more simply, or use the author's.", (_SUPPLY, "CWE-400")),
     "template:unread": Rule("LF2224", _AGAIN, _TEMPLATE),
     "file:polyglot": Rule("LF2230", _DROP, (_SUPPLY, "CWE-436", "AML.T0015")),
     "file:mismatch": Rule(

@@ -19,6 +19,7 @@ from lockflight.formats.mlmodel import check_mlmodel
 from lockflight.formats.pickle.records import Budget
 from lockflight.formats.pickle.streams import Aside, PickleReport, Streams, aside_of, finish
 from lockflight.formats.plaintext import check_text, check_yaml
+from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, join_member, shown
 from lockflight.formats.sniff import sniff
 from lockflight.formats.tensors.gguf import parse_gguf
@@ -135,8 +136,9 @@ class Single:
         if len(found.templates) > MAX_TEMPLATES:
             message = "The file has more chat templates than are read."
             self.add("gguf:budget", Verdict.UNKNOWN, message, member, subject="chat templates")
+        meter = Meter()
         for key, template in list(found.templates.items())[:MAX_TEMPLATES]:
-            self.take(check_template(template), join_member(member, shown(key, 200)[1:-1]))
+            self.take(check_template(template, meter=meter), join_member(member, shown(key, 200)[1:-1]))
 
     def sentencepiece(self, source: ByteSource, member: str, depth: int) -> None:
         """A tokenizer."""
