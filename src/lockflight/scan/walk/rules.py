@@ -72,6 +72,7 @@ RULES: dict[str, Rule] = {
     "pickle:nested": Rule("LF2114", _DROP, _PICKLE),
     "pickle:joblib": Rule("LF2115", _DROP, _PICKLE, _CRITICAL),
     "pickle:dtype": Rule("LF2116", _DROP, (*_PICKLE, "CWE-843"), _CRITICAL),
+    "pickle:state": Rule("LF2117", _DROP, _PICKLE, _CRITICAL),
     "pickle:broken": Rule("LF2118", _AGAIN, _PICKLE),
     "pickle:budget": Rule("LF2119", _SMALLER, _PICKLE),
     "zip:mismatch": Rule("LF2120", _AGAIN, _CONFLICT),
