@@ -13,6 +13,7 @@ stream calls must stand in `allowlist_review.py`, with its argument rule, or `me
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import json
@@ -27,11 +28,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-import allowlist_objects as objects  # noqa: E402 - the path comes first
+import allowlist_helpers as helpers  # noqa: E402 - the path comes first
+import allowlist_objects as objects  # noqa: E402 - as above
 import allowlist_review as review  # noqa: E402 - as above
 
 from lockflight.core.source import BytesSource  # noqa: E402 - as above
-from lockflight.formats.pickle.allow import SCHEMA, AllowList  # noqa: E402 - as above
+from lockflight.formats.pickle.allow import SCHEMA, AllowList, Entry  # noqa: E402 - as above
 from lockflight.formats.pickle.streams import analyse  # noqa: E402 - as above
 
 DATA = ROOT / "src" / "lockflight" / "_data" / "allowlist"
@@ -120,7 +122,8 @@ def moved() -> list[list[str]]:
 def _moved_list() -> AllowList:
     rows = moved()
     return AllowList(
-        {},
+        # So that the machine follows it to the method that a stream takes.
+        {("builtins", "getattr"): Entry("callable", "attribute")},
         {(a, b): (c, d) for a, b, c, d in rows if b},
         {a: c for a, b, c, _ in rows if not b},
     )
@@ -148,8 +151,8 @@ def state_owners(recorder: Recorder) -> dict[str, str]:
     return owners
 
 
-def record(out: Path) -> int:
-    """Pickle everything and write down what occurs."""
+def record(out: Path, only: list[str]) -> int:
+    """Pickle everything, or what some makers make, and write down what occurs."""
     warnings.simplefilter("ignore")
     recorder = Recorder()
     versions = {}
@@ -161,7 +164,13 @@ def record(out: Path) -> int:
         ("sklearn", objects.sklearn_things),
         ("xgboost", objects.xgboost_things),
         ("lightgbm", objects.lightgbm_things),
+        ("", helpers.standard_helpers),
+        ("scipy", helpers.distributions),
+        ("pandas", helpers.pandas_helpers),
+        ("sklearn", helpers.sklearn_helpers),
     ):
+        if only and make.__name__ not in only:
+            continue
         if module:
             try:
                 versions[review.LIBRARIES[module]] = __import__(module).__version__
@@ -169,9 +178,9 @@ def record(out: Path) -> int:
                 print(f"{module} is not installed here")
                 continue
         make(recorder)
-    import joblib
-
-    versions["joblib"] = joblib.__version__
+    for module in ("joblib", "pytz"):
+        with contextlib.suppress(ImportError):
+            versions[module] = importlib.import_module(module).__version__
     body = {
         "python": ".".join(map(str, sys.version_info[:2])),
         "versions": versions,
@@ -208,9 +217,12 @@ def merge(files: list[Path]) -> int:
         module, name = both.split(" ", 1)
         library = "python" if module in review.STDLIB else review.LIBRARIES.get(module.split(".")[0], "")
         label = f"{module}.{name}"
-        if not library or label in review.REFUSED or module in review.REFUSED_MODULES or "<locals>" in name:
+        if not library or label in review.REFUSED or "<locals>" in name:
             continue
         owner = owners.get(label, "sklearn.base.BaseEstimator")
+        if owner in review.STATE_RULES:
+            documents[library][module][name] = {"kind": "class", "state": review.STATE_RULES[owner]}
+            continue
         if owner not in review.REVIEWED_STATES and owner.rsplit(".", 1)[0] not in review.REVIEWED_CLASSES:
             missing.append(f"{label}, for the __setstate__ of {owners[label]}")
             continue
@@ -273,5 +285,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("verb", choices=["record", "merge"])
     parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], metavar="MAKER", help="record what these make")
     chosen = parser.parse_args()
-    sys.exit(record(chosen.files[0]) if chosen.verb == "record" else merge(chosen.files))
+    sys.exit(record(chosen.files[0], chosen.only) if chosen.verb == "record" else merge(chosen.files))
