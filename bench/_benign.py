@@ -3,8 +3,9 @@
     python bench/_benign.py FOLDER     in an environment with scikit-learn, pandas, skops, safetensors and lightgbm
 
 Every estimator of scikit-learn, fitted, by every protocol of pickle and every compressor of joblib; boosted trees,
-frames, arrays, sparse matrices, skops and safetensors files, and whatever model files the installed libraries ship for
-their own tests. Data and options are others than those from which the allow-list was recorded.
+frames, arrays, sparse matrices, what people hang on a model (`_helpers.py`), skops and safetensors files, and whatever
+model files the installed libraries ship for their own tests. Data and options are others than those from which the
+allow-list was recorded.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ import pickle
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import _helpers  # the path comes first
 
 PROTOCOLS = range(6)
 COMPRESSORS: tuple[Any, ...] = (0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("lzma", 3), ("xz", 3))
@@ -49,13 +54,20 @@ class Writer:
         (self.folder / f"{self.count:05}-{name}{suffix}").write_bytes(data)
         self.count += 1
 
-    def thing(self, stem: str, thing: object, *, protocols: Iterator[int] | range = PROTOCOLS) -> None:
-        """An object by every protocol and every compressor."""
+    def thing(
+        self,
+        stem: str,
+        thing: object,
+        *,
+        protocols: Iterable[int] = PROTOCOLS,
+        compressors: Iterable[Any] = COMPRESSORS,
+    ) -> None:
+        """An object by some protocols and some compressors."""
         import joblib
 
         for protocol in protocols:
             self.put(f"{stem}.{protocol}", ".pkl", pickle.dumps(thing, protocol))
-        for compress in COMPRESSORS:
+        for compress in compressors:
             out = io.BytesIO()
             joblib.dump(thing, out, compress=compress)
             self.put(f"{stem}.{compress}", ".joblib", out.getvalue())
@@ -160,6 +172,12 @@ def boosted(write: Writer) -> None:
         write.thing(name, kind(n_estimators=4).fit(x, labels))
 
 
+def helpers(write: Writer) -> None:
+    """What people hang on a model: distributions, scorers, selectors, splitters, times."""
+    for name, thing in _helpers.things():
+        write.thing(name, thing, protocols=(2, 4, 5), compressors=(0, ("zlib", 3)))
+
+
 def shipped(write: Writer) -> None:
     """Model files in the installed libraries; those of scanners' own tests, hostile on purpose, are not installed."""
     root = Path(pickle.__file__).resolve().parent
@@ -180,7 +198,7 @@ def main(folder: Path) -> int:
     warnings.simplefilter("ignore")
     folder.mkdir(parents=True, exist_ok=True)
     write = Writer(folder)
-    for make in (estimators, others, boosted, shipped):
+    for make in (estimators, others, boosted, helpers, shipped):
         make(write)
     print(write.count)
     return 0

@@ -10,13 +10,13 @@ from __future__ import annotations
 LIBRARIES = {
     "numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "joblib": "joblib", "pandas": "pandas",
     "torch": "torch", "skops": "skops", "quantile_forest": "quantile-forest",
-    "xgboost": "xgboost", "lightgbm": "lightgbm",
+    "xgboost": "xgboost", "lightgbm": "lightgbm", "pytz": "pytz",
 }  # fmt: skip
 STDLIB = frozenset(
     {
-        "_codecs", "_operator", "array", "builtins", "collections", "copyreg", "datetime", "decimal", "enum",
-        "fractions", "functools", "ipaddress", "itertools", "numbers", "operator", "pathlib", "re", "string", "types",
-        "uuid", "zoneinfo",
+        "_codecs", "_operator", "argparse", "array", "builtins", "collections", "copyreg", "datetime", "decimal",
+        "enum", "fractions", "functools", "ipaddress", "itertools", "numbers", "operator", "pathlib", "re", "string",
+        "types", "uuid", "zoneinfo",
     }
 )  # fmt: skip
 
@@ -80,12 +80,34 @@ REVIEWED: dict[str, str] = {
     "pandas._libs.internals._unpickle_block": "data",
     "pandas._libs.sparse.IntIndex": "data",
     "pandas._libs.tslibs.nattype._nat_unpickle": "data",
+    "pandas._libs.tslibs.offsets.BQuarterBegin": "data",
+    "pandas._libs.tslibs.offsets.BQuarterEnd": "data",
+    "pandas._libs.tslibs.offsets.BYearBegin": "data",
+    "pandas._libs.tslibs.offsets.BYearEnd": "data",
+    "pandas._libs.tslibs.offsets.BusinessDay": "data",
+    "pandas._libs.tslibs.offsets.BusinessHour": "data",
+    "pandas._libs.tslibs.offsets.BusinessMonthBegin": "data",
+    "pandas._libs.tslibs.offsets.BusinessMonthEnd": "data",
     "pandas._libs.tslibs.offsets.Day": "data",
+    "pandas._libs.tslibs.offsets.Hour": "data",
+    "pandas._libs.tslibs.offsets.Micro": "data",
+    "pandas._libs.tslibs.offsets.Milli": "data",
+    "pandas._libs.tslibs.offsets.Minute": "data",
+    "pandas._libs.tslibs.offsets.MonthBegin": "data",
     "pandas._libs.tslibs.offsets.MonthEnd": "data",
+    "pandas._libs.tslibs.offsets.Nano": "data",
+    "pandas._libs.tslibs.offsets.QuarterBegin": "data",
+    "pandas._libs.tslibs.offsets.QuarterEnd": "data",
+    "pandas._libs.tslibs.offsets.Second": "data",
+    "pandas._libs.tslibs.offsets.SemiMonthBegin": "data",
+    "pandas._libs.tslibs.offsets.SemiMonthEnd": "data",
+    "pandas._libs.tslibs.offsets.Week": "data",
+    "pandas._libs.tslibs.offsets.YearBegin": "data",
     "pandas._libs.tslibs.offsets.YearEnd": "data",
     "pandas._libs.tslibs.timedeltas._timedelta_unpickle": "data",
     "pandas._libs.tslibs.timestamps._unpickle_timestamp": "data",
     "pandas._libs.interval.Interval": "data",
+    "pandas._libs.interval.__pyx_unpickle_IntervalMixin": "class-first",
     "pandas._libs.tslibs.nattype.__nat_unpickle": "data",
     "pandas._libs.tslibs.period.Period": "data",
     "pandas.core.arrays.string_.StringDtype": "data",
@@ -97,6 +119,10 @@ REVIEWED: dict[str, str] = {
     "pandas.core.indexes.timedeltas._new_TimedeltaIndex": "class-first",
     "pandas.core.internals.managers.BlockManager": "data",
     "pandas.core.internals.managers.SingleBlockManager": "data",
+    # They look a zone up among the names that pytz knows, and open no other file.
+    "pytz.FixedOffset": "plain",
+    "pytz._UTC": "nothing",
+    "pytz._p": "plain",
     "sklearn.tree._tree.Tree": "data",
     "sklearn.metrics._dist_metrics.newObj": "class-first",
     "sklearn.neighbors._ball_tree.newObj": "class-first",
@@ -105,8 +131,8 @@ REVIEWED: dict[str, str] = {
 #: The same for modules of Cython classes whose `__reduce__` and `__setstate__` were generated or only take numbers.
 REVIEWED_CLASSES = {
     "sklearn._loss._loss": "Cy",
-    "sklearn.linear_model._sgd_fast": "data",
-    "sklearn.ensemble._gb_losses": "data",
+    "sklearn.linear_model._sgd_fast": "",
+    "sklearn.ensemble._gb_losses": "",
 }
 
 #: Names that occur in honest pickles and are still never listed.
@@ -116,12 +142,18 @@ REFUSED = {
     "operator.methodcaller": "calls any method of anything",
     "numpy.memmap": "opens files",
     "numpy.matrixlib.defmatrix.bmat": "evaluates names of its caller's frame",
+    "pandas._libs.tslibs.offsets.CustomBusinessDay": "calls a method of the calendar that it is given",
 }
 
 #: Modules that are never listed. The `__setstate__` of every scipy.stats distribution runs `exec` on a text of its
 #: state (scipy/stats/_distn_infrastructure.py, `_attach_argparser_methods`), so a pickled distribution is a program.
 REFUSED_MODULES = frozenset(
-    {"scipy.stats._continuous_distns", "scipy.stats._discrete_distns", "scipy.stats._distn_infrastructure"}
+    {
+        "scipy.stats._continuous_distns",
+        "scipy.stats._discrete_distns",
+        "scipy.stats._distn_infrastructure",
+        "scipy.stats._levy_stable",
+    }
 )
 
 #: Classes whose `__setstate__` was read: given any state they only set attributes and copy arrays.
@@ -141,10 +173,12 @@ REVIEWED_STATES = frozenset(
         "pandas.core.arrays.categorical.Categorical",
         "pandas.CategoricalDtype",
         "pandas.DatetimeTZDtype",
+        "pandas.IntervalDtype",
         "pandas.StringDtype",
         "pandas.core.dtypes.dtypes.PandasExtensionDtype",
         "pandas.core.dtypes.dtypes.CategoricalDtype",
         "pandas.core.dtypes.dtypes.DatetimeTZDtype",
+        "pandas.core.dtypes.dtypes.IntervalDtype",
         "pandas.core.arrays.string_.StringDtype",
         "pandas.core.arrays.sparse.array.SparseArray",
         "pandas._libs.arrays.NDArrayBacked",
@@ -153,7 +187,13 @@ REVIEWED_STATES = frozenset(
         "pandas._libs.sparse.SparseIndex",
         "pandas._libs.tslibs.dtypes.PeriodDtypeBase",
         "pandas._libs.tslibs.offsets.BaseOffset",
+        "pandas._libs.tslibs.offsets.BusinessDay",
+        "pandas._libs.tslibs.offsets.BusinessHour",
+        "pandas._libs.tslibs.offsets.BusinessMixin",
         "pandas._libs.tslibs.offsets.MonthOffset",
+        "pandas._libs.tslibs.offsets.QuarterOffset",
+        "pandas._libs.tslibs.offsets.SemiMonthOffset",
+        "pandas._libs.tslibs.offsets.Week",
         "pandas._libs.tslibs.offsets.YearOffset",
         "pandas._libs.tslibs.offsets.Tick",
         "pandas._libs.tslibs.period._Period",

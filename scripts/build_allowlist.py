@@ -13,6 +13,7 @@ stream calls must stand in `allowlist_review.py`, with its argument rule, or `me
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import json
@@ -27,7 +28,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-import allowlist_objects as objects  # noqa: E402 - the path comes first
+import allowlist_helpers as helpers  # noqa: E402 - the path comes first
+import allowlist_objects as objects  # noqa: E402 - as above
 import allowlist_review as review  # noqa: E402 - as above
 
 from lockflight.core.source import BytesSource  # noqa: E402 - as above
@@ -148,8 +150,8 @@ def state_owners(recorder: Recorder) -> dict[str, str]:
     return owners
 
 
-def record(out: Path) -> int:
-    """Pickle everything and write down what occurs."""
+def record(out: Path, only: list[str]) -> int:
+    """Pickle everything, or what some makers make, and write down what occurs."""
     warnings.simplefilter("ignore")
     recorder = Recorder()
     versions = {}
@@ -161,7 +163,13 @@ def record(out: Path) -> int:
         ("sklearn", objects.sklearn_things),
         ("xgboost", objects.xgboost_things),
         ("lightgbm", objects.lightgbm_things),
+        ("", helpers.standard_helpers),
+        ("scipy", helpers.distributions),
+        ("pandas", helpers.pandas_helpers),
+        ("sklearn", helpers.sklearn_helpers),
     ):
+        if only and make.__name__ not in only:
+            continue
         if module:
             try:
                 versions[review.LIBRARIES[module]] = __import__(module).__version__
@@ -169,9 +177,9 @@ def record(out: Path) -> int:
                 print(f"{module} is not installed here")
                 continue
         make(recorder)
-    import joblib
-
-    versions["joblib"] = joblib.__version__
+    for module in ("joblib", "pytz"):
+        with contextlib.suppress(ImportError):
+            versions[module] = importlib.import_module(module).__version__
     body = {
         "python": ".".join(map(str, sys.version_info[:2])),
         "versions": versions,
@@ -273,5 +281,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("verb", choices=["record", "merge"])
     parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], metavar="MAKER", help="record what these make")
     chosen = parser.parse_args()
-    sys.exit(record(chosen.files[0]) if chosen.verb == "record" else merge(chosen.files))
+    sys.exit(record(chosen.files[0], chosen.only) if chosen.verb == "record" else merge(chosen.files))

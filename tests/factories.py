@@ -243,6 +243,7 @@ class Ledger:
             verdict=changes.get("verdict", "approve"),
             nonce=changes.get("nonce", secrets.token_hex(16)),
             factor=changes.get("factor", "key"),
+            proved=changes.get("proved", ""),
             expires=changes.get("expires", rfc3339(NOW + 86_400)),
             realm=self.root,
         )

@@ -208,10 +208,106 @@ def test_models_of_scikit_learn_answer_alike(tmp_path, name):
     assert "predict" in done.compared
 
 
-def test_a_model_of_words_is_converted_and_not_compared(tmp_path):
+def saved(tmp_path, model):
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    return path
+
+
+def test_a_model_of_words_answers_alike(tmp_path):
     need("sklearn", "skops", "joblib")
     done = run(MODELS / "words.joblib", tmp_path / "a.skops")
+    assert "predict" in done.compared or "transform" in done.compared
+
+
+def test_models_of_categories_and_mappings_answer_alike(tmp_path):
+    need("sklearn", "skops", "joblib")
+    import numpy as np
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    labels = [0, 1] * 10
+    table = np.array([["red", "s"], ["blue", "m"]] * 10, dtype=object)
+    mixed = np.array([["red", 1.5], ["blue", 2.5]] * 10, dtype=object)
+    columns = ColumnTransformer([("c", OneHotEncoder(), [0]), ("n", StandardScaler(), [1])])
+    for number, (first, rows) in enumerate(
+        (
+            (OneHotEncoder(), table),
+            (columns, mixed),
+            (DictVectorizer(), [{"a": 1.0}, {"b": 2.0}] * 10),
+            (HashingVectorizer(n_features=32), ["some words", "other things"] * 10),
+        )
+    ):
+        model = make_pipeline(first, LogisticRegression()).fit(rows, labels)
+        done = run(saved(tmp_path, model), tmp_path / f"{number}.skops")
+        assert done.compared == ("predict", "predict_proba", "decision_function"), first
+
+
+def test_models_of_frames_answer_alike(tmp_path):
+    need("sklearn", "skops", "joblib", "pandas")
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    frame = pd.DataFrame({"n": range(20), "c": ["x", "y"] * 10, "t": ["good day", "bad night"] * 10})
+    parts = [
+        ("n", StandardScaler(), ["n"]),
+        ("c", OneHotEncoder(), ["c"]),
+        ("t", TfidfVectorizer(), "t"),
+    ]
+    for number, chosen in enumerate((parts[:1], parts[:2], parts)):
+        model = make_pipeline(ColumnTransformer(chosen), LogisticRegression()).fit(frame, [0, 1] * 10)
+        done = run(saved(tmp_path, model), tmp_path / f"{number}.skops")
+        assert done.compared == ("predict", "predict_proba", "decision_function")
+
+
+def test_what_answers_nothing_is_compared_by_its_values(tmp_path):
+    need("sklearn", "skops", "joblib")
+    from sklearn.cluster import DBSCAN
+
+    done = run(saved(tmp_path, DBSCAN().fit([[0.0], [0.1], [5.0]])), tmp_path / "a.skops")
+    assert done.compared == ("state",)
+
+
+def test_what_cannot_be_compared_is_written_only_when_told(tmp_path):
+    need("sklearn", "skops", "joblib")
+    import numpy as np
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    # No row can be made up for it, and a generator of random numbers is another object after every load.
+    model = make_pipeline(FunctionTransformer(np.matmul), StandardScaler())
+    model.note = np.random.RandomState(0)
+    source = saved(tmp_path, model)
+    assert "no question" in refused("LF0228", source, tmp_path / "a.skops").message
+    assert not (tmp_path / "a.skops").exists()
+    done = run(source, tmp_path / "a.skops", uncompared=True)
     assert done.compared == ()
+
+
+def test_models_that_differ_are_told_apart():
+    need("sklearn")
+    from sklearn.dummy import DummyRegressor
+    from sklearn.linear_model import LinearRegression
+
+    from lockflight.deploy.comparing import compare
+
+    rows = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    one, other = LinearRegression().fit(rows, [1, 2, 3]), LinearRegression().fit(rows, [1, 2, 4])
+    assert compare(one, one) == ["predict"]
+    for different in (other, DummyRegressor().fit(rows, [1, 2, 3]), LinearRegression()):
+        with pytest.raises(LockflightError) as caught:
+            compare(one, different)
+        assert caught.value.code == "LF0224"
+    assert compare({"a": 1}, {"a": 1}) == ["state"]
+    assert compare({"a": 1}, {"a": 2}) == []
 
 
 def test_what_is_not_safe_is_not_converted(tmp_path):

@@ -30,6 +30,7 @@ quorum = { approver = 2, risk-owner = 1 }
 requesters = ["releaser"]
 factor = "key+totp"
 rollback-days = 30
+step-up-seconds = 600
 """
 
 
@@ -49,6 +50,7 @@ def test_nothing_changes_before_the_second_person(realm: Realm) -> None:
         requesters={"staging": "releaser"},
         factor={"production": "key+totp"},
         mode={"staging": "small-team"},
+        step_up={"production": "15m"},
     )
     assert read(realm).state.ladder == LADDER
     review(realm.home, "acme", digest, verdict=Verdict.CONSENT, note="", actor="alice")
@@ -59,6 +61,7 @@ def test_nothing_changes_before_the_second_person(realm: Realm) -> None:
     assert staging.quorum == (Seat("approver", 2), Seat("risk-owner", 1))
     assert (staging.requesters, staging.mode) == (("releaser",), Mode.SMALL_TEAM)
     assert (production.factor, production.mode) == ("key+totp", Mode.PEOPLE)
+    assert (staging.step_up_s, production.step_up_s) == (0, 900)
 
 
 def test_a_file_names_them_all(realm: Realm, tmp_path: Path) -> None:
@@ -68,6 +71,7 @@ def test_a_file_names_them_all(realm: Realm, tmp_path: Path) -> None:
     assert [step.name for step in ladder] == ["development", "production"]
     assert ladder[1].quorum == (Seat("approver", 2), Seat("risk-owner", 1))
     assert ladder[1].rollback_s == 30 * 86_400
+    assert (ladder[0].step_up_s, ladder[1].step_up_s) == (0, 600)
     digest = ask(realm, path)
     review(realm.home, "acme", digest, verdict=Verdict.CONSENT, note="", actor="alice")
     assert read(realm).state.ladder == ladder

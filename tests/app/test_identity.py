@@ -166,8 +166,9 @@ def test_who_leaves_keeps_what_they_signed_and_signs_no_more(realm: Realm) -> No
     consent(realm, done)
     assert row(realm, "carol").state == "withdrawn"
     assert read(realm).view.name_of(done.grant.key.principal) == "carol"
-    with pytest.raises(UsageError):
+    with pytest.raises(PolicyDenied) as info:
         read(realm).actor("carol")
+    assert info.value.code == "LF4607"
 
 
 def test_revoking_takes_one_person_and_effect_at_once(realm: Realm) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lockflight.app.realm.view import RealmView
 from lockflight.app.registry.waiting import releases
-from lockflight.core.attest.changes import Freeze
-from lockflight.core.attest.trust import RealmKind
+from lockflight.core.attest.changes import Freeze, LadderChange
+from lockflight.core.attest.quorum import Seat
+from lockflight.core.attest.trust import LADDER, RealmKind
+from lockflight.core.times import rfc3339
 from tests.factories import NOW, Ledger, basis_of, release
 
 LATER = NOW + 5_000
@@ -93,7 +96,68 @@ def test_without_anybody_a_new_person_is_wanted():
     to_development(ledger, what)
     ledger.decide(what, "staging")
     (row,) = rows(ledger).values()
-    assert row.whom == ("a new approver",)
+    assert row.whom == ("a new approver who did not make the release",)
+
+
+def both_seats(*authors):
+    """Staging wants an approver and a risk owner; bo approves, ro owns risks, and `authors` made the release."""
+    ledger = Ledger()
+    for name, *roles in (
+        ("alice", "author"),
+        ("bo", "approver", "author"),
+        ("ro", "risk-owner"),
+        ("zoe", "realm-admin"),
+        ("yan", "realm-admin"),
+    ):
+        ledger.person(name, *roles)
+    seats = (Seat("approver"), Seat("risk-owner"))
+    steps = tuple(replace(s, quorum=seats) if s.name == "staging" else s for s in LADDER)
+    ledger.review(ledger.add(LadderChange("acme", steps, "", ledger.root).statement(), "zoe"), "yan")
+    what = release()
+    to_development(ledger, what)
+    for name in authors:
+        ledger.register(what, name)
+    ledger.decide(what, "staging")
+    return ledger, what
+
+
+def test_each_open_seat_says_who_could_fill_it():
+    ledger, what = both_seats()
+    (row,) = rows(ledger).values()
+    assert row.whom == ("p-bo", "p-ro")
+    ledger.approve(what, "ro", basis=basis_of())
+    (row,) = rows(ledger).values()
+    assert row.whom == ("p-bo",), "ro has had their say"
+
+
+def test_a_seat_that_nobody_can_fill_wants_somebody_new():
+    ledger, what = both_seats("bo")
+    (row,) = rows(ledger).values()
+    assert row.whom == ("p-ro", "a new approver who did not make the release")
+    ledger.approve(what, "ro", basis=basis_of())
+    (row,) = rows(ledger).values()
+    assert row.whom == ("a new approver who did not make the release",)
+
+
+def test_whoever_holds_both_roles_moves_to_the_seat_that_is_left():
+    """ro may sit on both seats and said yes: then another risk owner helps too, though only an approver is missing."""
+    ledger, what = both_seats()
+    ledger.person("di", "risk-owner", "approver")
+    ledger.person("mo", "risk-owner")
+    later = NOW + 8 * 86_400
+    ledger.approve(what, "di", basis=basis_of(), expires=rfc3339(later + 60))
+    (row,) = rows(ledger, later).values()
+    assert set(row.whom) >= {"p-bo", "p-ro", "p-mo"}
+
+
+def test_who_cannot_approve_is_not_named(ledger):
+    what = release()
+    to_development(ledger, what)
+    ledger.decide(what, "staging")
+    bob = ledger.state().people()["p-bob"]
+    ledger.grant(bob, withdrawn=True)
+    (row,) = rows(ledger).values()
+    assert row.whom == ("a new approver who did not make the release",)
 
 
 def test_an_approved_release_may_move(ledger):

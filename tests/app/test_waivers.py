@@ -56,6 +56,15 @@ def consent(home, digest, actor="carol", verdict=Verdict.CONSENT):
     return review(home, "acme", digest, verdict=verdict, note="", actor=actor)
 
 
+@pytest.mark.parametrize("term", ["*", "*.md", "notes.*"])
+def test_a_pattern_is_no_term(home, realm, term):
+    with pytest.raises(UsageError) as info:
+        ask(home, term=term)
+    assert info.value.code == "LF0149"
+    assert rows(home) == []
+    ask(home, term="notes.md")
+
+
 def test_from_pending_to_expired(home, realm):
     said, made = ask(home)
     assert (made.status, made.requester, made.approver) == ("pending", "alice", "")

@@ -93,6 +93,7 @@ ARGUMENTS = {
     "identity grant": "eve --role author,releaser --as bob",
     "identity renew": "eve --as bob",
     "identity withdraw": "eve --as bob",
+    "identity revoke": "eve --reason other --as bob",
     "identity totp": "enrol --as bob",
     "identity issuer": "list",
     "identity list": "",
@@ -559,6 +560,30 @@ for name in ("add dana --role approver", "grant eve --role author", "renew eve",
     plain(f"identity {name.split()[0]}", 10, f"identity {name} --as alice")
 plain("realm environments", 10, "realm environments --quorum staging=approver:2 --as alice")
 plain("revoke", 10, "revoke --identity eve --reason other --as alice")
+plain("identity revoke", 10, "identity revoke eve --reason other --as alice")
+
+
+@case(("record", 10))
+def recorded_by_somebody_who_left(world):
+    leave(world)
+    return (
+        "record --step copy --workspace work --product made.txt --as eve -- cp lockflight.toml made.txt",
+        {},
+    )
+
+
+@case(("identity totp", 10))
+def who_left_enrols_nothing(world):
+    leave(world)
+    return "identity totp enrol --as eve", {}
+
+
+@case(("policy bundle", 10))
+def who_left_signs_no_policy(world):
+    leave(world)
+    return "policy bundle pack:agent --out agent.tar.gz --sign --as eve", {}
+
+
 plain("sign", 10, "sign work --out out --as bob")
 plain("deny", 10, "deny package --env staging --as alice")
 
@@ -582,6 +607,12 @@ def an_author_trusts_no_issuer(world):
     world.ok(f"review {proposal} --as eve")
     file, keys = described(world.folder, MAKERS["github"], ("ci", MAKERS["github"].rule))
     return f"identity issuer add {file.name} --jwks {keys.name} --as alice", {}
+
+
+def leave(world):
+    """Eve leaves: bob proposes it, and alice consents."""
+    done = world.ok("identity withdraw eve --as bob --json")
+    world.ok(f"review {done.json()['result']['envelope']} --as alice")
 
 
 def join(world, name, roles):

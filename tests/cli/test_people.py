@@ -38,6 +38,96 @@ def test_an_environment_may_ask_for_a_second_factor(world):
     assert (rows["bob"]["totp"], rows["alice"]["totp"]) == (True, False)
 
 
+def test_an_environment_may_ask_for_a_proof_of_presence(world):
+    agree(world, "identity add carol --role approver --as bob", "alice")
+    early = world.ok("approve package --env staging --as bob --json").json()["result"]
+    assert (early["factor"], early["proved"]) == ("key", None)
+    asked = world.ok("realm environments --step-up staging=15m --as carol")
+    assert "shown within 15 minutes" in asked.out
+    (row,) = world.ok("review --json").json()["result"]["waiting"]
+    assert "proof of presence not demanded -> within 15 minutes" in row["what"]
+    world.ok(f"review {row['proposal']} --as eve")
+    # What was said before shows no proof, and says so wherever somebody looks.
+    for words, code in (("promote package --to staging --as alice", 10), ("status", 0)):
+        done = world.run(words)
+        assert (done.code, "LF4513" in done.out + done.err) == (code, True)
+        assert "--totp CODE" in done.out + done.err
+        assert "bob" in done.out + done.err
+    done = world.run("approve package --env staging --as bob")
+    assert (done.code, "LF4513" in done.err, "--totp CODE" in done.err) == (10, True, True)
+    secret = world.ok("identity totp enrol --as bob --json").json()["result"]["secret"]
+    code = hotp(read(secret), step_of(int(time.time())))
+    said = world.ok(f"approve package --env staging --as bob --totp {code} --json").json()["result"]
+    assert (said["factor"], said["proved"][-1]) == ("key+totp", "Z")
+    found = world.ok("check work --env staging --json").json()["result"]["judgements"]["staging"]["admission"]
+    assert (found["admitted"], found["step_up_seconds"]) == (True, 900)
+    world.ok("check work --env staging --html page.html")
+    assert "presence shown within 15 minutes" in (world.folder / "page.html").read_text()
+    world.ok("promote package --to staging --as alice")
+    rows = world.ok("realm environments --json").json()["result"]["environments"]
+    assert {row["name"]: row["step_up_seconds"] for row in rows}["staging"] == 900
+
+
+@pytest.mark.parametrize("value", ["1m", "25h", "soon", "119s"])
+def test_a_proof_of_presence_has_bounds(world, value):
+    done = world.run(f"realm environments --step-up staging={value} --as bob")
+    assert (done.code, "LF0127" in done.err) == (2, True)
+
+
+def test_who_is_gone_is_shown_so_and_hears_why(world):
+    agree(world, "identity withdraw eve --as bob", "alice")
+    agree(world, "identity add carol --role approver --as bob", "alice")
+    told = world.ok("identity revoke carol --reason compromised --note lost --as bob")
+    assert "revoked the identity carol" in told.out
+    rows = {row["name"]: row for row in world.ok("identity list --json").json()["result"]["identities"]}
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "alice": "active",
+        "bob": "active",
+        "carol": "revoked",
+        "eve": "withdrawn",
+    }
+    shown = world.ok("identity list").out
+    assert "✗ carol" in shown
+    assert "✗ eve" in shown
+    for name, why in (("eve", "eve has left"), ("carol", "(compromised)")):
+        done = world.run(f"approve package --env staging --as {name}")
+        assert (done.code, "LF4607" in done.err, why in done.err) == (10, True, True)
+        assert "Did you mean" not in done.err
+        asked = world.run(f"identity grant {name} --role author --as bob")
+        assert (asked.code, "LF4605" in asked.err, why in asked.err) == (3, True, True)
+    nobody = world.run("approve package --env staging --as nobody")
+    assert (nobody.code, "LF0112" in nobody.err) == (2, True)
+
+
+def test_what_nobody_can_consent_to_does_not_wait(world):
+    world.ok("identity grant eve --role author,auditor --as bob")
+    world.ok("identity add carol --role auditor --as bob")
+    world.ok("identity revoke eve --reason compromised --as bob")
+    found = world.ok("review --json").json()["result"]
+    assert [row["what"].split(" (")[0] for row in found["waiting"]] == [
+        f"give the key {key} and the roles auditor to the new person carol" for key in _keys(found["waiting"])
+    ]
+    (dead,) = found["void"]
+    assert ("eve" in dead["what"], "revoked" in dead["reason"]) == (True, True)
+    assert "void: " in world.ok("review").out
+    status = world.ok("status --json").json()["result"]
+    waiting = [{k: v for k, v in row.items() if k != "drops"} for row in found["waiting"]]
+    assert (status["void"], status["waiting"]) == (found["void"], waiting)
+    told = world.ok("status").out
+    assert "1 proposal waiting" in told
+    assert "void: " in told
+
+
+def _keys(rows):
+    return [row["what"].split("give the key ")[1].split(" ")[0] for row in rows]
+
+
+def test_a_denial_names_who_denied(world):
+    world.ok("deny package --env staging --as bob")
+    done = world.run("promote package --to staging --as alice")
+    assert (done.code, "LF4509 bob denied" in done.err) == (10, True)
+
+
 def test_a_code_without_a_secret(world):
     done = world.run("approve package --env staging --as bob --totp 123456")
     assert (done.code, "LF4612" in done.err) == (3, True)

@@ -41,6 +41,14 @@ ACTS = {
         Approval(D, "bot", "staging", D, "approve", "0" * 32, "2026-01-31T12:00:00Z", D, D),
         parse_approval,
     ),
+    "approval-with-a-time": (
+        replace(
+            Approval(D, "bot", "staging", D, "approve", "0" * 32, "2026-01-31T12:00:00Z", D, D),
+            factor="key+totp",
+            proved="2026-01-31T11:59:30Z",
+        ),
+        parse_approval,
+    ),
     "promotion": (
         Promotion(Action.PROMOTE, D, "bot", "1", "bot", "staging", "", D, (D,), "p-1", "main", 500, D),
         parse_promotion,
@@ -67,7 +75,7 @@ def test_refuses_an_unknown_field(name: str) -> None:
 def test_refuses_every_missing_field(name: str) -> None:
     act, read = ACTS[name]
     statement = act.statement()
-    for field in set(statement.predicate) - {"tree"}:
+    for field in set(statement.predicate) - {"tree", "proved"}:
         less = {k: v for k, v in statement.predicate.items() if k != field}
         with pytest.raises((KeyError, TypeError, ValueError)):
             read(replace(statement, predicate=less))
@@ -75,6 +83,11 @@ def test_refuses_every_missing_field(name: str) -> None:
 
 BAD: list[tuple[str, str, object]] = [
     ("approval", "verdict", "maybe"),
+    ("approval", "proved", "2026-01-31T11:59:30Z"),
+    ("approval-with-a-time", "proved", ""),
+    ("approval-with-a-time", "proved", "yesterday"),
+    ("approval-with-a-time", "proved", 1),
+    ("approval-with-a-time", "factor", "key"),
     ("promotion", "action", "teleport"),
     ("promotion", "exposure", 10_001),
     ("promotion", "exposure", -1),

@@ -215,6 +215,46 @@ def test_a_weak_factor_is_told_before(ledger: Ledger) -> None:
     assert "changed" not in _prospect(ledger, "carol", factor="key+totp").why
 
 
+def _present() -> Ledger:
+    """Staging asks for presence; carol is an approver who changed nothing."""
+    realm = Ledger()
+    for name, *roles in (("alice", "author"), ("bob", "approver"), ("carol", "approver"), ("dora", "author")):
+        realm.person(name, *roles)
+    realm.register(RELEASE, "alice")
+    realm.promote(RELEASE, decision=realm.decide(RELEASE, "development"))
+    _set_ladder(realm, step_up_s=600)
+    return realm
+
+
+def test_a_proof_of_presence_is_demanded() -> None:
+    ledger = _present()
+    bare = _prospect(ledger, "carol")
+    assert bare.absent
+    assert "within 10 minutes before the approval, and a bare key shows none" in bare.why
+    old = _prospect(ledger, "carol", factor="key+totp", proved=rfc3339(NOW + 3600 - 601))
+    assert (old.absent, "601 seconds old" in old.why) == (True, True)
+    fresh = {"factor": "key+totp", "proved": rfc3339(NOW + 3600 - 600)}
+    assert _prospect(ledger, "carol", **fresh) == Prospect("", NOW + 3600)
+    # Who would not count anyhow hears that, and is not sent for a code.
+    assert not _prospect(ledger, "dora").absent
+
+
+def test_without_a_proof_of_presence_an_approval_does_not_count() -> None:
+    ledger = _present()
+    first = _admit(ledger)
+    assert (_codes(first), first.step_up_s, first.open) == ({"LF4506"}, 600, (("approver", 1),))
+    assert "--totp CODE" in first.obstacles[0].fix
+    bare = ledger.approve(RELEASE, "carol", basis=basis_of())
+    admission = _admit(ledger)
+    assert [o.code for o in admission.obstacles] == ["LF4513", "LF4506"]
+    assert "p-carol" in admission.obstacles[0].message
+    assert dict(admission.ignored)[bare].startswith("staging asks for a proof of presence within 10 minutes")
+    # It is the time of the log that counts, whatever the time of the promotion.
+    at = next(r.logged_at for r in ledger.state().records if r.digest == bare)
+    good = ledger.approve(RELEASE, "carol", basis=basis_of(), factor="key+totp", proved=rfc3339(at - 60))
+    assert _admit(ledger, now=NOW + 80_000).approvals == (good,)
+
+
 def test_in_a_small_team_an_author_is_told_from_when_it_counts(ledger: Ledger) -> None:
     _set_ladder(ledger, mode=Mode.SMALL_TEAM)
     assert _prospect(ledger, "alice") == Prospect("", NOW + 3600 + COOL_OFF_S)

@@ -377,6 +377,20 @@ def test_what_is_written_is_read_and_nothing_else(ledger: LiveLedger, make: obje
         read(more)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("seconds", [120, 86_400])
+def test_a_step_up_is_read_back(ledger: LiveLedger, seconds: int) -> None:
+    written = ladder(ledger, step_up_s=seconds)
+    assert parse_ladder_change(parse(written.statement().payload())) == written
+
+
+@pytest.mark.parametrize("seconds", [1, 119, 86_401, -120, True, "900", 0, 900.0])
+def test_a_step_up_has_bounds(ledger: LiveLedger, seconds: object) -> None:
+    statement = ladder(ledger).statement()
+    steps = [{**step, "stepUpSeconds": seconds} for step in statement.predicate["environments"]]  # type: ignore[union-attr]
+    with pytest.raises((TypeError, ValueError)):
+        parse_ladder_change(replace(statement, predicate={**statement.predicate, "environments": steps}))  # type: ignore[dict-item]
+
+
 def test_a_review_is_read_strictly(ledger: LiveLedger) -> None:
     digest = ledger.review("ab" * 32, "bob")
     statement = ledger.state().by_digest[digest].statement

@@ -2,7 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from lockflight.core.times import rfc3339, unix
+from lockflight.core.times import exact, rfc3339, unix
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (61, "61 seconds"),
+        (900, "15 minutes"),
+        (3600, "1 hour"),
+        (5400, "90 minutes"),
+        (86_400, "1 day"),
+        (90_000, "25 hours"),
+    ],
+)
+def test_a_duration_in_words_loses_nothing(seconds, words):
+    assert exact(seconds) == words
 
 
 def test_there_and_back():

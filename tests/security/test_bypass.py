@@ -324,6 +324,50 @@ def two_roles_by_one_person(ledger: LiveLedger, environment: str) -> Move:
     return Move(decision, (approve(ledger, "evan", environment), approve(ledger, "evan", environment)))
 
 
+def demands_presence(ledger: LiveLedger, seconds: int = 900) -> None:
+    """Two people have the environments ask for a proof of presence."""
+    ladder = tuple(replace(s, step_up_s=seconds) if s.quorum else s for s in LADDER)
+    change = LadderChange("acme", ladder, ledger.state().ladder_head, ledger.root)
+    ledger.review(ledger.add(change.statement(), "carol"), "dora")
+    assert ledger.state().ladder == ladder
+
+
+def nobody_was_there(ledger: LiveLedger, environment: str) -> Move:
+    """A bare key, where a proof of presence is demanded."""
+    demands_presence(ledger)
+    decision = ledger.decide(WANTED, environment)
+    return Move(decision, (approve(ledger, "bob", environment),))
+
+
+def was_there_too_long_ago(ledger: LiveLedger, environment: str) -> Move:
+    demands_presence(ledger)
+    decision = ledger.decide(WANTED, environment)
+    proved = rfc3339(NOW + ledger.clock - 901)
+    return Move(decision, (approve(ledger, "bob", environment, factor="key+totp", proved=proved),))
+
+
+def will_have_been_there(ledger: LiveLedger, environment: str) -> Move:
+    """A proof from the future would be fresh whenever it is used."""
+    demands_presence(ledger)
+    decision = ledger.decide(WANTED, environment)
+    proved = rfc3339(NOW + ledger.clock + 61)
+    return Move(decision, (approve(ledger, "bob", environment, factor="key+totp", proved=proved),))
+
+
+def a_second_factor_without_a_time(ledger: LiveLedger, environment: str) -> Move:
+    """What approvals were like before they said when."""
+    demands_presence(ledger)
+    decision = ledger.decide(WANTED, environment)
+    return Move(decision, (approve(ledger, "bob", environment, factor="key+totp"),))
+
+
+def approved_before_presence_was_demanded(ledger: LiveLedger, environment: str) -> Move:
+    decision = ledger.decide(WANTED, environment)
+    given = approve(ledger, "bob", environment)
+    demands_presence(ledger)
+    return Move(decision, (given,))
+
+
 def two_approvers_by_one_person(ledger: LiveLedger, environment: str) -> Move:
     ladder = tuple(replace(s, quorum=(Seat("approver", 2),)) if s.quorum else s for s in LADDER)
     change = LadderChange("acme", ladder, ledger.state().ladder_head, ledger.root)
@@ -545,6 +589,13 @@ def signed_by(signer: str) -> Callable[[LiveLedger, str], Move]:
     return defect
 
 
+ABSENT: tuple[Callable[[LiveLedger, str], Move], ...] = (
+    nobody_was_there,
+    was_there_too_long_ago,
+    will_have_been_there,
+    a_second_factor_without_a_time,
+    approved_before_presence_was_demanded,
+)
 DEFECTS: tuple[Callable[[LiveLedger, str], Move], ...] = (
     nobody_approves,
     approves_alone,
@@ -561,6 +612,7 @@ DEFECTS: tuple[Callable[[LiveLedger, str], Move], ...] = (
     a_decision_that_is_too_old,
     expired_between_check_and_promote,
     two_roles_by_one_person,
+    *ABSENT,
     two_approvers_by_one_person,
     a_nonce_used_before,
     an_approval_that_never_was,
@@ -623,6 +675,27 @@ def test_no_way_around(history: Callable[[tuple[str, ...], str], LiveLedger], en
             assert code.startswith("LF72"), f"{defect.__name__} by {roles}: no reason given"
             codes[code] += 1
     assert sum(codes.values()) == len(ROLES) * len(DEFECTS) * len(ENTRIES)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("defect", ABSENT, ids=lambda d: d.__name__)
+def test_who_was_not_there_is_told_so(defect: Callable[[LiveLedger, str], Move], environment: str) -> None:
+    for history in (below, behind_another):
+        ledger = history(("releaser",), environment)
+        move(ledger, environment, defect(ledger, environment))
+        last = ledger.state().records[-1]
+        assert (last.code, "LF4513" in last.reason) == ("LF7260", True), last.reason
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("ago", [-60, 0, 900])
+def test_who_was_there_approves(environment: str, ago: int) -> None:
+    ledger = below(("releaser",), environment)
+    demands_presence(ledger)
+    decision = ledger.decide(WANTED, environment)
+    proved = rfc3339(NOW + ledger.clock - ago)
+    how = Move(decision, (approve(ledger, "bob", environment, factor="key+totp", proved=proved),))
+    assert not ledger.code(move(ledger, environment, how)), ledger.state().records[-1].reason
 
 
 def test_the_matrix_is_large_enough() -> None:

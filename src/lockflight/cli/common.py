@@ -15,7 +15,7 @@ from lockflight.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from lockflight.app.files.describe import Reused
     from lockflight.app.log.demands import Demands
@@ -168,14 +168,6 @@ def left_to_people(admission: Admission, held: Holding | None = None) -> list[Ob
     """What people still have to do, first things first; about a release that is in, next to nothing."""
     left = (o for o in still(admission.obstacles, held) if o.code != _GATE_DENIES)
     return sorted(left, key=lambda o: o.code not in _FIRST)
-
-
-_PSEUDONYM = re.compile(r"\bp-[0-9a-f]{16}\b")
-
-
-def with_names(text: str, names: Mapping[str, str]) -> str:
-    """A text with the pseudonyms of people replaced by their names, where these are still held."""
-    return _PSEUDONYM.sub(lambda m: names.get(m[0], m[0]), text)
 
 
 def certificate_json(certificate: Certificate) -> dict[str, object]:

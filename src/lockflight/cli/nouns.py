@@ -125,8 +125,13 @@ NOUNS: Mapping[str, tuple[str, Mapping[str, Command]]] = {
                 (0, 2, 3, 4, 10, 12),
             ),
             "withdraw": ("identity.identity:withdraw", "propose that somebody leaves", (0, 2, 3, 4, 10, 12)),
+            "revoke": (
+                "registry.revoke:person",
+                "take a person or machine back at once, with all their keys",
+                (0, 2, 3, 4, 10, 12),
+            ),
             "issuer": ("identity.issuer:issuer", "whose tokens speak for machines", (0, 2, 3, 4, 10, 12)),
-            "totp": ("identity.totp:totp", "one-time codes as a second factor", (0, 2, 3, 4, 12)),
+            "totp": ("identity.totp:totp", "one-time codes as a second factor", (0, 2, 3, 4, 10, 12)),
             "list": (
                 "identity.identitylist:list",
                 "who there is, with roles, owners and expiry",

@@ -30,7 +30,11 @@ COMMANDS: Mapping[str, Command | tuple[str, Mapping[str, Command]]] = {
         "let something of others in, through the gate",
         (0, 2, 3, 4, 10, 11, 12),
     ),
-    "record": ("release.record:record", "run a step; sign what it used and what it made", (0, 2, 3, 4, 12)),
+    "record": (
+        "release.record:record",
+        "run a step; sign what it used and what it made",
+        (0, 2, 3, 4, 10, 12),
+    ),
     "sign": ("release.sign:sign", "pack a workspace and sign the package", (0, 2, 3, 4, 10, 12)),
     "verify": (
         "release.verify:verify",

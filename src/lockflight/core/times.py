@@ -42,6 +42,14 @@ def duration(value: str) -> int:
     return seconds
 
 
+def exact(seconds: int) -> str:
+    """A duration for people that loses nothing: in the largest unit of which it is a multiple, such as `90 minutes`."""
+    units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+    unit_name, length = next((one for one in units if seconds and not seconds % one[1]), units[-1])
+    count = seconds // length
+    return f"{count} {unit_name}{'' if count == 1 else 's'}"
+
+
 def age(seconds: int) -> str:
     """A duration for people: the largest unit that fits, such as `3 days`."""
     for unit_name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):

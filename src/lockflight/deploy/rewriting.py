@@ -1,7 +1,8 @@
 """What converts a pickle of scikit-learn to skops: run in a child without network and environment, never here.
 
 The pickle is loaded under the allow-list, as `Loaded.joblib` does it; the other file is loaded by skops, with the types
-that the allow-list lists. Both models then answer the same questions.
+that the allow-list lists. Both models then answer the same questions (`comparing`); what nothing could be asked of is
+written only where the caller said so.
 """
 
 from __future__ import annotations
@@ -10,26 +11,22 @@ import importlib
 import json
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from lockflight.deploy.comparing import compare
 from lockflight.deploy.pickles import load_joblib
-from lockflight.errors import EnvironmentProblem, InvalidInput, PolicyDenied, VerificationFailed
+from lockflight.errors import EnvironmentProblem, EvidenceMissing, InvalidInput, PolicyDenied
 from lockflight.infra.allowlist import shipped_allow_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: Rows of random input that both models answer for.
-ROWS: Final = 64
-#: Questions that a model may answer, in this order.
-_METHODS: Final = ("predict", "predict_proba", "decision_function", "transform", "score_samples")
 
 
 def to_skops(request: bytes, fds: Sequence[int]) -> bytes:
     """Convert, compare, and answer with what was compared; the new file is written to the second descriptor.
 
     Args:
-        request: JSON with `name`.
+        request: JSON with `name`, and `uncompared`: whether to write what could not be compared.
         fds: the pickle, and an empty file.
 
     Raises:
@@ -37,8 +34,10 @@ def to_skops(request: bytes, fds: Sequence[int]) -> bytes:
         EnvironmentProblem: LF7531 skops is not installed.
         InvalidInput: LF0221 skops cannot write the object.
         VerificationFailed: LF0224 the new model answers otherwise.
+        EvidenceMissing: LF0228 nothing could be asked of the models.
     """
-    name = str(json.loads(request)["name"])
+    asked = json.loads(request)
+    name = str(asked["name"])
     warnings.simplefilter("ignore")
     skops = _skops()
     model = load_joblib(_Open(fds[0]), name, allow_list="", overlay=b"")
@@ -53,8 +52,14 @@ def to_skops(request: bytes, fds: Sequence[int]) -> bytes:
     other = skops.loads(data, trusted=_trusted(skops, data, name))
     answer = {
         "type": f"{type(model).__module__}.{type(model).__qualname__}",
-        "compared": _compare(model, other),
+        "compared": compare(model, other),
     }
+    if not answer["compared"] and asked["uncompared"] is not True:
+        raise EvidenceMissing(
+            "LF0228",
+            f"{name!r} answers no question that can be made up for it, so nothing was written.",
+            hint="Install pandas if it takes frames; or --accept-uncompared, and compare both files on rows of yours.",
+        )
     view = memoryview(data)
     while view:
         view = view[os.write(fds[1], view) :]
@@ -105,45 +110,3 @@ def _trusted(skops: Any, data: bytes, name: str) -> list[str]:  # noqa: ANN401 -
 def _split(label: str) -> tuple[str, str]:
     module, _, name = label.rpartition(".")
     return module, name
-
-
-def _compare(one: Any, other: Any) -> list[str]:  # noqa: ANN401 - models
-    """Which questions both models answered alike, on the same random rows; empty where none could be asked.
-
-    Raises:
-        VerificationFailed: LF0224 they differ.
-    """
-    import numpy as np
-
-    features = getattr(one, "n_features_in_", None)
-    if not isinstance(features, (int, np.integer)):
-        return []
-    rows = np.random.RandomState(0).rand(ROWS, int(features))
-    asked = []
-    for method in _METHODS:
-        if not hasattr(one, method):
-            continue
-        # Some models draw their answers.
-        np.random.seed(0)  # noqa: NPY002 - scikit-learn's own default
-        try:
-            expected = getattr(one, method)(rows)
-        except Exception:  # noqa: BLE001, S112 - a model of words does not take numbers
-            continue
-        np.random.seed(0)  # noqa: NPY002 - as above
-        found = getattr(other, method)(rows)
-        if hasattr(expected, "toarray"):
-            expected, found = expected.toarray(), found.toarray()
-        if not np.array_equal(np.asarray(expected), np.asarray(found), equal_nan=_floats(expected)):
-            raise VerificationFailed(
-                "LF0224",
-                f"The model answers `{method}` otherwise after the conversion, so nothing was written.",
-                hint="Please report this, with the versions of scikit-learn and skops.",
-            )
-        asked.append(method)
-    return asked
-
-
-def _floats(values: Any) -> bool:  # noqa: ANN401 - an array
-    import numpy as np
-
-    return bool(np.issubdtype(np.asarray(values).dtype, np.inexact))

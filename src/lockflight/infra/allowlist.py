@@ -26,6 +26,7 @@ LIBRARIES = (
     "onnx",
     "pandas",
     "python",
+    "pytz",
     "scikit-learn",
     "scipy",
     "tensorflow",

@@ -85,7 +85,8 @@ class Converted:
         reordered: how many were put in order.
         left: what the source holds and the result does not, by its name there.
         model: class of the model; empty for safetensors.
-        compared: questions that both models answered alike.
+        compared: questions that both models answered alike; `state` where none could be asked and both are made of
+            the same values; nothing for safetensors, and for models that the caller takes uncompared.
         manifest: the manifest that names the source; empty for none.
         lines: its lines to change.
     """
@@ -110,6 +111,7 @@ def convert(
     *,
     key: str = "",
     force: bool = False,
+    uncompared: bool = False,
     workers: int = 0,
     progress: Progress = SILENT,
 ) -> Converted:
@@ -120,6 +122,7 @@ def convert(
         target: the new file; its suffix says the form, `.safetensors` or `.skops`.
         key: where in the source the weights lie, such as `model`; empty for the usual places.
         force: replace a target that exists.
+        uncompared: write a model even if nothing could be asked of it.
         workers: check processes; 0 for one per processor.
         progress: told about the copying.
 
@@ -130,7 +133,7 @@ def convert(
         ConflictError: LF0223 the target exists.
         EnvironmentProblem: LF0225 the target cannot be written, LF0226 the child ended, LF7531 skops is missing.
         PolicyDenied: LF0210 the source is not safe, LF7534, LF7532 it holds what no list has.
-        EvidenceMissing: LF0211 the source was not analysed.
+        EvidenceMissing: LF0211 the source was not analysed, LF0228 the models could not be compared.
         VerificationFailed: LF0224 the result is not the same model, LF0227 or is not safe.
     """
     place = Path(target)
@@ -154,7 +157,7 @@ def convert(
             raise changed(source)
         with _draft(place, force=force) as draft:
             if place.suffix == ".skops":
-                made = _to_skops(opened, before, draft)
+                made = _to_skops(opened, before, draft, uncompared=uncompared)
             else:
                 made = _to_safetensors(opened, key, draft, progress)
             opened.check()
@@ -301,18 +304,23 @@ def _nothing(name: str, why: str) -> InvalidInput:
 # -- models of scikit-learn --
 
 
-def _to_skops(source: FdSource, before: FileReport, out: BinaryIO) -> _Made:
+def _to_skops(source: FdSource, before: FileReport, out: BinaryIO, *, uncompared: bool) -> _Made:
     if before.media_type not in _SKOPS_SOURCES:
         raise _nothing(
             source.name, f"it is no pickle ({before.title}), and skops holds models of scikit-learn"
         )
-    request = json.dumps({"name": source.name}).encode()
+    request = json.dumps({"name": source.name, "uncompared": uncompared}).encode()
     outcome = run_child(_TARGET, request, limits=LIMITS, fds=(source.fileno(), out.fileno()))
     if outcome.result is not None:
         answer = loads_object(outcome.result, what="conversion")
         return _Made("skops", model=text(answer["type"]), compared=texts(answer["compared"]))
     error = outcome.error
-    kinds = {"LF7531": EnvironmentProblem, "LF0224": VerificationFailed, "LF0221": InvalidInput}
+    kinds = {
+        "LF7531": EnvironmentProblem,
+        "LF0224": VerificationFailed,
+        "LF0221": InvalidInput,
+        "LF0228": EvidenceMissing,
+    }
     if error is not None and error.code in {*kinds, "LF7534", "LF7532"}:
         raise kinds.get(error.code, PolicyDenied)(error.code, error.message, hint=error.hint)
     detail = outcome.detail or (error.type if error is not None else "no answer")

@@ -75,7 +75,8 @@ def approve(  # noqa: PLR0913 - each is an option of the verb
         VerificationFailed: the package does not verify.
         NotFound: LF4612 a code was given, and this home holds no second factor.
         PolicyDenied: LF4520 the gate denies it, so there is nothing to approve; LF4521 the person's yes would not
-            count, LF4606 their no would not; LF4613 the code is wrong or was used.
+            count, LF4513 not without a proof of presence; LF4606 their no would not; LF4613 the code is wrong or was
+            used.
         UsageError: LF0121, LF0122 the expiry is out of range.
     """
     if not 0 < hours <= MAX_HOURS:
@@ -104,6 +105,7 @@ def approve(  # noqa: PLR0913 - each is an option of the verb
         expires=rfc3339(now + hours * 3600),
         realm=realm.state.root,
         factor=FACTORS[0] if totp is None else FACTORS[1],
+        proved="" if totp is None else rfc3339(now),
     )
     since = now
     if verdict == "approve":
@@ -111,7 +113,7 @@ def approve(  # noqa: PLR0913 - each is an option of the verb
     else:
         need_role(realm, person, DENIERS, f"deny a release for {environment}", code="LF4606")
     if totp is not None:
-        use(realm, person, totp, now)
+        approval = replace(approval, proved=rfc3339(use(realm, person, totp, now)))
     if reason:
         approval = replace(approval, note=realm.put_blob({"reason": reason}))
     said = say(
@@ -141,6 +143,12 @@ def _may_approve(
     found = prospect(state=state, approval=approval, key=key, now=now, waivers=used)
     if found.why:
         why = found.why.replace("who gave it", person.name)
+        if found.absent:
+            raise PolicyDenied(
+                "LF4513",
+                f"{person.name} cannot approve {what} for {environment} so: {why}.",
+                hint="Add --totp CODE; lockflight identity totp enrol makes the secret.",
+            )
         if FACTORS.index(approval.factor) < FACTORS.index(step.factor):
             raise PolicyDenied(
                 "LF4521",

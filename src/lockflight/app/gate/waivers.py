@@ -20,6 +20,7 @@ from lockflight.app.release.resolve import signed
 from lockflight.core.attest.acts import Registration
 from lockflight.core.attest.changes import DAY, MAX_WAIVER_S, NEVER_WAIVED, Reach, Waiver, WaiverKind
 from lockflight.core.fold.people import ASKERS
+from lockflight.core.gate.vsa import StoredDecision
 from lockflight.core.records import dataclass
 from lockflight.core.shape import obj
 from lockflight.core.state.waivers import standing
@@ -103,7 +104,7 @@ def request(home: Path, realm_name: str, wish: Wish, *, actor: str, now: int) ->
 
     Raises:
         UsageError: LF0121 no such environment, LF0140 no such rule, LF0141 a text is missing or too long, LF0142 the
-            days are out of range, LF0143 it renews something else.
+            days are out of range, LF0143 it renews something else, LF0149 the term is a pattern.
         PolicyDenied: LF4554 the rule is never waived, LF4555 the person may not ask.
     """
     realm = open_realm(home, realm_name)
@@ -112,6 +113,7 @@ def request(home: Path, realm_name: str, wish: Wish, *, actor: str, now: int) ->
         need_environment(realm.state, wish.scope.environment)
     _check_rule(realm, wish.rule, wish.scope)
     _check_words(wish)
+    _check_term(realm.state, wish)
     if not 0 < wish.days <= MAX_DAYS or wish.starts + wish.days * DAY > now + MAX_WAIVER_S:
         raise UsageError(
             "LF0142",
@@ -134,6 +136,25 @@ def request(home: Path, realm_name: str, wish: Wish, *, actor: str, now: int) ->
     )
     need_role(realm, person, ASKERS, "ask for a waiver", code="LF4555")
     return ask(realm, person, waiver, {"reason": wish.reason, "control": wish.control}, now)
+
+
+def _check_term(state: State, wish: Wish) -> None:
+    """Refuse a pattern, unless a decision named just that: a file may be called so."""
+    if "*" not in wish.term:
+        return
+    named = (
+        (rule.code, rule.term)
+        for records in state.decisions.values()
+        for record in records
+        if isinstance(record.fact, StoredDecision)
+        for rule in record.fact.rules
+    )
+    if (wish.rule, wish.term) not in named:
+        raise UsageError(
+            "LF0149",
+            f"No decision applied {wish.rule} to {wish.term!r}, and a waiver takes no pattern.",
+            hint="Name one term as the decision says it: lockflight check DIR --env ENVIRONMENT",
+        )
 
 
 def ask(

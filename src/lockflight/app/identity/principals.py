@@ -15,7 +15,7 @@ from lockflight.app.identity.proposals import waiting
 from lockflight.app.identity.totp import enrolled
 from lockflight.app.realm.realm import open_realm
 from lockflight.app.realm.speak import Said, log, need_role, rehearse, say
-from lockflight.app.realm.view import Profile, read_profile
+from lockflight.app.realm.view import Profile, gone, read_profile
 from lockflight.core.attest.acts import Revocation, Scope, identity_digest
 from lockflight.core.attest.trust import Duty, Grant, RealmKey
 from lockflight.core.records import dataclass
@@ -42,7 +42,7 @@ MAX_MACHINE_HOURS = 720
 MACHINE_HOURS = 24
 
 #: Who neither acts nor can act again under their pseudonym, unless two people grant it anew.
-_GONE = frozenset({"revoked", "withdrawn"})
+GONE = frozenset({"revoked", "withdrawn"})
 
 _NAME = re.compile(r"[^\W_](?:[\w .'@+-]{0,62}[\w.])?")
 _PSEUDONYM = re.compile(r"p-[0-9a-f]{16}")
@@ -310,6 +310,13 @@ def find(view: RealmView, name: str) -> RealmKey:
         if name in {key.principal, view.name_of(key.principal)}:
             return key
     names = sorted(view.name_of(key.principal) for key in keys)
+    why = gone(view, name)
+    if why:
+        raise NotFound(
+            "LF4605",
+            f"{why}, so nothing of theirs can be changed in the realm {view.name!r}.",
+            hint=f"lockflight identity add {name} --same-name --role ROLE lets somebody of that name in anew",
+        )
     raise NotFound(
         "LF4605",
         f"Nobody called {name!r} holds a key in the realm {view.name!r}.",
@@ -376,7 +383,7 @@ def _realm(home: Path, realm_name: str, actor: str, *, alone: bool = False) -> t
 def _free(realm: Realm, name: str, now: int, *, same_name: bool) -> tuple[str, ...]:
     """Pseudonyms of those who bore the name and are gone; refused while somebody bears it, or without being asked."""
     rows = [row for row in identities(realm, now) if row.name == name]
-    present = next((row for row in rows if row.state not in _GONE), None)
+    present = next((row for row in rows if row.state not in GONE), None)
     if present is not None:
         raise UsageError(
             "LF0114",

@@ -11,9 +11,11 @@ from lockflight.app.realm.speak import Said, say
 from lockflight.core.attest.changes import PROPOSAL_S, Adoption, Freeze, LadderChange, Review, Verdict, Waiver
 from lockflight.core.attest.quorum import spell
 from lockflight.core.attest.trust import Duty, Environment, Grant
+from lockflight.core.fold.people import void
 from lockflight.core.state.issuers import TrustedIssuer
 from lockflight.core.state.waivers import standing
 from lockflight.core.text.suggest import did_you_mean
+from lockflight.core.times import exact
 from lockflight.core.verify.crypto.jwks import plain
 from lockflight.errors import NotFound, PolicyDenied, UsageError
 
@@ -37,7 +39,18 @@ def waiting(state: State, now: int) -> list[Proposal]:
         state: the fold.
         now: Unix seconds.
     """
-    return [p for p in state.proposals.values() if _waits(state, p, now)]
+    return [p for p in state.proposals.values() if _waits(state, p, now) and not void(state, p)]
+
+
+def voided(state: State, now: int) -> list[tuple[Proposal, str]]:
+    """Proposals that nobody decided in their time and nobody can consent to any more, with the reason, oldest first.
+
+    Args:
+        state: the fold.
+        now: Unix seconds.
+    """
+    open_ones = [p for p in state.proposals.values() if _waits(state, p, now)]
+    return [(p, why) for p in open_ones if (why := void(state, p))]
 
 
 def _waits(state: State, proposal: Proposal, now: int) -> bool:
@@ -46,14 +59,16 @@ def _waits(state: State, proposal: Proposal, now: int) -> bool:
     return proposal.decided_at < 0 and now <= proposal.logged_at + PROPOSAL_S
 
 
-def listed(home: Path, realm_name: str, *, as_of: int | None, now: int) -> tuple[RealmView, list[Proposal]]:
-    """The realm, and what waits in it for a second person.
+def listed(
+    home: Path, realm_name: str, *, as_of: int | None, now: int
+) -> tuple[RealmView, list[Proposal], list[tuple[Proposal, str]]]:
+    """The realm, what waits in it for a second person, and what is void, with the reason.
 
     Raises:
         NotFound, EnvironmentProblem, VerificationFailed: as `view_at`.
     """
     view = view_at(home, realm_name, as_of)
-    return view, waiting(view.state, now)
+    return view, waiting(view.state, now), voided(view.state, now)
 
 
 def describe(view: RealmView, proposal: Proposal) -> str:
@@ -117,6 +132,7 @@ def _told(step: Environment | None) -> dict[str, str]:
         "factor": step.factor,
         "mode": step.mode.value,
         "rollback within": f"{step.rollback_s // 86_400} days",
+        "proof of presence": f"within {exact(step.step_up_s)}" if step.step_up_s else "not demanded",
     }
 
 

@@ -58,8 +58,11 @@ def enrol(home: Path, realm_name: str, *, actor: str, replace: bool) -> tuple[Ac
     return person, uri, totp.spelled(secret)
 
 
-def use(realm: Realm, person: Actor, code: str, now: int) -> None:
+def use(realm: Realm, person: Actor, code: str, now: int) -> int:
     """Take a code, once; it is spent whatever comes of what it was given for.
+
+    Returns:
+        When the device began to show it, Unix seconds; never later than now.
 
     Raises:
         NotFound: LF4612 this home holds no second factor of the person.
@@ -84,6 +87,7 @@ def use(realm: Realm, person: Actor, code: str, now: int) -> None:
                     hint="Wait for the next one; the clocks of both devices must agree within half a minute.",
                 )
             _write(path, secret, step)
+            return min(step * totp.PERIOD_S, now)
     except OSError as error:
         raise _unusable(path, error.strerror or "") from error
 

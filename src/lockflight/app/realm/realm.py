@@ -16,7 +16,7 @@ from lockflight.app.realm import clock
 from lockflight.app.realm.asof import view_at
 from lockflight.app.realm.logs import open_log
 from lockflight.app.realm.settings import PERSONAL
-from lockflight.app.realm.view import RealmView, continued, realm_folder
+from lockflight.app.realm.view import RealmView, continued, gone, realm_folder
 from lockflight.core.attest.trust import LADDER, Duty, Grant, RealmKey, RealmKind, Trust, root_digest
 from lockflight.core.canonical import dumps
 from lockflight.core.records import dataclass
@@ -131,6 +131,7 @@ class Realm:
 
         Raises:
             UsageError: LF0111 several people and no name; LF0112 nobody of that name with a key here.
+            PolicyDenied: LF4607 who is named left, or was revoked.
         """
         actors = list(self.actors())
         names = sorted(a.name for a in actors)
@@ -138,6 +139,13 @@ class Realm:
             for actor in actors:
                 if name in {actor.name, actor.principal}:
                     return actor
+            why = gone(self.view, name)
+            if why:
+                raise PolicyDenied(
+                    "LF4607",
+                    f"{why}, and says nothing more in the realm {self.name!r}.",
+                    hint="lockflight identity list shows who does; --as NAME",
+                )
             raise UsageError(
                 "LF0112",
                 f"This home holds no key of {name!r} in the realm {self.name!r}.",

@@ -18,6 +18,7 @@ from lockflight.core.fold.run import advance, fold
 from lockflight.core.records import dataclass
 from lockflight.core.state.state import FoldEntry, State
 from lockflight.core.text.suggest import did_you_mean
+from lockflight.core.times import rfc3339
 from lockflight.core.verify.crypto.keys import load_der
 from lockflight.core.verify.log.log import open_checkpoint, verify_log
 from lockflight.errors import EnvironmentProblem, NotFound, UsageError, VerificationFailed
@@ -284,3 +285,32 @@ def read_blob(folder: Path, digest: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def gone(view: RealmView, name: str) -> str:
+    """Since when, and how, a person or machine is gone, as the start of a sentence; empty for everybody else.
+
+    Args:
+        view: the realm.
+        name: name or pseudonym; whoever bears it now is not gone, whoever bore it before.
+    """
+    state = view.state
+    present = {key.principal for key in state.keys.values() if key.principal}
+    if any(name in {principal, view.name_of(principal)} for principal in present):
+        return ""
+    for record in reversed(state.records):
+        fact = record.fact
+        if not record.effective or not isinstance(fact, Grant):
+            continue
+        key = fact.key
+        if name not in {key.principal, view.name_of(key.principal)}:
+            continue
+        taken = state.revoked_people.get(key.principal)
+        if taken is not None:
+            return f"{name} was revoked at {rfc3339(taken[1].logged_at)} ({taken[0].reason})"
+        taken = state.revoked_keys.get(key.keyid)
+        if taken is not None:
+            return f"{name} lost their key, which was revoked at {rfc3339(taken[1].logged_at)} ({taken[0].reason}),"
+        if key.principal in state.grant_heads:
+            return f"{name} has left"
+    return ""

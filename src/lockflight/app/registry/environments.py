@@ -12,10 +12,18 @@ from lockflight.app.realm.speak import Said, say
 from lockflight.app.realm.view import need_environment
 from lockflight.core.attest.changes import DAY, LadderChange
 from lockflight.core.attest.quorum import Seat, parse_seats
-from lockflight.core.attest.trust import FACTORS, Environment, Mode, parse_ladder
+from lockflight.core.attest.trust import (
+    FACTORS,
+    MAX_STEP_UP_S,
+    MIN_STEP_UP_S,
+    Environment,
+    Mode,
+    parse_ladder,
+)
 from lockflight.core.records import dataclass
 from lockflight.core.shape import text
 from lockflight.core.text.suggest import did_you_mean
+from lockflight.core.times import duration
 from lockflight.core.words import PERSON_ROLES
 from lockflight.errors import PolicyDenied, UsageError
 from lockflight.store.files import read_file
@@ -27,7 +35,9 @@ if TYPE_CHECKING:
     from lockflight.core.canonical import JsonValue
 
 MAX_FILE_BYTES = 64 * 1024
-_FIELDS = frozenset({"name", "after", "quorum", "requesters", "factor", "mode", "rollback-days"})
+_FIELDS = frozenset(
+    {"name", "after", "quorum", "requesters", "factor", "mode", "rollback-days", "step-up-seconds"}
+)
 _EXAMPLE = "--quorum staging=approver:2,risk-owner:1"
 
 
@@ -40,15 +50,17 @@ class Wishes:
         requesters: `releaser,author`, or `any`.
         factor: one of `core.trust.FACTORS`.
         mode: `people` or `small-team`.
+        step_up: how old the proof of presence of an approval may be, such as `15m`, or `none`.
     """
 
     quorum: Mapping[str, str] = field(default_factory=dict)
     requesters: Mapping[str, str] = field(default_factory=dict)
     factor: Mapping[str, str] = field(default_factory=dict)
     mode: Mapping[str, str] = field(default_factory=dict)
+    step_up: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.quorum or self.requesters or self.factor or self.mode)
+        return bool(self.quorum or self.requesters or self.factor or self.mode or self.step_up)
 
 
 def propose(
@@ -77,7 +89,7 @@ def propose(
     person = realm.actor(actor)
     before = realm.state.ladder
     ladder = read_ladder(file) if file is not None else before
-    for table in (wishes.quorum, wishes.requesters, wishes.factor, wishes.mode):
+    for table in (wishes.quorum, wishes.requesters, wishes.factor, wishes.mode, wishes.step_up):
         for name in table:
             if name not in {step.name for step in ladder}:
                 need_environment(realm.state, name)
@@ -127,6 +139,10 @@ def _environment(row: object) -> Environment:
     days = row.get("rollback-days", 90)
     if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 3650:
         raise ValueError("`rollback-days` is a whole number up to 3650")
+    step_up = row.get("step-up-seconds", 0)
+    if not isinstance(step_up, int) or isinstance(step_up, bool) or step_up < 0:
+        raise ValueError(f"`step-up-seconds` is 0 or a whole number from {MIN_STEP_UP_S} to {MAX_STEP_UP_S}")
+    demanded: dict[str, JsonValue] = {"stepUpSeconds": step_up} if step_up else {}
     seats: JsonValue = [{"role": role, "count": count} for role, count in quorum.items()]
     raw: dict[str, JsonValue] = {
         "name": row["name"],
@@ -136,6 +152,7 @@ def _environment(row: object) -> Environment:
         "factor": row.get("factor", FACTORS[0]),
         "mode": row.get("mode", Mode.PEOPLE.value),
         "rollbackSeconds": days * DAY,
+        **demanded,
     }
     # Read strictly and alone; whether what it follows exists is judged with the whole ladder.
     return replace(parse_ladder([{**raw, "after": ""}])[0], after=text(raw["after"]))
@@ -157,7 +174,19 @@ def _changed(step: Environment, wishes: Wishes) -> Environment:
         step = replace(step, factor=factor)
     if name in wishes.mode:
         step = replace(step, mode=Mode(wishes.mode[name]))
+    if name in wishes.step_up:
+        step = replace(step, step_up_s=_step_up(wishes.step_up[name]))
     return step
+
+
+def _step_up(word: str) -> int:
+    """Seconds; whether they are in bounds is judged with the whole ladder."""
+    if word == "none":
+        return 0
+    try:
+        return duration(word)
+    except ValueError as error:
+        raise _wrong(str(error), "--step-up production=15m, or --step-up production=none") from error
 
 
 def parse_quorum(word: str) -> tuple[Seat, ...]:

@@ -19,10 +19,12 @@ from lockflight.core.attest.acts import FULL_EXPOSURE, Action, Promotion
 from lockflight.core.attest.trust import Duty
 from lockflight.core.records import dataclass
 from lockflight.core.state.state import RESCUERS
+from lockflight.core.text.persons import with_names
 from lockflight.errors import ConflictError, EvidenceMissing, NotFound, PolicyDenied, UsageError
 from lockflight.signing.oms import sign_statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from lockflight.app.log.demands import Demands
@@ -157,7 +159,8 @@ def enter(
         exposing=action is Action.EXPOSE,
     )
     if not judgement.admission.admitted:
-        raise _refusal(release, environment, gate.record(realm, release, judgement, now))
+        judged = gate.record(realm, release, judgement, now)
+        raise _refusal(release, environment, judged, realm.view.names())
     signer = realm.signer(Duty.GATE)
     decision = sign_statement(gate.statement(realm, release, judgement, now), signer)
     promotion = Promotion(
@@ -180,8 +183,10 @@ def enter(
     return _moved(realm, promotion, receipt, replace(judgement, recorded=decision.digest))
 
 
-def _refusal(release: Release, environment: str, judgement: Judgement) -> PolicyDenied | EvidenceMissing:
-    obstacles = judgement.admission.obstacles
+def _refusal(
+    release: Release, environment: str, judgement: Judgement, names: Mapping[str, str]
+) -> PolicyDenied | EvidenceMissing:
+    obstacles = [replace(o, message=with_names(o.message, names)) for o in judgement.admission.obstacles]
     lines = [f"{o.code} {o.message}" for o in obstacles]
     lines += [f"{v.code} {v.msg}" for v in judgement.decision.violations]
     details: dict[str, object] = {
@@ -334,6 +339,7 @@ def _moved(realm: Realm, promotion: Promotion, receipt: Receipt, judgement: Judg
     record = realm.state.by_digest.get(receipt.envelope)
     if record is None or not record.effective:
         why = record.reason if record is not None else "it is not in the log"
+        why = with_names(why, realm.view.names())
         raise ConflictError(
             "LF4532",
             f"The slot {promotion.project}/{promotion.environment} did not move: {why}.",

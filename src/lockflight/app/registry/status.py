@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.app.identity.proposals import waiting
+from lockflight.app.identity.proposals import voided, waiting
 from lockflight.app.realm.asof import view_at
 from lockflight.app.realm.view import need_project
 from lockflight.app.registry.freeze import Frozen, frozen
@@ -85,6 +85,7 @@ class Status:
         frozen: freezes that stand.
         emergencies: break-glasses without their review.
         waiting: proposals without a second person.
+        void: proposals that nobody can consent to any more, with the reason.
     """
 
     view: RealmView
@@ -92,6 +93,7 @@ class Status:
     frozen: tuple[Frozen, ...]
     emergencies: tuple[OpenEmergency, ...]
     waiting: tuple[Proposal, ...]
+    void: tuple[tuple[Proposal, str], ...]
 
 
 def status(home: Path, realm_name: str, *, project: str = "", as_of: int | None = None, now: int) -> Status:
@@ -124,6 +126,7 @@ def status(home: Path, realm_name: str, *, project: str = "", as_of: int | None 
         frozen=tuple(f for f in frozen(view, now) if not project or f.project in {"", project}),
         emergencies=tuple(e for e in _emergencies(view) if project in {"", e.project}),
         waiting=tuple(waiting(state, now)),
+        void=tuple(voided(state, now)),
     )
 
 

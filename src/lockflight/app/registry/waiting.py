@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.attest.acts import Registration
+from lockflight.core.attest.acts import Approval, Registration
 from lockflight.core.facts.admit import Obstacle, admit
-from lockflight.core.facts.authors import authors
+from lockflight.core.facts.approvals import COOL_OFF_S
+from lockflight.core.facts.needed import still_needed
 from lockflight.core.gate.vsa import StoredDecision
 from lockflight.core.records import dataclass
+from lockflight.core.times import rfc3339
 from lockflight.core.words import INTAKE
 
 if TYPE_CHECKING:
@@ -147,10 +149,24 @@ def _wait(
     people = [o for o in admission.obstacles if o.code != _GATE_DENIES]
     whom: list[str] = [_MAKERS] if gate else []
     if any(o.code == _NEEDS_APPROVAL for o in people):
-        makers = authors(state, release, environment=step.name, project=project, waivers=waivers)
-        whom += _holders(view, [seat.role for seat in step.quorum], makers)
+        asked = Approval(
+            release=release,
+            name=said.name,
+            environment=step.name,
+            basis=decision.basis if decision is not None else "",
+            verdict="approve",
+            nonce="",
+            expires=rfc3339(now + 2 * COOL_OFF_S),
+            factor=step.factor,
+            proved=rfc3339(now),
+        )
+        able, new = still_needed(
+            state, step, admission, asked=asked, now=now, project=project, waivers=waivers
+        )
+        whom += sorted(view.name_of(principal) for principal in able)
+        whom += [f"a new {role} who did not make the release" for role in new]
     if not gate and not people:
-        whom = _holders(view, step.requesters, frozenset()) if step.requesters else ["anybody"]
+        whom = _holders(view, step.requesters) if step.requesters else ["anybody"]
     return WaitingRelease(
         project=project,
         name=said.name,
@@ -183,11 +199,11 @@ def _gate(decision: StoredDecision | None, record: Record | None, environment: s
     )
 
 
-def _holders(view: RealmView, roles: Sequence[str], makers: frozenset[str]) -> list[str]:
-    """Names of people with one of the roles, without the makers; the roles where there is nobody."""
+def _holders(view: RealmView, roles: Sequence[str]) -> list[str]:
+    """Names of people with one of the roles; the roles where there is nobody."""
     people = {
         key.human: view.name_of(principal)
         for principal, key in view.state.people().items()
-        if set(roles).intersection(key.roles) and key.human not in makers
+        if set(roles).intersection(key.roles)
     }
     return sorted(people.values()) or [f"a new {role}" for role in roles]

@@ -23,6 +23,7 @@ from lockflight.cli.reports.page.waivers import waived
 from lockflight.cli.reports.phrases import WORDS, headline, passed, sentence, when
 from lockflight.cli.reports.record import People, Report, Verdict
 from lockflight.cli.style import count, short
+from lockflight.core.times import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,7 +124,8 @@ def _approvals(people: People) -> str:
         return "a break-glass stood for them"
     if people.held is not None and people.held.approvals:
         return f"{len(people.held.approvals)} used by its promotion"
-    return f"{people.counted} of {people.needed} needed" if people.needed else "none needed"
+    shown = f", presence shown within {exact(people.step_up_s)}" if people.step_up_s else ""
+    return f"{people.counted} of {people.needed} needed{shown}" if people.needed else "none needed"
 
 
 def _glance(report: Report) -> Markup:

@@ -67,6 +67,7 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
         "verdict": verdict,
         "basis": approval.basis,
         "factor": approval.factor,
+        "proved": approval.proved or None,
         "counts_from": rfc3339(done.since),
         "expires": approval.expires,
         "notices": list(done.notices),
@@ -80,7 +81,7 @@ def _say(args: argparse.Namespace, run: Run, verdict: str) -> Reply:
         yield f"  by {clean(said.name)}, until {approval.expires}, entry {said.index} in the log of {run.realm}"
         yield f"  bound to the decision's basis {short(approval.basis)}: another outcome voids it"
         if approval.factor != "key":
-            yield f"  with the factor {approval.factor}"
+            yield f"  with the factor {approval.factor}, shown at {approval.proved}"
         if done.since > run.now:
             yield f"  {style.look} made by an author, so it counts only from {rfc3339(done.since)} on (small team)"
         separation = done.judgement.admission.separation

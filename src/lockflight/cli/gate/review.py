@@ -8,6 +8,7 @@ from lockflight.cli.common import said_json
 from lockflight.cli.lines.losses import dropped, drops_json, loss_lines
 from lockflight.cli.reply import Reply, Run
 from lockflight.cli.style import clean, short
+from lockflight.core.text.persons import with_names
 from lockflight.errors import PolicyDenied
 
 if TYPE_CHECKING:
@@ -95,15 +96,32 @@ def proposal_rows(view: RealmView, found: Iterable[Proposal]) -> list[dict[str, 
     ]
 
 
+def void_rows(view: RealmView, found: Iterable[tuple[Proposal, str]]) -> list[dict[str, object]]:
+    """What nobody can consent to any more, with the reason."""
+    return [
+        {**row, "reason": with_names(why, view.names())}
+        for p, why in found
+        for row in proposal_rows(view, [p])
+    ]
+
+
+def void_lines(rows: Iterable[dict[str, object]], style: Style) -> Iterable[str]:
+    """The same for people."""
+    for row in rows:
+        yield f"{style.no} {short(str(row['proposal']))}  {row['kind']}: {clean(str(row['what']))}"
+        yield f"    void: {clean(str(row['reason']))}; proposed by {clean(str(row['proposer']))}, {row['since']}"
+
+
 def _waiting(run: Run) -> Reply:
     from lockflight.app.identity.proposals import listed
     from lockflight.app.policy.losses import of_proposal
 
-    view, found = listed(run.home, run.realm, as_of=run.as_of, now=run.now)
+    view, found, dead = listed(run.home, run.realm, as_of=run.as_of, now=run.now)
     lost = [of_proposal(view.folder, view.state, p.fact) for p in found]
     rows = [
         {**row, "drops": drops_json(each)} for row, each in zip(proposal_rows(view, found), lost, strict=True)
     ]
+    void = void_rows(view, dead)
 
     def human(style: Style) -> Iterable[str]:
         if not rows:
@@ -112,8 +130,9 @@ def _waiting(run: Run) -> Reply:
             yield f"{style.look} {short(str(row['proposal']))}  {row['kind']}: {clean(str(row['what']))}"
             yield f"    proposed by {clean(str(row['proposer']))}, {row['since']}"
             yield from loss_lines(each, style)
+        yield from void_lines(void, style)
         if rows:
             first = str(rows[0]["proposal"])
             yield f"  next: lockflight review {short(first)} --as NAME   (somebody else than who proposed it)"
 
-    return Reply("proposals/v1", {"waiting": rows}, human)
+    return Reply("proposals/v1", {"waiting": rows, "void": void}, human)

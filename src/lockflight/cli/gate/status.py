@@ -30,7 +30,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
     """What every environment holds, folded from the log."""
     from lockflight.app.registry.status import status as read
     from lockflight.app.registry.waiting import releases
-    from lockflight.cli.gate.review import proposal_rows
+    from lockflight.cli.gate.review import proposal_rows, void_lines, void_rows
     from lockflight.cli.lines.people import separation_lines
     from lockflight.cli.lines.waiting import waiting_json, waiting_lines
 
@@ -38,6 +38,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
     view = found.view
     history = _history(view, args.project) if args.history else []
     waiting = proposal_rows(view, found.waiting)
+    void = void_rows(view, found.void)
     next_steps = releases(view, run.now, args.project)
     revoked = [(slot, held) for slot, held in _rows(found) if held.revoked]
     result = {
@@ -56,6 +57,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
             for e in found.emergencies
         ],
         "waiting": waiting,
+        "void": void,
         "next": waiting_json(next_steps),
         "history": history,
     }
@@ -70,6 +72,7 @@ def status(args: argparse.Namespace, run: Run) -> Reply:
         yield from _marks(found, style)
         if waiting:
             yield f"{style.look} {count(len(waiting), 'proposal')} waiting for a second person: lockflight review"
+        yield from void_lines(void, style)
         yield from waiting_lines(next_steps, view.names(), style)
         if args.history:
             yield ""

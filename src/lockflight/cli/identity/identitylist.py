@@ -14,30 +14,35 @@ if TYPE_CHECKING:
     from lockflight.app.identity.principals import Identity
     from lockflight.cli.style import Style
 
+#: More people than this who are gone are only counted, unless somebody asks for all.
+_MOST_GONE = 10
+
 
 def list_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `identity list`."""
-    parser.add_argument("--all", action="store_true", help="those who have left too")
+    parser.add_argument("--all", action="store_true", help="those who are gone too, however many")
 
 
 def list(args: argparse.Namespace, run: Run) -> Reply:  # noqa: A001 - verbs are named as they are typed
     """Who there is, with roles, owners and expiry."""
-    from lockflight.app.identity.principals import identities
+    from lockflight.app.identity.principals import GONE, identities
     from lockflight.app.realm.realm import Realm
 
-    rows = [
-        row
-        for row in identities(Realm(run.home, run.realm, as_of=run.as_of), run.now)
-        if args.all or row.state not in {"revoked", "withdrawn"}
-    ]
+    known = identities(Realm(run.home, run.realm, as_of=run.as_of), run.now)
+    here = [row for row in known if row.state not in GONE]
+    rows = known if args.all or len(known) - len(here) <= _MOST_GONE else here
+    hidden = len(known) - len(rows)
 
     def human(style: Style) -> Iterable[str]:
         yield from table([_line(row, style) for row in rows])
+        if hidden:
+            yield f"  {hidden} who left or were revoked are not shown: lockflight identity list --all"
         waits = [row for row in rows if row.proposal]
         if waits:
             yield f"  next: lockflight review {short(waits[0].proposal)} --as NAME   (not who proposed it)"
 
-    return Reply("identity-list/v1", {"realm": run.realm, "identities": [_json(row) for row in rows]}, human)
+    result = {"realm": run.realm, "identities": [_json(row) for row in rows], "hidden": hidden}
+    return Reply("identity-list/v1", result, human)
 
 
 def _json(row: Identity) -> dict[str, object]:

@@ -63,6 +63,7 @@ def admission_json(admission: Admission, held: Holding | None) -> dict[str, obje
         "needed": admission.needed,
         "approvals": list(admission.approvals),
         "separation": admission.separation,
+        "step_up_seconds": admission.step_up_s,
         "obstacles": obstacles_json(admission, held),
         "held": held_json(held),
     }

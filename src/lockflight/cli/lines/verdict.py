@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import left_to_people, own_words, quoted, release_line, typeable, with_names
+from lockflight.cli.common import left_to_people, own_words, quoted, release_line, typeable
 from lockflight.cli.lines.findings import MOST, behind, finding_lines
 from lockflight.cli.lines.people import SEPARATION, held_words
 from lockflight.cli.lines.rules import rule_lines
 from lockflight.cli.style import clean, count, short, table
 from lockflight.core.attest.check import Status
+from lockflight.core.text.persons import with_names
 from lockflight.core.times import rfc3339
 
 if TYPE_CHECKING:

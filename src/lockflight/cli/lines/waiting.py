@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.cli.common import with_names
 from lockflight.cli.style import clean, short
+from lockflight.core.text.persons import with_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

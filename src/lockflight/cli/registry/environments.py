@@ -28,6 +28,7 @@ def environments_arguments(parser: argparse.ArgumentParser) -> None:
         ("quorum", "ENV=ROLE:N[,ROLE:N]", "whose yes it takes; `none` for nobody's"),
         ("requesters", "ENV=ROLE[,ROLE]", "who may move releases there; `any` for everybody"),
         ("factor", "ENV=FACTOR", "the weakest with which an approval counts: key, key+totp, webauthn"),
+        ("step-up", "ENV=TIME", "how old the proof of presence of an approval may be: 2m to 24h; `none`"),
     ):
         group.add_argument(f"--{option}", action="append", default=[], metavar=form, help=text)
     group.add_argument(
@@ -50,6 +51,7 @@ def environments(args: argparse.Namespace, run: Run) -> Reply:
         quorum=_table("quorum", args.quorum),
         requesters=_table("requesters", args.requesters),
         factor=_table("factor", args.factor),
+        step_up=_table("step-up", args.step_up),
         mode=dict.fromkeys(args.small_team, "small-team") | dict.fromkeys(args.people, "people"),
     )
     name = args.name or run.realm
@@ -110,23 +112,26 @@ def _json(step: Environment) -> dict[str, object]:
         "factor": step.factor,
         "mode": step.mode.value,
         "rollback_days": step.rollback_s // 86_400,
+        "step_up_seconds": step.step_up_s,
     }
 
 
 def _lines(ladder: Sequence[Environment], style: Style) -> Iterable[str]:
     from lockflight.core.attest.quorum import spell
     from lockflight.core.attest.trust import Mode
+    from lockflight.core.times import exact
 
     rows = []
     for step in ladder:
         small = f"  {style.look} small team" if step.mode is Mode.SMALL_TEAM else ""
+        shown = f", shown within {exact(step.step_up_s)}" if step.step_up_s else ""
         rows.append(
             [
                 style.bold(step.name),
                 f"after {step.after}" if step.after else "",
                 f"approved by {spell({seat.role: seat.count for seat in step.quorum}) or 'nobody'}",
                 f"moved by {' or '.join(step.requesters) or 'anybody'}",
-                f"factor {step.factor}, back within {step.rollback_s // 86_400} days{small}",
+                f"factor {step.factor}{shown}, back within {step.rollback_s // 86_400} days{small}",
             ]
         )
     yield from table(rows)

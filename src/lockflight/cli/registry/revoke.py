@@ -41,6 +41,23 @@ def revoke_arguments(parser: argparse.ArgumentParser) -> None:
         "--identity", metavar="NAME", help="instead: a person or machine, with all their keys"
     )
     parser.add_argument("--yes", action="store_true", help="revoke all that --where finds, not only one")
+    _why(parser)
+
+
+def person_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `identity revoke`."""
+    parser.add_argument(
+        "identity", metavar="NAME", help="name or pseudonym of a person or machine: lockflight identity list"
+    )
+    _why(parser)
+
+
+def person(args: argparse.Namespace, run: Run) -> Reply:
+    """Take a person or machine back, with all their keys: `revoke --identity NAME`."""
+    return _identity(args, run)
+
+
+def _why(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reason",
         required=True,

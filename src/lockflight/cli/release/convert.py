@@ -26,13 +26,25 @@ def convert_arguments(parser: argparse.ArgumentParser) -> None:
         "--key", default="", metavar="NAME", help="where in the file the weights lie, such as model"
     )
     parser.add_argument("--force", action="store_true", help="replace DEST if it exists")
+    parser.add_argument(
+        "--accept-uncompared",
+        action="store_true",
+        help="write a model even if nothing could be asked of it and its copy",
+    )
 
 
 def convert(args: argparse.Namespace, run: Run) -> Reply:
     """Turn pickled weights into safetensors, and pickled models of scikit-learn into skops."""
     from lockflight.app.data.convert import convert as change
 
-    done = change(args.source, args.target, key=args.key, force=args.force, progress=run.progress())
+    done = change(
+        args.source,
+        args.target,
+        key=args.key,
+        force=args.force,
+        uncompared=args.accept_uncompared,
+        progress=run.progress(),
+    )
     return Reply("convert/v1", _result(done), lambda style: _lines(done, style))
 
 
@@ -83,10 +95,12 @@ def _lines(done: Converted, style: Style) -> Iterable[str]:
     else:
         yield style.good(f"{clean(done.model)}, loaded under the allow-list in a child without network")
         asked = ", ".join(done.compared)
-        if asked:
+        if done.compared == ("state",):
+            yield "  no question could be made up for the model; both are made of the same values"
+        elif asked:
             yield f"  both models answer alike on the same random rows: {asked}"
         else:
-            yield style.warn("  not compared: the model does not say how many numbers it takes")
+            yield style.warn("  not compared, as you accepted: no question could be made up for the model")
     if done.reordered:
         yield f"  {count(done.reordered, 'tensor was', 'tensors were')} not in order in memory; in the file they are"
     for names in done.tied[:_MOST]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.app.explain import entries
 from lockflight.app.gate.judge import exit_code
-from lockflight.cli.common import left_to_people, with_names
+from lockflight.cli.common import left_to_people
 from lockflight.cli.lines.findings import behind_rules
 from lockflight.cli.lines.rules import command_for
 from lockflight.cli.reports.changes import changes, tried
@@ -23,6 +23,7 @@ from lockflight.cli.reports.record import (
 )
 from lockflight.cli.reports.rows import asset_rows, evidence_rows, idle_waivers, waived_row
 from lockflight.core.shape import array, obj, text
+from lockflight.core.text.persons import with_names
 from lockflight.core.times import rfc3339, unix
 
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ def report_of_record(view: RealmView, recorded: Recorded, now: int, found: Remed
     used, ignored = view.state.used_approvals, dict(admission.ignored)
     said = []
     for record, approval in recorded.approvals:
-        why = ignored.get(record.digest)
-        state = (
-            "counts" if record.digest in counted else f"does not count: {why}" if why else "does not count"
-        )
+        why = ignored.get(record.digest, "")
+        state = "counts" if record.digest in counted else f"does not count{why and f': {why}'}"
         if approval.verdict == "deny":
             state = "denies"
         elif record.digest in used:
@@ -230,6 +229,7 @@ def _people(
         todo=tuple(replace(o, message=with_names(o.message, names)) for o in left),
         separation=admission.separation,
         as_of=as_of,
+        step_up_s=admission.step_up_s,
         held=held,
     )
 

@@ -124,6 +124,7 @@ class People:
         todo: what is left; never the gate's own denial.
         separation: how duties were separated, as `core.facts.admit` says.
         as_of: when that was so, RFC 3339 Z.
+        step_up_s: how old the proof of presence of an approval may be, seconds; 0 where none is demanded.
         held: how the environment holds the release; None where it does not.
     """
 
@@ -134,6 +135,7 @@ class People:
     todo: tuple[Obstacle, ...]
     separation: str
     as_of: str
+    step_up_s: int = 0
     held: Holding | None = None
 
 

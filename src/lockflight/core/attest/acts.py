@@ -126,6 +126,7 @@ class Approval:
         expires: RFC 3339 Z.
         note: SHA-256 of the erasable blob with the reason; empty without one.
         factor: how the person proved to be there; one of `trust.FACTORS`.
+        proved: when that was, RFC 3339 Z, by the signer's own word; empty for a bare key, and in older statements.
     """
 
     release: str
@@ -138,10 +139,13 @@ class Approval:
     note: str = ""
     realm: str = ""
     factor: str = FACTORS[0]
+    proved: str = ""
 
     def statement(self) -> st.Statement:
         """The statement to sign with the person's key."""
+        proved: JsonObject = {"proved": self.proved} if self.proved else {}
         predicate: JsonObject = {
+            **proved,
             "environment": self.environment,
             "basis": self.basis,
             "verdict": self.verdict,
@@ -172,6 +176,7 @@ def parse_approval(statement: st.Statement) -> Approval:
         note=text(raw["note"]),
         realm=hex64(raw["realm"]),
         factor=text(raw["factor"]),
+        proved=text(raw["proved"]) if "proved" in raw else "",
     )
     if result.factor not in FACTORS:
         raise ValueError(f"factor {result.factor!r}")
@@ -180,6 +185,10 @@ def parse_approval(statement: st.Statement) -> Approval:
     if not _NONCE.fullmatch(result.nonce):
         raise ValueError("a nonce is 32 hex digits")
     unix(result.expires)
+    if result.proved:
+        unix(result.proved)
+        if result.factor == FACTORS[0]:
+            raise ValueError("a bare key proves no presence, so it has no time of a proof")
     return _same(result, result.statement(), statement)
 
 

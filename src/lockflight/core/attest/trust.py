@@ -122,6 +122,8 @@ class Mode(StrEnum):
 
 #: Ways to prove who approves, weakest first. `key` is possession of the person's key alone.
 FACTORS = ("key", "key+totp", "webauthn")
+#: Bounds of a demanded age of the proof of presence, seconds: a one-time code may be a minute old when it is typed.
+MIN_STEP_UP_S, MAX_STEP_UP_S = 120, 86_400
 
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,38}", re.ASCII)
 
@@ -138,6 +140,7 @@ class Environment:
         factor: the weakest of `FACTORS` with which an approval counts.
         mode: `small-team` lets an author approve after a day; every decision then says so.
         rollback_s: how long after it held a slot a release may come back without fresh evidence, seconds.
+        step_up_s: how old the proof of presence may be when an approval is logged, seconds; 0 where none is demanded.
     """
 
     name: str
@@ -147,10 +150,13 @@ class Environment:
     factor: str = FACTORS[0]
     mode: Mode = Mode.PEOPLE
     rollback_s: int = 90 * 86_400
+    step_up_s: int = 0
 
     def to_json(self) -> JsonObject:
-        """The form in statements."""
+        """The form in statements; without what is not demanded, as statements were before there was a step-up."""
+        step_up: JsonObject = {"stepUpSeconds": self.step_up_s} if self.step_up_s else {}
         return {
+            **step_up,
             "name": self.name,
             "after": self.after,
             "quorum": [seat.to_json() for seat in self.quorum],
@@ -190,6 +196,7 @@ def parse_ladder(value: JsonValue) -> tuple[Environment, ...]:
             factor=text(raw["factor"]),
             mode=Mode(text(raw["mode"])),
             rollback_s=natural(raw["rollbackSeconds"]),
+            step_up_s=natural(raw["stepUpSeconds"]) if "stepUpSeconds" in raw else 0,
         )
         known = [step.name for step in ladder]
         if not _ENVIRONMENT.fullmatch(one.name) or one.name in known:
@@ -198,6 +205,11 @@ def parse_ladder(value: JsonValue) -> tuple[Environment, ...]:
             raise ValueError(f"{one.name} comes after {one.after!r}, which is not named before it")
         if one.factor not in FACTORS or not set(one.requesters) <= set(PERSON_ROLES):
             raise ValueError(f"{one.name} names a factor or a role that is unknown")
+        if one.step_up_s and not MIN_STEP_UP_S <= one.step_up_s <= MAX_STEP_UP_S:
+            raise ValueError(
+                f"{one.name} wants a proof of presence of at most {one.step_up_s} seconds; "
+                f"that is a number from {MIN_STEP_UP_S} to {MAX_STEP_UP_S}"
+            )
         ladder.append(one)
     if not ladder or len(ladder) > MAX_ENVIRONMENTS:
         raise ValueError(f"no environment, or more than {MAX_ENVIRONMENTS}")

@@ -14,7 +14,7 @@ from lockflight.core.attest.quorum import filled, needed, open_seats, spell
 from lockflight.core.attest.trust import Environment, Mode, RealmKind
 from lockflight.core.facts.approvals import Asked, Counted, count, standing_roles
 from lockflight.core.records import dataclass
-from lockflight.core.times import unix
+from lockflight.core.times import exact, unix
 from lockflight.core.words import PERSONAL_ENVIRONMENTS
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ class Admission:
         separation: see `separation`.
         counted: envelope digests of all approvals that count.
         ignored: envelope digest to why an approval for this basis does not count.
+        step_up_s: how old the proof of presence of an approval may be, seconds; 0 where none is demanded.
+        open: role to how many of its seats are empty.
+        heard: each human whose approval counts, and the roles by which it does.
     """
 
     admitted: bool
@@ -51,6 +54,9 @@ class Admission:
     separation: str
     counted: tuple[str, ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
+    step_up_s: int = 0
+    open: tuple[tuple[str, int], ...] = ()
+    heard: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def separation(state: State, environment: str) -> str:
@@ -164,7 +170,7 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
         )
         for principal in said.denied
     ]
-    used = _quorum(asked, step, said, obstacles)
+    used, missing = _quorum(asked, step, said, obstacles)
     _broken_glass(asked, obstacles)
     return Admission(
         admitted=not obstacles,
@@ -174,6 +180,12 @@ def admit(  # noqa: PLR0913 - the contract of DESIGN §2 names each of these inp
         separation=separation(state, environment),
         counted=tuple(record.digest for record in said.counted.values()),
         ignored=tuple(sorted(said.ignored.items())),
+        step_up_s=step.step_up_s,
+        open=tuple(missing.items()),
+        heard=tuple(
+            (human, tuple(sorted(standing_roles(asked, record))))
+            for human, record in sorted(said.counted.items())
+        ),
     )
 
 
@@ -262,34 +274,50 @@ def _broken_glass(asked: Asked, obstacles: list[Obstacle]) -> None:
             )
 
 
-def _quorum(asked: Asked, step: Environment, said: Counted, obstacles: list[Obstacle]) -> tuple[str, ...]:
-    """The approvals that fill the seats; an obstacle where seats stay empty."""
+def _quorum(
+    asked: Asked, step: Environment, said: Counted, obstacles: list[Obstacle]
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The approvals that fill the seats, and role to how many seats stay empty; an obstacle where any does."""
     if asked.break_glass:
         why = _broken(asked)
         if why:
             obstacles.append(
                 Obstacle("LF4548", f"The break-glass does not stand: {why}.", "lockflight status")
             )
-        return ()
+        return (), {}
     matching = filled(
         step.quorum, {human: standing_roles(asked, record) for human, record in said.counted.items()}
     )
     missing = open_seats(step.quorum, matching)
     if missing and not (asked.state.alone and asked.environment not in PERSONAL_ENVIRONMENTS):
         aside = f" Not counted: {'; '.join(sorted(set(said.ignored.values())))}." if said.ignored else ""
+        presence = within = ""
+        if step.step_up_s:
+            presence = " --totp CODE"
+            within = f", with a proof of presence within {exact(step.step_up_s)} before"
         whose = (
             "; an author's own counts after a day"
             if step.mode is Mode.SMALL_TEAM
             else " who did not make the release"
         )
+        again = f"lockflight approve PACKAGE --env {asked.environment}{presence} --as NAME"
+        if said.absent:
+            obstacles.append(
+                Obstacle(
+                    "LF4513",
+                    f"The approval of {' and '.join(said.absent)} for {asked.environment} does not count: its giver "
+                    f"did not prove to be there within {exact(step.step_up_s)} before it.",
+                    again,
+                )
+            )
         obstacles.append(
             Obstacle(
                 "LF4506",
-                f"{asked.environment} still needs {spell(missing)}{whose}.{aside}",
-                f"lockflight approve PACKAGE --env {asked.environment} --as NAME",
+                f"{asked.environment} still needs {spell(missing)}{whose}{within}.{aside}",
+                again,
             )
         )
-    return tuple(sorted(said.counted[human].digest for human in matching))
+    return tuple(sorted(said.counted[human].digest for human in matching)), missing
 
 
 def _broken(asked: Asked) -> str:

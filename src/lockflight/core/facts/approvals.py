@@ -15,7 +15,7 @@ from lockflight.core.attest.trust import FACTORS, Duty, Mode
 from lockflight.core.facts.authors import authors, biased
 from lockflight.core.records import dataclass
 from lockflight.core.state.state import Record
-from lockflight.core.times import rfc3339, unix
+from lockflight.core.times import exact, rfc3339, unix
 
 if TYPE_CHECKING:
     from lockflight.core.attest.trust import Environment, RealmKey
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: How long an author's own approval has to lie before it counts, where the realm allows it at all, in seconds.
 COOL_OFF_S = DAY
+#: How far a proof of presence may lie after the time of the log, in seconds: clocks differ.
+SKEW_S = 60
 #: Roles whose denial holds.
 DENIERS = frozenset({"approver", "risk-owner"})
 
@@ -53,11 +55,13 @@ class Counted:
         counted: human to the approval that counts.
         ignored: envelope digest to why an approval for this basis does not count.
         denied: pseudonyms whose denial holds.
+        absent: pseudonyms whose approval lacks only a proof of presence that is fresh enough.
     """
 
     counted: dict[str, Record]
     ignored: dict[str, str]
     denied: tuple[str, ...]
+    absent: tuple[str, ...] = ()
 
 
 def count(asked: Asked, step: Environment) -> Counted:
@@ -81,6 +85,7 @@ def count(asked: Asked, step: Environment) -> Counted:
     counted: dict[str, Record] = {}
     ignored: dict[str, str] = {}
     denied: list[str] = []
+    absent: list[str] = []
     for principal, record in newest.items():
         fact = record.fact
         key = people.get(principal)
@@ -96,11 +101,36 @@ def count(asked: Asked, step: Environment) -> Counted:
         if fact.basis != asked.basis or (asked.named is not None and record.digest not in asked.named):
             continue
         why = _why_not(asked, step, record, makers)
-        if why:
-            ignored[record.digest] = why
+        late = "" if why else unproved(step, fact, record.logged_at)
+        if why or late:
+            ignored[record.digest] = why or late
+            absent += [principal] if late else []
         elif key is not None and key.human not in counted:
             counted[key.human] = record
-    return Counted(counted, ignored, tuple(denied))
+    return Counted(counted, ignored, tuple(denied), tuple(absent))
+
+
+def unproved(step: Environment, fact: Approval, logged_at: int) -> str:
+    """Why an approval does not show that its giver was there shortly before it was logged; empty when it does.
+
+    Args:
+        step: the environment, which may demand that.
+        fact: the approval; its `proved` is its signer's own word.
+        logged_at: Unix seconds.
+    """
+    if not step.step_up_s:
+        return ""
+    within = f"{step.name} asks for a proof of presence within {exact(step.step_up_s)} before the approval"
+    if not fact.proved:
+        return (
+            f"{within}, and a bare key shows none"
+            if fact.factor == FACTORS[0]
+            else f"{within}, and it shows none"
+        )
+    old = logged_at - unix(fact.proved)
+    if old < -SKEW_S:
+        return f"{within}, and that of this one lies after it"
+    return f"{within}, and that of this one was {exact(old)} old" if old > step.step_up_s else ""
 
 
 def _why_not(asked: Asked, step: Environment, record: Record, makers: frozenset[str]) -> str:
@@ -139,10 +169,12 @@ class Prospect:
     Attributes:
         why: why it would not count; empty when it would.
         since: Unix seconds from which it counts; later than now where an author may approve after a while.
+        absent: only a proof of presence that is fresh enough is missing.
     """
 
     why: str
     since: int
+    absent: bool = False
 
 
 def prospect(
@@ -189,9 +221,11 @@ def prospect(
         waivers=waivers,
     )
     record = Record(-1, "", now, signer=key.keyid, key=key, fact=approval)
-    late = step.mode is Mode.SMALL_TEAM and key.human in makers
-    since = now + COOL_OFF_S if late else now
-    return Prospect(_why_not(replace(asked, now=since), step, record, makers), since)
+    waits = step.mode is Mode.SMALL_TEAM and key.human in makers
+    since = now + COOL_OFF_S if waits else now
+    why = _why_not(replace(asked, now=since), step, record, makers)
+    late = "" if why else unproved(step, approval, now)
+    return Prospect(why or late, since, absent=bool(late))
 
 
 def _let_in(asked: Asked, digest: str) -> bool:

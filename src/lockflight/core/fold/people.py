@@ -338,6 +338,24 @@ def _second(state: State, key: RealmKey, target: Proposal) -> None:
             raise Ineffective("LF7266", "nobody consents to what speaks for their own machine")
 
 
+def void(state: State, target: Proposal) -> str:
+    """Why nobody can consent to a proposal any more, whoever they are; empty while somebody can."""
+    checks: tuple[tuple[type, Callable[..., None]], ...] = (
+        (Grant, check_grant),
+        (LadderChange, _check_ladder),
+        (Adoption, _check_policy),
+        (TrustedIssuer, _check_issuer),
+        (Freeze, _check_freeze),
+    )
+    try:
+        for kind, check in checks:
+            if isinstance(target.fact, kind):
+                check(state, target.fact)
+    except Ineffective as stop:
+        return stop.reason
+    return ""
+
+
 def _carry_out(state: State, target: Proposal, item: Item) -> None:
     fact = target.fact
     if isinstance(fact, Grant):

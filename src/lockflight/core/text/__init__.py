@@ -1,1 +1,1 @@
-"""Helpers for text: patterns of names, TOML lines, suggestions."""
+"""Helpers for text: patterns of names, names for pseudonyms, TOML lines, suggestions."""
