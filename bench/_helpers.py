@@ -132,7 +132,7 @@ def selectors() -> Iterator[tuple[str, object]]:
     for number, (numeric, texts) in enumerate(
         (
             ({"dtype_include": np.number}, {"dtype_exclude": np.number}),
-            ({"dtype_include": "number"}, {"dtype_include": ["object", "category", "str"]}),
+            ({"dtype_include": "number"}, {"dtype_exclude": ["number", "datetime"]}),
             ({"pattern": "t$"}, {"pattern": "^kind|^day"}),
         )
     ):

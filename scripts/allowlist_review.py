@@ -33,6 +33,7 @@ REVIEWED: dict[str, str] = {
     "builtins.bytes": "plain-bytes",
     "builtins.complex": "plain",
     "builtins.frozenset": "plain",
+    "builtins.getattr": "attribute",
     "builtins.range": "plain",
     "builtins.set": "plain",
     "builtins.slice": "data",
@@ -137,24 +138,17 @@ REVIEWED_CLASSES = {
 
 #: Names that occur in honest pickles and are still never listed.
 REFUSED = {
-    "builtins.getattr": "reaches any attribute of anything",
     "operator.attrgetter": "as getattr",
     "operator.methodcaller": "calls any method of anything",
     "numpy.memmap": "opens files",
     "numpy.matrixlib.defmatrix.bmat": "evaluates names of its caller's frame",
+    "scipy.stats._distn_infrastructure.rv_sample": "keeps more than the rule for distributions follows",
     "pandas._libs.tslibs.offsets.CustomBusinessDay": "calls a method of the calendar that it is given",
 }
 
-#: Modules that are never listed. The `__setstate__` of every scipy.stats distribution runs `exec` on a text of its
-#: state (scipy/stats/_distn_infrastructure.py, `_attach_argparser_methods`), so a pickled distribution is a program.
-REFUSED_MODULES = frozenset(
-    {
-        "scipy.stats._continuous_distns",
-        "scipy.stats._discrete_distns",
-        "scipy.stats._distn_infrastructure",
-        "scipy.stats._levy_stable",
-    }
-)
+#: Classes whose `__setstate__` does harm with some states: the rule of `allow.STATES` for theirs. That of every
+#: distribution of SciPy runs a text of its state (scipy/stats/_distn_infrastructure.py, `_attach_argparser_methods`).
+STATE_RULES = {"scipy.stats._distn_infrastructure.rv_generic": "distribution"}
 
 #: Classes whose `__setstate__` was read: given any state they only set attributes and copy arrays.
 REVIEWED_STATES = frozenset(

@@ -87,7 +87,7 @@ def test_a_change_runs_only_what_reads_it(home: Path, realm: Realm, folder: Path
 
     (folder / "prompts" / "system.md").write_text("Answer briefly.\n")
     again = _check(home, folder)
-    assert {r.subject for r in again.ran if r.grain != "release"} == {"behaviour"}
+    assert {r.subject for r in again.ran if r.grain != "release"} == {"behaviour", "prompts/system.md"}
     assert again.judgements["staging"].decision.allow
 
 

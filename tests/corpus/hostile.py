@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.corpus.gadgets import GADGETS
+from tests.corpus.loose import LOOSE
 from tests.corpus.programs import exports, scripts
 from tests.formats.files import (
     archive,
@@ -463,10 +464,17 @@ def programs() -> Iterator[Sample]:
         )
 
 
+def loose() -> Iterator[Sample]:
+    """What lies beside a model: each as it is, and in a zip archive."""
+    for name, (data, _) in LOOSE.items():
+        yield Sample(f"loose/{name}", data, "loose")
+        yield Sample(f"loose-{name.replace('/', '-')}.zip", archive({name: data}), "loose")
+
+
 def samples() -> list[Sample]:
     """Every file, in a fixed order, each name once."""
     found: list[Sample] = []
-    for make in (gadgets, tricks, containers, zips, tensors, templates, skops, programs):
+    for make in (gadgets, tricks, containers, zips, tensors, templates, skops, programs, loose):
         found += make()
     names = [sample.name for sample in found]
     if len(set(names)) != len(names):

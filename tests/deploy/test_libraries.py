@@ -163,6 +163,28 @@ def test_pickles_are_loaded_under_the_allow_list(packed, folder, tmp_path):
     refused("LF7535", lambda: release.pickle("model-4.pkl", allow_list="sha256:" + "0" * 64))
 
 
+def test_times_in_zones_and_distributions_are_loaded(packed, folder, monkeypatch):
+    need("scipy")
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from scipy import stats
+
+    when = datetime(2024, 5, 1, tzinfo=ZoneInfo("Europe/Rome"))
+    for number, thing in enumerate((when, stats.norm(1, 2), stats.randint(1, 9))):
+        (folder / f"{number}.pkl").write_bytes(pickle.dumps(thing))
+    (folder / "odd.pkl").write_bytes(b"c__builtin__\ngetattr\n(czoneinfo\nZoneInfo\nVno_cache\ntR.")
+    (folder / "class.pkl").write_bytes(b"c__builtin__\ngetattr\n(I1\nV__class__\ntR.")
+    release = packed(folder)
+    assert release.pickle("0.pkl") == when
+    assert release.pickle("1.pkl").mean() == 1
+    assert set(release.pickle("2.pkl").rvs(9, random_state=1)) <= set(range(1, 9))
+    # What the machine refuses, the unpickler refuses, too.
+    monkeypatch.setattr(pickles, "_judged", lambda data, *_: data)
+    for name in ("odd.pkl", "class.pkl"):
+        assert "asks for" in refused("LF7534", release.pickle, name).message
+
+
 def test_what_a_policy_adds_is_loaded_until_its_end(packed, folder, monkeypatch):
     module = types.ModuleType("acme_models")
     module.Scaler = type("Scaler", (), {"__module__": "acme_models"})

@@ -3,12 +3,16 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import pickle
+import struct
 import zlib
 
 import pytest
 
 from lockflight.formats.archive import inflate as module
 from lockflight.formats.archive.inflate import compression_of, inflate, inflate_head
+from lockflight.formats.media import PICKLE_GZIP
+from lockflight.formats.sniff import sniff
 from tests.formats.files import mutants, source
 
 PACK = {
@@ -110,3 +114,30 @@ def test_damage_is_a_problem_and_never_more(kind):
     problems = {inflate(source(data), kind, max_output=5000).problem for data in mutants(seeds, 600, 5)}
     assert problems <= {"", "corrupt", "budget"}
     assert "corrupt" in problems
+
+
+def gzipped(data, *, flags, broken=False):
+    """A stream with the fields of RFC 1952 that `flags` names."""
+    head = b"\x1f\x8b\x08" + bytes([flags]) + bytes(4) + b"\0\xff"
+    head += struct.pack("<H", 5) + b"hello" if flags & 4 else b""
+    head += b"name\0" if flags & 8 else b""
+    head += b"comment\0" if flags & 16 else b""
+    head += struct.pack("<H", (zlib.crc32(head) & 0xFFFF) ^ broken) if flags & 2 else b""
+    return head + zlib.compress(data)[2:-4] + struct.pack("<II", zlib.crc32(data), len(data))
+
+
+@pytest.mark.parametrize("flags", range(32))
+def test_every_field_of_a_gzip_header(flags):
+    data = pickle.dumps(list(range(50)))
+    packed = gzipped(data, flags=flags)
+    assert gzip.decompress(packed) == data
+    found = inflate(source(packed), "gzip")
+    assert (found.problem, found.trailing, found.source.read_at(0, 9999)) == ("", 0, data)
+    assert inflate_head(packed, "gzip") == data
+    assert sniff(source(packed)) == PICKLE_GZIP
+
+
+def test_a_header_that_readers_do_not_take_alike():
+    """Python's own module does not compare the header's checksum, zlib does; bits that mean nothing are refused."""
+    assert inflate(source(gzipped(b"data", flags=2, broken=True)), "gzip").problem == "corrupt"
+    assert inflate(source(gzipped(b"data", flags=32)), "gzip").problem == "corrupt"

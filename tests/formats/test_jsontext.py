@@ -46,7 +46,8 @@ def test_ordinary_configurations():
         (b'{"\\u0061uto_map": "x.Y"}', "config:local-code", Verdict.REVIEW),
         ({"trust_remote_code": True}, "config:trust-remote-code", Verdict.REVIEW),
         ({"custom_pipelines": {"x": {}}}, "config:trust-remote-code", Verdict.REVIEW),
-        ({"model": {"_target_": "os.system"}}, "config:target", Verdict.REVIEW),
+        ({"model": {"_target_": "nemo.Model"}}, "config:target", Verdict.REVIEW),
+        ({"model": {"_target_": "os.system"}}, "config:target", Verdict.MALICIOUS),
         ({"_attn_implementation": "who/kernels"}, "config:remote-code", Verdict.UNKNOWN),
         ({"text_config": {"attn_implementation": {"": "who/k"}}}, "config:remote-code", Verdict.UNKNOWN),
         (

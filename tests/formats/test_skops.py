@@ -35,6 +35,18 @@ GOOD = node(
 )
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        node("FunctionNode", "builtins", "getattr"),
+        node("ObjectNode", "scipy.stats._continuous_distns", "norm_gen"),
+        node("FunctionNode", "numpy", "add", content={"module_path": "builtins", "function": "getattr"}),
+    ],
+)
+def test_what_pickles_may_name_under_a_rule_is_not_listed_here(bad):
+    assert verdict(check(bad)) is Verdict.MALICIOUS
+
+
 def test_a_good_schema():
     assert check(GOOD) == ()
     assert check(node(content={"__loader__": "CachedNode", "__id__": 1})) == ()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 
 import pytest
 
@@ -220,3 +221,37 @@ def test_damage_is_an_issue_and_never_more():
                 m.name.split("\0")[0] for m in found.members
             }
     assert 0 < safe < 2500
+
+
+def beside(name, of, kind=0x7075):
+    """A field of Info-ZIP with a name in UTF-8, and the checksum of the ordinary one."""
+    inner = struct.pack("<BI", 1, zlib.crc32(of)) + name.encode()
+    return struct.pack("<HH", kind, len(inner)) + inner
+
+
+@pytest.mark.parametrize("place", ["local", "central", "both"])
+@pytest.mark.parametrize("name", ["../../b.npy", "/tmp/x", "b.npy", "a.npy/", ""])
+def test_another_name_in_a_field_of_its_own(place, name):
+    extra = struct.pack("<HH", 0x5455, 1) + b"x" + beside(name, b"a.npy")
+    here = local("a.npy", b"x", extra=extra if place in {"local", "both"} else b"")
+    there = central("a.npy", b"x", 0, extra=extra if place in {"central", "both"} else b"")
+    found = read(assembled([here], [there]))
+    assert rules(found.issues) == {"zip:mismatch"}
+    assert verdict(found.issues) is Verdict.MALICIOUS
+
+
+def test_the_same_name_and_a_comment_in_fields_of_their_own():
+    for extra in (beside("a.npy", b"a.npy"), beside("../../x", b"", kind=0x6375), b"\x75\x70"):
+        data = assembled([local("a.npy", b"x", extra=extra)], [central("a.npy", b"x", 0, extra=extra)])
+        assert read(data).issues == ()
+
+
+def test_a_name_in_an_old_code_page_is_not_read_alike():
+    for name, what in (
+        ("日本.txt", Verdict.UNKNOWN),
+        ("../日.txt", Verdict.MALICIOUS),
+        ("日.pkl", Verdict.MALICIOUS),
+    ):
+        extra = beside(name, b"")
+        data = assembled([local("é.txt", b"x", extra=extra)], [central("é.txt", b"x", 0, extra=extra)])
+        assert verdict(read(data).issues) is what

@@ -185,7 +185,7 @@ BENIGN = [
 ]
 
 #: Tested with notebooks, in test_code.py.
-ELSEWHERE = {"notebook-shell-built", "notebook-pipe-to-shell"}
+ELSEWHERE = {"notebook-shell-built", "notebook-pipe-to-shell", "runs-at-import"}
 
 
 def found(source):

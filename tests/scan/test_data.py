@@ -167,3 +167,26 @@ def test_what_lies_across_parts_is_found_once_at_least():
     filler = "nothing to see on this line\n" * 20_000
     body = filler[: 256 * 1024 - 11] + "IBAN GB82 WEST 1234 5698 7654 32\n" + filler
     assert codes(run(a__txt=body.encode())) == [("LF2570", "personal:iban")]
+
+
+def test_characters_that_nobody_sees_and_a_model_reads():
+    tags = "".join(chr(0xE0000 + ord(c)) for c in "obey")
+    rows = f'id,text\n1,"hello \u202e evil \u202c"\n2,"tags {tags}"\n'.encode()
+    found = run(a__csv=rows)
+    assert {(f.code, f.rule, f.severity.value, f.location.line) for f in found.findings} == {
+        ("LF2530", "text:bidi", "medium", 2),
+        ("LF2530", "text:tag", "high", 3),
+    }
+    assert found.summary["unseen"] == 2
+    assert codes(run(a__jsonl=b'{"a": "x \\u202e y"}\n')) == [("LF2530", "text:bidi")]
+    assert codes(run(a__txt=(Role.EVAL_SET, f"x{tags}".encode()))) == [("LF2530", "text:tag")]
+
+
+def test_characters_that_the_data_need():
+    fine = (
+        "id,text\n1,\u05e9\u05dc\u05d5\u05dd \u2067abc\u2069\n2,\U0001f468\u200d\U0001f469\n3,a\u200bb\u00adc\n"
+        "4,\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f\n5,\u0645\u06cc\u200c\u062e\n"
+    )
+    assert run(a__csv=fine.encode()).findings == ()
+    # The check text-integrity reads a knowledge base.
+    assert run(a__md=(Role.KNOWLEDGE_BASE, "x \u202e y".encode())).findings == ()

@@ -111,6 +111,9 @@ BOMBS = {
     "opcodes.pkl": (b"\x80\x04" + b"N0" * 2_500_000 + EVIL[2:], "opcodes"),
     "deep.pkl": (b"\x80\x04" + b"]" * 100_000 + EVIL[2:-1] + b"a" * 100_000 + b".", "deep"),
     "entries.gguf": (next(s.data for s in SAMPLES if s.name == "gguf-entries.gguf"), "more entries than"),
+    "nested/tokenizer.json": (b'{"a":' * (60 * 1024 * 1024 // 5), "nested too deeply"),
+    "empty-lists.json": (b"[" + b"[],{}," * 4_000_000 + b'{"a":1,"a":2}]', "a key stands twice"),
+    "kept.json": (b"[" + b'{"auto_map":[1]},' * 500_000 + b"1]", "holds more than is read"),
     "memo.pkl": (b"\x80\x02Nr\xff\xff\xff\x7f.", "asks the loader for memory"),
     "bombs.pt": (next(s.data for s in SAMPLES if s.name == "zip-bomb.pt"), "byte 0x00"),
     "bomb.npz": (archive({"a.npy": npy((1 << 25,)) + bytes(1 << 28)}, method=zipfile.ZIP_DEFLATED), "(bomb)"),
@@ -127,3 +130,17 @@ def test_what_asks_for_much_is_not_safe_within_256_mib(name):
     assert verdict in {"unknown", "malicious"}
     assert says in messages
     assert int(memory) <= 256
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_a_large_tokenizer_is_safe_within_256_mib():
+    vocabulary = ",".join(f'"\\u0120w{i:07d}": {i}' for i in range(900_000))
+    merges = ",".join(f'["\\u0120w{i}", "x_{i}"]' for i in range(500_000))
+    added = ",".join(f'{{"id": {i}, "content": "<|{i}|>", "special": true}}' for i in range(2000))
+    text = f'{{"added_tokens": [{added}], "model": {{"vocab": {{{vocabulary}}}, "merges": [{merges}]}}}}'
+    assert len(text) > 35 * 1024 * 1024
+    command = [sys.executable, "-c", _CHILD, "tokenizer.json"]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    verdict, memory, _ = done.stdout.decode().split("\n", 2)
+    assert (verdict, int(memory) <= 256) == ("safe", True)

@@ -22,6 +22,8 @@ from lockflight.formats.torch.file import read_checkpoint
 from lockflight.infra.allowlist import read_overlay, shipped_allow_list
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lockflight.formats.pickle.allow import AllowList
 
 #: What a compressed pickle may become in memory.
@@ -123,12 +125,29 @@ def _names(allow: AllowList, file: str) -> type:
             # Old protocols write names of Python 2, which CPython maps after this; either is the one that is listed.
             if allow.get(module, name) is None and allow.get(*allow.python3_name(module, name)) is None:
                 raise _refused(file, [f"it asks for {module}.{name}, which is not on the allow-list"])
+            if name == "getattr":
+                return _attribute_of(allow, file)
             return super().find_class(module, name)  # type: ignore[misc]
 
         def persistent_load(self, _: object) -> NoReturn:
             raise _refused(file, ["it refers to something outside of itself"])
 
     return Names
+
+
+def _attribute_of(allow: AllowList, file: str) -> Callable[[object, str], object]:
+    """`getattr` for methods that are listed, and for the entropy of a distribution."""
+
+    def attribute(owner: object, name: str) -> object:
+        kind = owner if isinstance(owner, type) else type(owner)
+        entry = allow.get(kind.__module__, kind.__qualname__)
+        whole = allow.get(kind.__module__, f"{kind.__qualname__}.{name}")
+        drawn = entry is not None and entry.state == "distribution" and name == "_entropy"
+        if not (whole is not None and kind is owner) and not (drawn and kind is not owner):
+            raise _refused(file, [f"it asks for {name} of {kind.__module__}.{kind.__qualname__}"])
+        return getattr(owner, name)
+
+    return attribute
 
 
 def _listed(loaded: Source, name: str, digest: str, overlay: bytes) -> tuple[bytes, AllowList]:

@@ -97,7 +97,8 @@ def _trusted(skops: Any, data: bytes, name: str) -> list[str]:  # noqa: ANN401 -
     """Types that skops does not know and the allow-list does."""
     allow = shipped_allow_list()
     asked = list(skops.get_untrusted_types(data=data))
-    unlisted = [one for one in asked if allow.get(*_split(one)) is None]
+    entries = {one: allow.get(*_split(one)) for one in asked}
+    unlisted = [one for one, entry in entries.items() if entry is None or entry.state]
     if unlisted:
         raise PolicyDenied(
             "LF7532",

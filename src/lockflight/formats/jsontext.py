@@ -6,13 +6,17 @@ Unlike signed JSON (`core.canonical`) these files may hold NaN and Infinity, whi
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
+from lockflight.formats.chat.rendered import check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
+from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
 from lockflight.formats.nesting import too_deep
 from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
+from lockflight.formats.targets import harmful, leaves
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
@@ -24,6 +28,16 @@ _MAX_NODES = 20_000_000
 #: Texts of a document that look like templates and are read as such, in characters.
 _MAX_TEMPLATES = 4 * 1024 * 1024
 
+#: Files and keys of which a rule reads everything; none is large.
+_READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json"})
+_BESIDE = frozenset({"_diffusers_version", "peft_type", "base_model_name_or_path", "auto_mapping"})
+#: Keys at the top that say what the document is.
+_NOTED = frozenset(
+    {"class_name", "config", "graph", "irVersion", "ir_version", "opsetImport", "opset_import"}
+)
+_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+")|,\s*+([\]}])', re.DOTALL)
+
 _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py/newargs", "py/repr"})
 
 #: Libraries whose own classes the parts of a pipeline, and the bases of an adapter, are.
@@ -31,9 +45,22 @@ _LIBRARIES = frozenset(
     {"diffusers", "transformers", "timm", "peft", "onnxruntime", "optimum", "sentence_transformers"}
 )
 
+_MEGATRON = frozenset({"megatron", "megatron.core"})
+#: What the file modules.json names where the library wrote it, under the names of its versions.
+_SENTENCE_CLASSES = re.compile(
+    r"sentence_transformers(?:\.[A-Za-z_]+){1,4}?\."
+    r"(?:Asym|BoW|CLIPModel|CNN|Dense|Dropout|LSTM|LayerNorm|LogitScore|MLMTransformer|MultiVectorMask|Normalize|Pooling"
+    r"|HierarchicalTokenPooling|Router|SparseAutoEncoder|SparseStaticEmbedding|SpladePooling"
+    r"|StaticEmbedding|Transformer|WeightedLayerPooling|WordEmbeddings|WordWeights)"
+)
+
 
 class BadJson(Exception):
     """The bytes are not JSON that all readers see alike; the message says why. Never leaves `formats`."""
+
+
+class NotJson(BadJson):
+    """The bytes are no JSON at all."""
 
 
 def parse_json(data: bytes) -> JsonValue:
@@ -59,8 +86,43 @@ def parse_json(data: bytes) -> JsonValue:
         raise BadJson("it is not UTF-8") from None
     except ValueError:
         # Without the words of the library, which differ between its versions.
-        raise BadJson("it is not JSON") from None
+        raise NotJson("it is not JSON") from None
     return value
+
+
+def _large(data: bytes, base: str) -> JsonValue:
+    """What the rules need of a document that is too large to be held.
+
+    Raises:
+        Broken: it cannot be read.
+        TooMuch: the rules need all of it, or much.
+    """
+    value = read_large(data, _watched, _NOTED)
+    whole = isinstance(value, dict) and (
+        "_diffusers_version" in value or {"class_name", "config"} <= value.keys()
+    )
+    if whole or base in _READ_WHOLE:
+        raise TooMuch
+    return value
+
+
+def _watched(key: str) -> bool:
+    return key in _KEYS or key in _BESIDE or key.endswith("chat_template")
+
+
+def _without_comments(data: bytes) -> JsonValue:
+    """The document; settings of tools for people have comments and commas at the end, which change nothing of it.
+
+    Raises:
+        BadJson: it is no JSON even so.
+    """
+    try:
+        return parse_json(data)
+    except NotJson:
+        if b"//" not in data and b"/*" not in data and _LAST_COMMA.search(data) is None:
+            raise
+        plain = _COMMENT.sub(lambda m: m.group() if m.group().startswith(b'"') else b" ", data)
+        return parse_json(_LAST_COMMA.sub(lambda m: m.group(1) or m.group(2), plain))
 
 
 def check_json(source: ByteSource) -> tuple[Issue, ...]:
@@ -73,13 +135,23 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
     if source.size > MAX_BYTES:
         message = f"The file is larger than the {MAX_BYTES >> 20} MiB of JSON that are read."
         return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
+    data = source.read_at(0, source.size)
+    base = source.name.rsplit("/", 1)[-1].lower()
     try:
-        value = parse_json(source.read_at(0, source.size))
-    except BadJson as error:
+        value = _large(data, base) if is_large(data) else _without_comments(data)
+    except TooMuch:
+        message = "The JSON holds more than is read of a document of its size."
+        return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
+    except (BadJson, Broken) as error:
         return None, (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
     issues = Issues()
-    if isinstance(value, dict) and source.name.rsplit("/", 1)[-1].lower() == "model_index.json":
+    if isinstance(value, dict) and base == "model_index.json":
         _diffusers(value, issues)
+    if base == "modules.json":
+        _modules(value, issues)
+    if base == "router_config.json" and isinstance(value, dict):
+        kinds = value.get("types")
+        _modules([{"type": name} for name in _strings(kinds)], issues)
     _walk(value, issues)
     return value, issues.frozen()
 
@@ -140,8 +212,7 @@ def _rendered(values: list[str], issues: Issues) -> None:
             message = "The JSON has more texts with marks of templates than are read."
             issues.add(Issue("json:budget", Verdict.UNKNOWN, message, subject="templates"))
             return
-        found = check_template(text, heard=False)
-        issues.extend(issue for issue in found if issue.verdict is Verdict.MALICIOUS)
+        issues.extend(check_rendered(text))
 
 
 def _auto_map(key: str, value: JsonValue, issues: Issues) -> None:
@@ -178,8 +249,46 @@ def _trust(key: str, value: JsonValue, issues: Issues) -> None:
 
 def _target(key: str, value: JsonValue, issues: Issues) -> None:
     if isinstance(value, str):
+        verdict = Verdict.MALICIOUS if harmful(value) else Verdict.REVIEW
         message = f"Its {key} names something for the loader to import and call: {shown(value)}."
-        issues.add(Issue("config:target", Verdict.REVIEW, message, subject=value))
+        issues.add(Issue("config:target", verdict, message, subject=value))
+
+
+def _files(key: str, value: JsonValue, issues: Issues) -> None:
+    """An index of shards: the name of the file in which each tensor lies."""
+    for path in _strings(value):
+        if leaves(path):
+            message = f"Its {key} leads out of the model's folder: {shown(path)}."
+            issues.add(Issue("config:path", Verdict.MALICIOUS, message, subject=path))
+
+
+def _modules(value: JsonValue, issues: Issues) -> None:
+    """The parts of a model of sentence-transformers, whose classes are looked up beside the model and then anywhere."""
+    for part in value if isinstance(value, list) else [value]:
+        if not isinstance(part, dict):
+            continue
+        path, name = part.get("path"), part.get("type")
+        if isinstance(path, str) and leaves(path):
+            message = f"The path of a module leads out of the model's folder: {shown(path)}."
+            issues.add(Issue("config:path", Verdict.MALICIOUS, message, subject=path))
+        if isinstance(name, str) and _SENTENCE_CLASSES.fullmatch(name) is None:
+            _imports("type of a module", name, issues)
+
+
+def _imports(what: str, name: str, issues: Issues) -> None:
+    """What makes a loader import a module that is none of its own, if not run code from elsewhere."""
+    if "--" in name:
+        message = f"Its {what} makes the loader fetch and run code from elsewhere: {shown(name)}."
+        issues.add(Issue("config:remote-code", Verdict.UNKNOWN, message, subject=name))
+    else:
+        verdict = Verdict.MALICIOUS if harmful(name) else Verdict.REVIEW
+        message = f"Its {what} makes the loader import {shown(name)}."
+        issues.add(Issue("config:local-code", verdict, message, subject=name))
+
+
+def _megatron(key: str, value: JsonValue, issues: Issues) -> None:
+    if isinstance(value, str) and value and value not in _MEGATRON:
+        _imports(key, value, issues)
 
 
 def _kernel(key: str, value: JsonValue, issues: Issues) -> None:
@@ -219,8 +328,7 @@ def _adapter(value: JsonObject, issues: Issues) -> None:
     mapping = value.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, dict) else None
     if isinstance(library, str) and library.split(".", 1)[0] not in _LIBRARIES:
-        message = f"Its auto_mapping makes the loader import {shown(library)}."
-        issues.add(Issue("config:local-code", Verdict.REVIEW, message, subject=library))
+        _imports("auto_mapping", library, issues)
 
 
 def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:
@@ -251,7 +359,10 @@ _KEYS = {
     "trust_remote_code": _trust,
     "custom_pipelines": _trust,
     "_target_": _target,
+    "weight_map": _files,
+    "megatron_core": _megatron,
     "_attn_implementation": _kernel,
     "attn_implementation": _kernel,
+    "kernel_mapping": _kernel,
     **dict.fromkeys(_JSONPICKLE, _jsonpickle),
 }

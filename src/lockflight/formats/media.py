@@ -97,6 +97,11 @@ TEXT = "text/plain"
 #: Extensions that mean "some pickle" before anything is known of the content.
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".dill", ".sav")
 
+#: Extensions of graphs that are written as text, which the loaders of TensorFlow, Caffe and ONNX take too.
+GRAPH_TEXTS = frozenset(
+    {".pbtxt", ".prototxt", ".textproto", ".txtpb", ".onnxtxt", ".onnxtext", ".onnxjson", ".mlir"}
+)
+
 _TABLE = (
     MediaType(OCTETS, "unrecognised bytes"),
     MediaType(EMPTY, "empty file"),
@@ -176,6 +181,9 @@ MEDIA_TYPES: dict[str, MediaType] = {kind.name: kind for kind in _TABLE}
 
 #: Names of those that give a model or may hold objects.
 MODEL_TYPES = frozenset(kind.name for kind in _TABLE if kind.model)
+
+#: Names of those that are code: checks of their own read it.
+CODE_TYPES = frozenset({PYTHON, SHELL, JAVASCRIPT, NOTEBOOK, REGO})
 
 #: Compressed pickles by the name of their compression.
 COMPRESSED_PICKLES = {

@@ -104,8 +104,14 @@ def _node(node: JsonObject, allow: AllowList, issues: Issues) -> None:
         return
     elif loader == "FunctionNode":
         _function(node, allow, issues)
-    if allow.get(module, name) is None:
+    if not _free(allow, module, name):
         _refuse(issues, module, name, "names something that is not on the allow-list")
+
+
+def _free(allow: AllowList, module: str, name: str) -> bool:
+    """Whether a name is listed; what is listed for pickles under a rule that cannot be asked here is not."""
+    entry = allow.get(module, name)
+    return entry is not None and not entry.state and entry.arguments != "attribute"
 
 
 def _refuse(issues: Issues, module: str, name: str, why: str) -> None:
@@ -135,5 +141,5 @@ def _function(node: JsonObject, allow: AllowList, issues: Issues) -> None:
         issues.add(Issue("skops:broken", Verdict.UNKNOWN, "A function node has a content that is no object."))
         return
     module, name = content.get("module_path"), content.get("function")
-    if not isinstance(module, str) or not isinstance(name, str) or allow.get(module, name) is None:
+    if not isinstance(module, str) or not isinstance(name, str) or not _free(allow, module, name):
         _refuse(issues, str(module), str(name), "imports something that is not on the allow-list")

@@ -38,7 +38,13 @@ _WHAT = {
 
 
 def hidden_findings(
-    asset: Asset, source: ByteSource, encoding: str, *, escapes: bool = False, document: bool = False
+    asset: Asset,
+    source: ByteSource,
+    encoding: str,
+    *,
+    escapes: bool = False,
+    document: bool = False,
+    only: frozenset[Hidden] = frozenset(Hidden),
 ) -> Iterator[Finding]:
     r"""One finding per kind of hidden character and asset, at the first place where it stands.
 
@@ -48,6 +54,7 @@ def hidden_findings(
         encoding: as `sniff_encoding` says.
         escapes: also see `\u202e` and the like, in formats whose readers replace them.
         document: people read it, not models: what is medium counts as low.
+        only: the kinds that are looked for.
     """
     first: dict[Hidden, tuple[str, int]] = {}
     counts: Counter[Hidden] = Counter()
@@ -55,7 +62,7 @@ def hidden_findings(
         runs, _ = find_hidden(
             unescape(text) if escapes and suffix(asset.name) in _ESCAPING else text, start=start
         )
-        for run in runs:
+        for run in (run for run in runs if run.kind in only):
             first.setdefault(run.kind, (run.first, line + run.line - 1))
             counts[run.kind] += run.count
     for kind, (character, line) in first.items():

@@ -19,6 +19,7 @@ from lockflight.core.attest.check import (
     CheckResult,
     Status,
     Tool,
+    base_name,
     severity_summary,
 )
 from lockflight.core.findings import Confidence, Finding, Location, Severity
@@ -30,6 +31,7 @@ from lockflight.formats import media
 from lockflight.formats.notebook import parse_notebook
 from lockflight.scan._text import capped, suffix
 from lockflight.scan.declared import CODE
+from lockflight.scan.python.atimport import AT_IMPORT, at_import
 from lockflight.scan.python.flow import FLOW_RULES, SINK_LASTS, Flow
 from lockflight.scan.python.names import Module, Scope, calls
 from lockflight.scan.python.rules import NODE_RULES, RULES_BY_LAST
@@ -89,7 +91,13 @@ class _Tally:
 
 
 #: Every rule, for reference pages.
-ALL_RULES: tuple[Rule, ...] = (*LOAD_RULES, *RUN_RULES, *FLOW_RULES, *NODE_RULES.values())
+ALL_RULES: tuple[Rule, ...] = (
+    *LOAD_RULES,
+    *RUN_RULES,
+    *FLOW_RULES,
+    *NODE_RULES.values(),
+    AT_IMPORT,
+)
 
 
 class CodeCheck:
@@ -143,18 +151,26 @@ def code_findings(tree: ast.Module, asset: str, member: str = "") -> Iterator[Fi
     flows: dict[int, Flow] = {}
     for scope in module.scopes:
         for rule, call, source, line in _matches(module, scope, flows):
-            yield Finding(
-                code=rule.code,
-                rule=f"code:{rule.rule}",
-                severity=rule.severity,
-                confidence=rule.confidence,
-                asset=asset,
-                message=rule.message.format(call=call, source=source),
-                fix=rule.fix,
-                location=Location(member=member, line=line),
-                ids=rule.ids,
-                salt=f"{rule.rule}:{call}:{scope.name}",
-            )
+            yield _finding(rule, call, source, Location(member=member, line=line), asset, scope.name)
+    if not member:
+        # The cells of a notebook are run by people, one by one; a file may be imported by anybody.
+        for rule, call, line in at_import(module, tree, base_name(asset)):
+            yield _finding(rule, call, "", Location(line=line), asset, "")
+
+
+def _finding(rule: Rule, call: str, source: str, place: Location, asset: str, scope: str) -> Finding:
+    return Finding(
+        code=rule.code,
+        rule=f"code:{rule.rule}",
+        severity=rule.severity,
+        confidence=rule.confidence,
+        asset=asset,
+        message=rule.message.format(call=call, source=source),
+        fix=rule.fix,
+        location=place,
+        ids=rule.ids,
+        salt=f"{rule.rule}:{call}:{scope}",
+    )
 
 
 def _matches(module: Module, scope: Scope, flows: dict[int, Flow]) -> Iterator[tuple[Rule, str, str, int]]:

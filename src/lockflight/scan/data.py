@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.attest.check import PPM, CheckResult, Status, Tool, severity_summary
@@ -12,11 +12,13 @@ from lockflight.core.findings import Confidence, Finding, Location, Severity
 from lockflight.core.records import dataclass
 from lockflight.core.words import Role
 from lockflight.detect.instructions import STRONG, find_instructions
+from lockflight.detect.invisible import Hidden
 from lockflight.detect.markup import find_hidden_text
 from lockflight.detect.personal import KINDS, Candidates, find_personal
 from lockflight.formats.rows.jsonlines import JsonTable
 from lockflight.formats.rows.lines import Unreadable, blocks_of_lines
 from lockflight.formats.rows.tables import TextTable, split
+from lockflight.scan._hidden import hidden_findings
 from lockflight.scan._overlap import Overlap, is_test
 from lockflight.scan._text import capped, sniff_encoding, windows
 from lockflight.scan.declared import DATA, DATA_ROLES
@@ -38,6 +40,8 @@ _OVERLAP: Final = 8 * 1024
 _MAX_DOCUMENT: Final = 1024 * 1024
 #: A share of rows in parts per million from which a leak is said aloud.
 _LEAK_PPM: Final = 1000
+#: Hidden characters that data have no use for.
+_CARRIERS: Final = frozenset({Hidden.BIDI, Hidden.TAG})
 _PERSONAL_IDS: Final = ("CWE-359", "LLM02:2025", "AML.T0057")
 _HIDDEN_IDS: Final = ("LLM01:2025", "LLM04:2025", "AML.T0051.001", "AML.T0020")
 
@@ -103,7 +107,7 @@ class DataCheck:
             dict.fromkeys(
                 ("texts", "rows", "identifiers", "contacts", "hidden", "duplicates", "near_duplicates"), 0
             )
-            | dict.fromkeys(("leaked", "near_leaked", "tests", "unreadable"), 0)
+            | dict.fromkeys(("leaked", "near_leaked", "tests", "unreadable", "unseen"), 0)
         )
         total = judged = 0
         for asset in sorted(subject.assets, key=is_test):
@@ -122,6 +126,7 @@ class DataCheck:
             _read(file, source, encoding, overlap)
             file.finish()
             findings += _said(file, counts)
+            findings += _unseen(asset, source, encoding, counts)
         findings += _shared(overlap, counts)
         return CheckResult(
             status=Status.COMPLETE,
@@ -252,6 +257,15 @@ def _said(file: _File, counts: Counter[str]) -> Iterator[Finding]:
             confidence=Confidence.MEDIUM,
             ids=_HIDDEN_IDS,
         )
+
+
+def _unseen(asset: Asset, source: ByteSource, encoding: str, counts: Counter[str]) -> Iterator[Finding]:
+    """Characters that carry text or change its order, and that no data need; others that are not seen are ordinary."""
+    if asset.role is Role.KNOWLEDGE_BASE:
+        return  # the check text-integrity reads these, and all kinds of such characters
+    for finding in hidden_findings(asset, source, encoding, escapes=True, only=_CARRIERS):
+        counts["unseen"] += 1
+        yield replace(finding, severity=Severity.MEDIUM if finding.rule == "text:bidi" else finding.severity)
 
 
 _WAYS: Final = {

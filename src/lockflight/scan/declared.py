@@ -7,7 +7,23 @@ from __future__ import annotations
 
 from lockflight.core.attest.check import CheckInfo, Cost, Grain
 from lockflight.core.words import MODEL_ROLES, Role
-from lockflight.formats.media import MODEL_TYPES
+from lockflight.formats.media import GRAPH_TEXTS, JINJA, JSON, MARKDOWN, MODEL_TYPES, TEXT, TOML, XML, YAML
+
+#: What is rendered into prompts, or read at the start of what serves the model: its texts may run code as well.
+TEXT_ROLES = frozenset(
+    {
+        Role.PROMPT_TEMPLATE,
+        Role.SYSTEM_PROMPT,
+        Role.SERVING_CONFIG,
+        Role.TOOL_MANIFEST,
+        Role.FEATURE_REFERENCE,
+        Role.OTHER,
+    }
+)
+#: Files that loaders find by their names alone.
+LOADED_NAMES = frozenset(
+    {"mlmodel", "chat_template.jinja", "chat_template.jinja2", "chat_template.json", ".pmml", *GRAPH_TEXTS}
+)
 
 MODELS = CheckInfo(
     name="models",
@@ -16,12 +32,15 @@ MODELS = CheckInfo(
     grain=Grain.ASSET,
     reads=MODEL_ROLES,
     media_types=MODEL_TYPES,
+    text_roles=TEXT_ROLES,
+    text_types=frozenset({JINJA, JSON, MARKDOWN, TEXT, TOML, XML, YAML}),
+    names=LOADED_NAMES,
     atlas=("AML.T0010", "AML.T0011.000", "AML.T0015"),
 )
 
 CODE = CheckInfo(
     name="code",
-    version="1",
+    version="2",
     title="Unsafe Python in ML and LLM code: deserialisation, remote code, model output that reaches a sink",
     grain=Grain.VIEW,
     views=("software",),
@@ -72,7 +91,7 @@ DATA_ROLES = frozenset({Role.DATASET, Role.EVAL_SET, Role.KNOWLEDGE_BASE})
 
 DATA = CheckInfo(
     name="data",
-    version="1",
+    version="2",
     title="Personal data with check digits, hidden instructions, duplicates, and test rows that were in the training",
     grain=Grain.VIEW,
     views=("data",),

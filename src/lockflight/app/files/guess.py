@@ -322,7 +322,7 @@ TABLE: tuple[_Row, ...] = (
         _R.ARCHITECTURE_CONFIG,
         HIGH,
         "model configuration by its name",
-        r"(config|generation_config|model_index|params|modules|quantize_config|(video_)?preprocessor_config"
+        r"mlmodel|(config|generation_config|model_index|params|modules|quantize_config|(video_)?preprocessor_config"
         r"|processor_config|image_processor_config|feature_extractor_config|sentence_bert_config"
         r"|config_sentence_transformers|mergekit_config)\.json|.*\.index\.json",
         also=lambda p: _DATA_DIRS.isdisjoint(p.dirs) and _CODE_DIRS.isdisjoint(p.dirs),

@@ -26,6 +26,7 @@ from lockflight.core.words import Role
 from lockflight.engine.local import CheckJob, Idle, cache_folder, map_checks
 from lockflight.errors import InvalidInput, LockflightError, NotFound, UsageError
 from lockflight.formats import media
+from lockflight.formats.media import CODE_TYPES
 from lockflight.formats.pickle.overlay import Overlay
 from lockflight.formats.sniff import sniff
 from lockflight.infra.files import FdSource, FileKind, Folder
@@ -313,9 +314,11 @@ def _as_seen(check: str, asset: Asset) -> Asset | None:
     """The asset with the role under which a check reads it; None if the check has nothing to say about it."""
     text = is_text(asset.media_type)
     if check == "models":
+        # A text is judged whatever its role, as it is in an archive: nobody has said yet what a loader makes of it.
         if load(check).info.selects(asset):
             return asset
-        return replace(asset, role=Role.MODEL_WEIGHTS) if asset.media_type in _CONTAINERS else None
+        judged = asset.media_type in _CONTAINERS or (text and asset.media_type not in CODE_TYPES)
+        return replace(asset, role=Role.MODEL_WEIGHTS) if judged else None
     if check == "secrets":
         return asset if text else None
     if check == "text-integrity":

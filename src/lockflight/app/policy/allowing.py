@@ -227,7 +227,7 @@ def _listed(library: str, module: str, name: str, use: JsonValue) -> Listed:
     if isinstance(use, str):
         return Listed(f"{module}.{name}", use, "", library)
     body = obj(use)
-    return Listed(f"{module}.{name}", text(body["kind"]), text(body["arguments"]), library)
+    return Listed(f"{module}.{name}", text(body["kind"]), text(body.get("arguments", "")), library)
 
 
 def _words(raw: JsonObject) -> int:

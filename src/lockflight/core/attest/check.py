@@ -60,6 +60,9 @@ class CheckInfo:
         grain: asset, view or release.
         reads: roles of the assets that it reads (grain asset and release).
         media_types: at grain asset, media types that it reads whatever their role.
+        text_roles, text_types: at grain asset, further roles of which it reads these media types.
+        names: at grain asset, what it reads whatever the role: last parts of names in lower case, or their endings with
+            a dot.
         views: at grain view, the views that it judges, one subject each.
         tools: names of foreign tools that it needs (`lockflight tools install NAME`).
         databases: names of databases that it needs.
@@ -76,6 +79,9 @@ class CheckInfo:
     grain: Grain
     reads: frozenset[Role] = frozenset()
     media_types: frozenset[str] = frozenset()
+    text_roles: frozenset[Role] = frozenset()
+    text_types: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     views: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
@@ -96,7 +102,15 @@ class CheckInfo:
 
     def selects(self, asset: Asset) -> bool:
         """Whether the check reads this asset (grain asset)."""
-        return asset.role in self.reads or asset.media_type in self.media_types
+        return (
+            asset.role in self.reads
+            or asset.media_type in self.media_types
+            or (asset.role in self.text_roles and asset.media_type in self.text_types)
+            or self._named(base_name(asset.name).lower())
+        )
+
+    def _named(self, base: str) -> bool:
+        return any(base.endswith(name) if name[0] == "." else base == name for name in self.names)
 
     def opened(self, assets: Iterable[Asset]) -> tuple[Asset, ...]:
         """Those of a subject's assets whose bytes the check reads."""

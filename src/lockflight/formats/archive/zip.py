@@ -14,6 +14,7 @@ from lockflight.core.records import dataclass
 from lockflight.core.source import Window
 from lockflight.formats.archive.inflate import Inflated, inflate
 from lockflight.formats.report import Issue, Issues, shown
+from lockflight.formats.targets import leaves
 
 if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
@@ -35,6 +36,8 @@ _END_FORM = struct.Struct("<4sHHHHIIH")
 _END64_FORM = struct.Struct("<4sQHHIIQQQQ")
 
 STORED, DEFLATED, BZIPPED, LZMAED = 0, 8, 12, 14
+#: A name in UTF-8 beside that of the directory (APPNOTE 4.6.9); the same for comments, 0x6375, changes nothing.
+_UNICODE_PATH = 0x7075
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _PATCH = 0x20
 _HAS_DESCRIPTOR = 0x8
@@ -58,6 +61,7 @@ class Member:
         header: offset of its local header.
         start: offset of its data; -1 where there is no local header.
         end: offset behind its data and descriptor.
+        other: another name that a field of its directory entry gives it; empty where there is none.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Member:
     start: int = -1
     end: int = -1
     link: bool = False
+    other: str = ""
 
     @property
     def encrypted(self) -> bool:
@@ -262,8 +267,10 @@ def _central(data: bytes, at: int, shift: int) -> tuple[Member, int]:
     raw = data[start : start + n_name]
     extra = data[start + n_name : start + n_name + n_extra]
     size, packed, header = _wide(extra, [size, packed, header])
+    name = _decode(raw, flags)
     link = made_by >> 8 == _UNIX and (attributes >> 16) & 0xF000 == _LINK
-    member = Member(_decode(raw, flags), flags, method, crc, packed, size, header + shift, link=link)
+    other = _other_name(extra, raw, name)
+    member = Member(name, flags, method, crc, packed, size, header + shift, link=link, other=other)
     return member, start + n_name + n_extra + n_comment
 
 
@@ -284,6 +291,29 @@ def _wide(extra: bytes, values: list[int]) -> list[int]:
     return values
 
 
+def _other_name(extra: bytes, raw: bytes, name: str) -> str:
+    """The name that a field of Info-ZIP gives beside the ordinary one, where it is another one; else empty.
+
+    torch and Go read the ordinary name; Python (since 3.12), Info-ZIP and 7-zip take this one where its checksum is
+    that of the ordinary one, and there are readers that do not compare.
+    """
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, at)
+        inner = extra[at + 4 : at + 4 + length]
+        if kind == _UNICODE_PATH:
+            other = inner[5:].decode("utf-8", "backslashreplace")
+            if other != name and inner[5:] != raw:
+                return other or "nothing"
+        at += 4 + length
+    return ""
+
+
+def _shape(name: str) -> tuple[int, str]:
+    """How many folders a name is in, and its extension."""
+    return name.count("/"), name.rpartition(".")[2]
+
+
 def _decode(raw: bytes, flags: int) -> str:
     if flags & 0x800:
         return raw.decode("utf-8", "backslashreplace")
@@ -300,6 +330,13 @@ def _local(source: ByteSource, member: Member, issues: Issues) -> Member:
     _, _, flags, method, _, _, crc, packed, size, n_name, n_extra = _LOCAL_FORM.unpack(head)
     rest = source.read_at(member.header + _LOCAL_FORM.size, n_name + n_extra)
     size, packed = _wide(rest[n_name:], [size, packed])
+    other = _other_name(rest[n_name:], rest[:n_name], _decode(rest[:n_name], flags)) or member.other
+    if other:
+        # The ordinary name of old Windows is in its own code page, so that it differs in letters beyond ASCII alone.
+        same = not rest[:n_name].isascii() and _shape(other) == _shape(member.name) and not leaves(other)
+        verdict = Verdict.UNKNOWN if same else Verdict.MALICIOUS
+        message = f"A field of the member gives it another name, which some readers take: {shown(other)}."
+        issues.add(Issue("zip:mismatch", verdict, message, member.header, member.name))
     start = member.header + _LOCAL_FORM.size + n_name + n_extra
     later = bool(flags & _HAS_DESCRIPTOR)
     differs = [

@@ -4,8 +4,8 @@ It is data (`_data/allowlist/*.json`, one file per library), read by whoever may
 are exact; there is no pattern and no whole module. What is not listed is refused.
 
 A document is `{"schema": "lockflight-allowlist/1", "library", "versions": [..], "names": {module: {name: use}}}`,
-where `use` is a kind or `{"kind": .., "arguments": ..}`. `moved` maps the names that Python 2 wrote to those of
-Python 3, as `[module, name, module, name]`; an empty name stands for every name of the module.
+where `use` is a kind or `{"kind": .., "arguments": .., "state": ..}` with one rule or both. `moved` maps the names that
+Python 2 wrote to those of Python 3, as `[module, name, module, name]`; an empty name stands for every name of a module.
 
 Documents with the schema `lockflight-formats/1` are tables of another format: operators, classes, messages. Their
 format reads them; here they are kept, and count in the digest.
@@ -37,13 +37,23 @@ KINDS = frozenset(
     }
 )
 
+#: Rules for states: `distribution` is `distributions.told`.
+STATES = frozenset({"", "distribution"})
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How one listed global may be used; `arguments` names a rule of `arguments.RULES`, empty for none."""
+    """How one listed global may be used; empty for no rule.
+
+    Attributes:
+        kind: one of `KINDS`.
+        arguments: the rule of `arguments.RULES` for its arguments.
+        state: the rule for the state that a stream gives its objects, one of `STATES`.
+    """
 
     kind: str
     arguments: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +145,11 @@ def _entry(use: JsonValue, argument_rules: frozenset[str]) -> Entry:
         entry = Entry(use)
     else:
         body = obj(use)
-        entry = Entry(text(body["kind"]), text(body["arguments"]))
-        if entry.arguments not in argument_rules:
+        entry = Entry(text(body["kind"]), text(body.get("arguments", "")), text(body.get("state", "")))
+        if entry.arguments and entry.arguments not in argument_rules:
             raise ValueError(f"there is no argument rule {entry.arguments!r}")
+        if entry.state not in STATES:
+            raise ValueError(f"there is no rule for states {entry.state!r}")
     if entry.kind not in KINDS:
         raise ValueError(f"there is no kind {entry.kind!r}")
     return entry

@@ -231,6 +231,23 @@ def from_buffer(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool
     return layout is not None and not layout.objects
 
 
+def reached(reader: Reader, owner: Global, args: tuple[Value, ...]) -> tuple[str, str]:
+    """Module and name of what `getattr` gives of a class."""
+    return owner.resolved[0], f"{owner.resolved[1]}.{reader.text(args[1]) if len(args) > 1 else ''}"
+
+
+def attribute(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
+    """`(class, name)` of a method that is listed as `class.name`, or the entropy of a distribution: `getattr`."""
+    del callee
+    if len(args) != 2:
+        return False
+    owner, name = args[0], reader.text(args[1])
+    if isinstance(owner, Global):
+        return name is not None and reader.allow.get(*reached(reader, owner, args)) is not None
+    entry = owner.callee.entry if isinstance(owner, Made) else None
+    return entry is not None and entry.state == "distribution" and name == "_entropy"
+
+
 RULES: dict[str, Callable[[Reader, Global, tuple[Value, ...]], bool]] = {
     "latin1": latin1,
     "reconstructor": reconstructor,
@@ -248,4 +265,5 @@ RULES: dict[str, Callable[[Reader, Global, tuple[Value, ...]], bool]] = {
     "dtype": element_type,
     "scalar": scalar,
     "from-buffer": from_buffer,
+    "attribute": attribute,
 }

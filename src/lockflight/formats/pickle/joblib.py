@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockflight.formats.pickle import distributions
 from lockflight.formats.pickle.arguments import function_first
 from lockflight.formats.pickle.dtypes import Forged, build_layout, layout_of
 from lockflight.formats.pickle.records import Broken
@@ -43,7 +44,10 @@ def build(state: State) -> None:
 
 
 def _kept(state: State, target: Made, argument: Value) -> None:
-    if target.callee.name == "dtype":
+    entry = target.callee.entry
+    if entry is not None and entry.state:
+        distributions.told(state, target, argument)
+    elif target.callee.name == "dtype":
         _dtype(state, target, argument)
     elif target.callee.name == "NDArrayWrapper":
         _outside(state, argument)

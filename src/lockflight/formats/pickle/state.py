@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.pickle.arguments import JOBLIB, RULES, is_wrapper
+from lockflight.formats.pickle.arguments import JOBLIB, RULES, is_wrapper, reached
 from lockflight.formats.pickle.records import (
     MAX_CALLS,
     MAX_GLOBALS,
@@ -368,6 +368,8 @@ class State:
             self.block(
                 "joblib", "The stream hands one of joblib's array classes to something that may build it."
             )
+        if callee.reaches and first is not None and type(args) is tuple:
+            return self.find(*reached(self, first, args))
         made = first if first is not None and callee.module in BUILDERS else callee
         return self._kept_object(callee, made, args) if made.kept else made.made
 
@@ -493,8 +495,6 @@ class State:
         """The value of a string key in a dict that was kept, or None."""
         if not isinstance(state, Dict) or state.items is None:
             return None
-        found = None
-        for i in range(0, len(state.items), 2):
-            if self.text(state.items[i]) == key:
-                found = state.items[i + 1]
-        return found
+        items = state.items
+        found = [items[i + 1] for i in range(0, len(items), 2) if self.text(items[i]) == key]
+        return found[-1] if found else None

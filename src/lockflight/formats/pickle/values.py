@@ -99,9 +99,10 @@ class Global:
         made: stands for every object that it makes and that nobody needs to look into.
         kept: its objects are kept with their arguments and state.
         plain: the arguments of its calls do not matter.
+        reaches: calling it with a class gives a method of that class.
     """
 
-    __slots__ = ("entry", "kept", "made", "module", "name", "plain", "resolved", "variants")
+    __slots__ = ("entry", "kept", "made", "module", "name", "plain", "reaches", "resolved", "variants")
 
     def __init__(
         self, module: str, name: str, entry: Entry | None, resolved: tuple[str, str], *, kept: bool = False
@@ -110,9 +111,10 @@ class Global:
         self.name = name
         self.entry = entry
         self.resolved = resolved
-        self.kept = kept
+        self.kept = kept or (entry is not None and bool(entry.state))
         rule = "" if entry is None else entry.arguments
-        self.plain = not kept and module not in BUILDERS and not rule
+        self.plain = not self.kept and module not in BUILDERS and not rule
+        self.reaches = rule == "attribute"
         self.made = Made(self, None)
         self.variants: dict[int, Made] | None = None
 

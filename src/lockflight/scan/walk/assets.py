@@ -29,9 +29,8 @@ _ZIPS = frozenset(
     {media.ZIP, media.TORCH_ZIP, media.TORCHSCRIPT, media.TORCH_EXPORT, media.SKOPS, media.KERAS, media.NPZ}
 )
 _PROGRAMS = frozenset({media.ELF, media.MACH_O, media.PE, media.WASM})
-_CODE = frozenset({media.PYTHON, media.SHELL, media.JAVASCRIPT, media.NOTEBOOK, media.REGO})
 _TEXTS = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.TSV, media.TOML, media.JSON_LINES})
-_ANY_TEXT = _TEXTS | _CODE | {media.JSON, media.YAML, media.JINJA, media.XML, media.HTML}
+_ANY_TEXT = _TEXTS | media.CODE_TYPES | {media.JSON, media.YAML, media.JINJA, media.XML, media.HTML}
 
 #: Extensions whose loaders unpickle what they are given.
 _PICKLE_SUFFIXES = frozenset({*media.PICKLE_SUFFIXES, ".p", ".z", ""})
@@ -53,11 +52,6 @@ _STRICT: dict[str, frozenset[str]] = {
         (".txt", ".md", ".toml", ".yaml", ".yml", ".csv", ".tsv", ".jinja", ".jsonl", ".vocab"), _ANY_TEXT
     ),
 }
-
-#: Graphs that are written as text, which the loaders of TensorFlow and ONNX take too.
-_GRAPH_TEXTS = frozenset(
-    {".pbtxt", ".prototxt", ".textproto", ".txtpb", ".onnxtxt", ".onnxtext", ".onnxjson", ".mlir"}
-)
 
 #: What exporters call the file in which the tensors of an ONNX model lie.
 _TENSOR_NAMES = (".onnx_data", ".onnx.data")
@@ -106,7 +100,7 @@ class Walker(Single):
             self._compressed(source, member, depth, _INFLATERS[kind])
         elif handler is not None:
             handler(self, source, member, depth)
-        elif kind in _CODE:
+        elif kind in media.CODE_TYPES:
             self.add(
                 "file:code", Verdict.UNKNOWN, "The file is code, which this check does not judge.", member
             )
@@ -121,8 +115,10 @@ class Walker(Single):
         """Who judges a kind of file; of texts and raw bytes, the name says which loader reads them."""
         if kind in _ANY_TEXT and base == "mlmodel":
             return Single.mlmodel
-        if kind in _ANY_TEXT and suffix in _GRAPH_TEXTS:
-            return Walker._graph_text
+        if kind in _ANY_TEXT and suffix in media.GRAPH_TEXTS:
+            return Single.graph_text
+        if kind == media.XML and suffix == ".pmml":
+            return Walker._pmml
         if kind == media.OCTETS and base.endswith(_TENSOR_NAMES):
             # Bytes of tensors, and nothing else reads them; other readings are tried in any case.
             return Single.nothing
@@ -134,10 +130,11 @@ class Walker(Single):
         marked = len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5
         return marked or self._begun(source).first.stopped
 
-    def _graph_text(self, source: ByteSource, member: str, depth: int) -> None:
-        del depth
-        message = "The file is a graph that is written as text, which this version does not judge."
-        self.add("file:unsupported", Verdict.UNKNOWN, message, member, subject="graph")
+    def _pmml(self, source: ByteSource, member: str, depth: int) -> None:
+        self.markup(source, member, depth)
+        # Its functions and models are named by what the loader offers, which is not listed here.
+        message = "The file is a model of PMML, which this version does not judge."
+        self.add("file:unsupported", Verdict.UNKNOWN, message, member, subject="pmml")
         self.unjudged += source.size
 
     def _unsupported(self, source: ByteSource, kind: str, member: str) -> None:
@@ -293,6 +290,7 @@ class Walker(Single):
         media.JSON: Single.json,
         media.YAML: Single.yaml,
         media.JINJA: Single.jinja,
+        **dict.fromkeys((media.XML, media.HTML), Single.markup),
         **dict.fromkeys(_TEXTS, Single.text),
     }
 

@@ -72,6 +72,7 @@ RULES: dict[str, Rule] = {
     "pickle:nested": Rule("LF2114", _DROP, _PICKLE),
     "pickle:joblib": Rule("LF2115", _DROP, _PICKLE, _CRITICAL),
     "pickle:dtype": Rule("LF2116", _DROP, (*_PICKLE, "CWE-843"), _CRITICAL),
+    "pickle:state": Rule("LF2117", _DROP, _PICKLE, _CRITICAL),
     "pickle:broken": Rule("LF2118", _AGAIN, _PICKLE),
     "pickle:budget": Rule("LF2119", _SMALLER, _PICKLE),
     "zip:mismatch": Rule("LF2120", _AGAIN, _CONFLICT),
@@ -151,6 +152,11 @@ RULES: dict[str, Rule] = {
     "config:base-model": Rule(
         "LF2208", "List the base as a reference with its digest, so that nobody can exchange it.", (_SUPPLY,)
     ),
+    "config:path": Rule("LF2237", _DROP, (_SUPPLY, "CWE-22", "CWE-73")),
+    "xml:entity": Rule("LF2209", _DROP, (_SUPPLY, "CWE-611")),
+    "xml:expansion": Rule("LF2209", "Write the document without entities.", (_SUPPLY, "CWE-776")),
+    "xml:encoding": Rule("LF2209", "Write the document as UTF-8.", (_SUPPLY, "CWE-436")),
+    "xml:doctype": Rule("LF2209", "Take the line with DOCTYPE out.", (_SUPPLY, "CWE-611")),
     "json:jsonpickle": Rule("LF2204", _DROP, _PICKLE),
     "json:broken": Rule("LF2205", "Write the file again with one JSON document and unique keys.", _DAMAGE),
     "json:budget": Rule("LF2206", _SPLIT, _BOMB),

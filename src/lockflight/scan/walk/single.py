@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource, Window
 from lockflight.formats.archive.inflate import MAX_OUTPUT
+from lockflight.formats.chat.rendered import check_file, check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.graphs.onnx import onnx_tables, parse_onnx
 from lockflight.formats.graphs.protobuf import check_sentencepiece
 from lockflight.formats.graphs.tensorflow import check_graph, tensorflow_tables
+from lockflight.formats.graphs.textual import check_graph_text
 from lockflight.formats.jinja.lexer import MAX_TEMPLATE
 from lockflight.formats.jsontext import read_json
 from lockflight.formats.keras import MAX_CONFIG, check_config, check_value, is_config, keras_tables
@@ -26,6 +28,7 @@ from lockflight.formats.tensors.gguf import parse_gguf
 from lockflight.formats.tensors.hdf5 import parse_hdf5
 from lockflight.formats.tensors.npy import parse_npy
 from lockflight.formats.tensors.safetensors import parse_safetensors
+from lockflight.formats.xmltext import check_xml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,15 +178,25 @@ class Single:
             return
         data = source.read_at(0, source.size)
         if b"{{" in data or b"{%" in data:
-            found = check_template(data.decode("utf-8", "replace"), heard=False)
-            self.take((issue for issue in found if issue.verdict is Verdict.MALICIOUS), member)
+            self.take(check_rendered(data.decode("utf-8", "replace")), member)
 
     def jinja(self, source: ByteSource, member: str, depth: int) -> None:
         """A template."""
         del depth
         self.parsed(check_text(source), source, member)
         text = source.read_at(0, MAX_TEMPLATE + 1).decode("utf-8", "replace")
-        self.take(check_template(text), member)
+        self.take(check_file(source.name.rsplit("/", 1)[-1], text), member)
+
+    def markup(self, source: ByteSource, member: str, depth: int) -> None:
+        """XML and pages of HTML."""
+        del depth
+        self.parsed(check_xml(source), source, member)
+        self._rendered(source, member)
+
+    def graph_text(self, source: ByteSource, member: str, depth: int) -> None:
+        """A graph that is written as text, or settings in the same language."""
+        del depth
+        self.parsed(check_graph_text(source), source, member)
 
     def mlmodel(self, source: ByteSource, member: str, depth: int) -> None:
         """The description of a model of MLflow."""

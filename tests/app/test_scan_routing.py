@@ -1,0 +1,110 @@
+"""What lies in a folder is judged as it is in an archive: no loader knows the difference."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lockflight.app.files.scan import scan
+from lockflight.core.attest.check import subjects
+from lockflight.core.findings import Verdict, worst
+from lockflight.core.source import BytesSource
+from lockflight.core.words import Role
+from lockflight.formats.sniff import sniff
+from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.scan.declared import MODELS
+from lockflight.scan.models import scan_source
+from tests.corpus.loose import HONEST, LOOSE
+from tests.scan.subjects import asset, release
+
+
+def zipped(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return str(path)
+
+
+def laid(folder, files):
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return str(folder)
+
+
+def test_each_file_gets_the_verdict_that_it_has_in_an_archive(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = {f"bad/{name}": data for name, (data, _) in LOOSE.items()}
+    files |= {f"good/{name}": data for name, data in HONEST.items()}
+    (tmp_path / "zips").mkdir()
+    laid(tmp_path / "folder", files)
+    pairs = {
+        name: f"zips/{number}.zip"
+        for number, (name, data) in enumerate(files.items())
+        if zipped(tmp_path / "zips" / f"{number}.zip", {name: data})
+    }
+    outcome = scan(["folder", "zips"], checks=("models",), workers=2)
+    verdicts = {file.name: file.verdict for file in outcome.files}
+    assert {n: verdicts[f"folder/{n}"] for n in pairs} == {n: verdicts[z] for n, z in pairs.items()}
+    assert [n for n in files if n.startswith("bad/") and verdicts[f"folder/{n}"] is Verdict.SAFE] == []
+    assert [n for n in files if n.startswith("good/") and verdicts[f"folder/{n}"] is not Verdict.SAFE] == []
+    rules = {file.name: {f.rule for f in file.findings} for file in outcome.files}
+    assert [n for n, (_, rule) in LOOSE.items() if rule not in rules[f"folder/bad/{n}"]] == []
+
+
+FILES = {name: data for name, (data, _) in LOOSE.items()} | {
+    f"x/{name}": data for name, data in HONEST.items()
+}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(st.sampled_from(sorted(FILES)), min_size=1, max_size=6, unique=True))
+def test_a_folder_is_as_bad_as_its_archive(tmp_path, names):
+    allow = shipped_allow_list()
+    alone = [scan_source(BytesSource(FILES[name], name), allow).verdict for name in names]
+    path = zipped(tmp_path / "a.zip", {name: FILES[name] for name in names})
+    data = Path(path).read_bytes()
+    assert scan_source(BytesSource(data, "a.zip"), allow).verdict is worst(alone)
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("chat_template.jinja", Role.PROMPT_TEMPLATE),
+        ("additional_chat_templates/rag.jinja", Role.PROMPT_TEMPLATE),
+        ("prompts/system.md", Role.SYSTEM_PROMPT),
+        ("prompts/answer.prompt", Role.PROMPT_TEMPLATE),
+        ("serving/config.yaml", Role.SERVING_CONFIG),
+        ("tools.json", Role.TOOL_MANIFEST),
+        ("thing.json", Role.OTHER),
+        # Loaders find these by their names, whatever somebody says that they are.
+        ("chat_template.jinja", Role.DOCUMENTATION),
+        ("model/MLmodel", Role.DOCUMENTATION),
+        ("saved_model.pbtxt", Role.CODE),
+        ("model.PMML", Role.DATASET),
+    ],
+)
+def test_the_gate_wants_it_judged(name, role):
+    data = b"{}"
+    one = asset(name, data, role, sniff(BytesSource(data, name)))
+    assert [s.name for s in subjects(MODELS, release(assets=[one]))] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("README.md", Role.DOCUMENTATION),
+        ("data/rows.json", Role.DATASET),
+        ("entrypoint.sh", Role.SERVING_CONFIG),
+        ("picture.png", Role.OTHER),
+        ("app/settings.yaml", Role.CODE),
+    ],
+)
+def test_the_gate_does_not_want_what_no_loader_of_models_opens(name, role):
+    data = b"\x89PNG\r\n\x1a\n" if name.endswith("png") else b"a: b\n"
+    one = asset(name, data, role, sniff(BytesSource(data, name)))
+    assert subjects(MODELS, release(assets=[one])) == ()
