@@ -13,6 +13,7 @@ from lockflight.core.findings import Verdict
 from lockflight.formats.chat.template import check_template, walk
 from lockflight.formats.jinja.lexer import BadTemplate
 from lockflight.formats.jinja.parser import parse_template
+from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issues
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def check_rendered(text: str) -> tuple[Issue, ...]:
 
 
 def _by_tags(text: str) -> tuple[Issue, ...]:
-    issues = Issues()
+    issues, meter = Issues(), Meter()
     for count, tag in enumerate(_TAG.finditer(text)):
         if count == _MAX_TAGS:
             break
@@ -100,7 +101,7 @@ def _by_tags(text: str) -> tuple[Issue, ...]:
             inner = statement.group(1)
         issues.extend(
             issue
-            for issue in check_template("{{ " + inner + " }}", heard=False)
+            for issue in check_template("{{ " + inner + " }}", heard=False, meter=meter)
             if issue.rule != "template:syntax"
         )
     return issues.frozen()
