@@ -72,6 +72,11 @@ def test_a_backdoor_is_seen_in_every_home(name):
         ("deed: the system prompt last", "template:system-moved"),
         ("deed: an address", "template:address"),
         ("deed: an order to disregard", "template:override"),
+        ("deed: what a tool says as the system", "template:tool-as-system"),
+        ("when: an option, at the end", "template:conditional-text"),
+        ("when: a role that nobody has", "template:conditional-text"),
+        ("when: a type of a part", "template:conditional-text"),
+        ("when: a key that few messages have", "template:conditional-text"),
     ],
 )
 def test_the_reason_is_named(start, rule):
@@ -88,8 +93,30 @@ def test_what_only_looks_like_a_backdoor_is_safe():
         "{% if enable_thinking %}Think about it step by step, please.{% endif %}" + FRAME,
         "Today is {{ strftime_now('%d %B %Y') }}.\n" + FRAME,
         "{% if messages|length == 1 %}{{ bos_token }}{% endif %}" + FRAME,
+        FRAME + "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>{% endif %}",
+        FRAME.replace("m.role", "('user' if m.role == 'tool' else m.role)"),
+        FRAME.replace("{{ m.content }}", "{% if m.role == 'admin' %}<admin>{% endif %}{{ m.content }}"),
+        FRAME.replace(
+            "m.role }}\n", "('system' if m.role == 'tool' else m.role) }}\n{{ '<tool>' if m.role == 'tool' }}"
+        ),
+        FRAME.replace(
+            "{{ m.content }}",
+            "{% if m.content is string %}{{ m.content }}{% else %}{% for c in m.content %}"
+            "{% if c.type == 'video' or 'video' in c %}Video 1: <|video|>"
+            "{% elif c.type == 'text' %}{{ c.text }}{% endif %}"
+            "{% endfor %}{% endif %}",
+        ),
+        FRAME.replace("{{ m.role }}", "{{ '{i:d} {} {r}'.format(m.role, i=1, r=m.role) }}"),
     ):
         assert check_template(template) == (), template
+
+
+def test_what_is_asked_of_very_many_roles_is_unknown():
+    asked = "".join(f"{{% if m.role == 'r{i}' %}}{i}{{% endif %}}" for i in range(40))
+    assert (
+        verdict(check_template(FRAME.replace("{{ m.content }}", asked + "{{ m.content }}")))
+        is Verdict.UNKNOWN
+    )
 
 
 def test_what_cannot_be_followed_is_unknown(monkeypatch):

@@ -13,6 +13,7 @@ from lockflight.core.findings import Verdict
 from lockflight.formats.chat.template import check_template, walk
 from lockflight.formats.jinja.lexer import BadTemplate
 from lockflight.formats.jinja.parser import parse_template
+from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issues
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _CONVERSATION: Final = frozenset({"messages", "add_generation_prompt"})
 _BASE: Final = "chat_template"
 _SUFFIX: Final = ".jinja"
+#: What makes a file of another kind: code, a page, settings.
+_OF_ANOTHER: Final = re.compile(
+    r"\.(?:py|pyi|sh|js|ts|c|h|cc|cpp|cu|sql|html?|xml|rst|ya?ml|toml|cfg|conf|ini|service)\.jinja\Z"
+)
 #: What a prompt may bring of its own.
 _ITS_OWN: Final = frozenset({"template:variable", "template:map-attribute"})
 #: Ways by which a name that is put together becomes that of an attribute.
@@ -59,7 +64,7 @@ def check_file(base: str, text: str) -> tuple[Issue, ...]:
     if is_chat_template(base, text):
         return check_template(text)
     said = check_rendered(text)
-    if base.lower().endswith(_SUFFIX):
+    if base.lower().endswith(_SUFFIX) and _OF_ANOTHER.search(base.lower()) is None:
         found = check_template(text, heard=False)
         said += tuple(issue for issue in found if issue.rule not in _ITS_OWN and issue not in said)
     return said
@@ -84,7 +89,7 @@ def check_rendered(text: str) -> tuple[Issue, ...]:
 
 
 def _by_tags(text: str) -> tuple[Issue, ...]:
-    issues = Issues()
+    issues, meter = Issues(), Meter()
     for count, tag in enumerate(_TAG.finditer(text)):
         if count == _MAX_TAGS:
             break
@@ -96,7 +101,7 @@ def _by_tags(text: str) -> tuple[Issue, ...]:
             inner = statement.group(1)
         issues.extend(
             issue
-            for issue in check_template("{{ " + inner + " }}", heard=False)
+            for issue in check_template("{{ " + inner + " }}", heard=False, meter=meter)
             if issue.rule != "template:syntax"
         )
     return issues.frozen()

@@ -62,6 +62,17 @@ def tokens(text: str, *, trim: bool = True) -> list[Token]:
     return _Lexer(text, trim=trim).run()
 
 
+_ESCAPE = re.compile(r"\\(?:([4-7][0-7]{2})|(.))", re.DOTALL)
+
+
+def _spelled(escape: re.Match[str]) -> str:
+    """An escape as Python takes it without a warning: unknown ones stand for themselves."""
+    octal, char = escape.groups()
+    if octal:
+        return f"\\u{int(octal, 8):04x}"
+    return escape.group() if char in "\\'\"abfnrtvxuUN01234567\n" else "\\" + escape.group()
+
+
 class _Lexer:
     def __init__(self, text: str, *, trim: bool) -> None:
         # Without the last line's end, which jinja2 does not keep either.
@@ -169,7 +180,8 @@ class _Lexer:
         if "\\" not in inner:
             return inner
         try:
-            return inner.encode("ascii", "backslashreplace").decode("unicode-escape")
+            known = inner.encode("ascii", "backslashreplace").decode("ascii")
+            return _ESCAPE.sub(_spelled, known).encode("ascii").decode("unicode-escape")
         except UnicodeDecodeError:
             raise BadTemplate("a string has an escape that does not exist", self.line) from None
 

@@ -16,7 +16,8 @@ from lockflight.core.records import dataclass
 from lockflight.formats.render.evaluator import Choice
 from lockflight.formats.render.machine import Machine
 from lockflight.formats.render.meter import Meter, Spent
-from lockflight.formats.render.talk import KEYS, Talk, talks
+from lockflight.formats.render.questions import MARKS, WORDS
+from lockflight.formats.render.talk import KEYS, MAX_RARE, Talk, rare_talks, talks
 from lockflight.formats.render.values import (
     CONTENT,
     COUNT,
@@ -29,22 +30,17 @@ from lockflight.formats.render.values import (
     Raised,
     Sym,
 )
-from lockflight.formats.report import Issue, Issues
+from lockflight.formats.report import Issue, Issues, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lockflight.formats.jinja.node import Node
 
 #: Runs of one talk.
 _MAX_RUNS: Final = 300
 
-#: Marks: `<|im_start|>`, `</s>`, `[/INST]`, `<function=name>`, `/think`; at most four words in one.
-_MARKS: Final = re.compile(
-    r"<[|/\uff5c]?[\w.:=\u2581-]{1,40}(?:[ \u2581][\w.:=-]{1,20}){0,2}[|/\uff5c]?>"
-    r"|&\w{2,6};|\[/?[A-Z_]{2,40}\]|(?<![\w/])/[a-z_]{2,20}\b"
-)
-_WORDS: Final = re.compile(r"[A-Za-z\u00aa-\u1fff\u2c00-\u2e7f\u3005-\ufe0f\uff10-\U0010ffff]+")
+_TOKENS: Final = re.compile(f"{MARKS.pattern}|{WORDS.pattern}")
 _ADDRESS: Final = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
 _OVERRIDE: Final = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:previous|above|prior|earlier|system|instructions?|rules?)\b",
@@ -71,6 +67,12 @@ _WHOSE: Final = {
     FOREIGN: "on a key that no loader sets",
     COUNT: "on the number of turns",
 }
+#: Options for which families say something behind the words of the user: how an answer has to be cited.
+_SAID_FOR: Final = ("setting citation_mode",)
+#: Words of a made-up part that is written out as it is.
+_PART_WORDS: Final = frozenset({"^", "$", "type", "text", "url"})
+#: Pairs of words that a template may say in all.
+_MAX_SAID: Final = 100_000
 
 #: What is said of a template that uses its budget up.
 SPENT: Final = Issue(
@@ -121,8 +123,8 @@ def _nodes(root: Node) -> Iterator[Node]:
         stack.extend(reversed(node.children))
 
 
-def _roles(root: Node, meter: Meter) -> set[str]:
-    """Texts that are compared with something's role."""
+def _compared(root: Node, meter: Meter, word: str) -> set[str]:
+    """Texts that are compared with something's role or type."""
     found = set()
     for node in _nodes(root):
         if node.kind not in {"compare", "test"}:
@@ -132,11 +134,11 @@ def _roles(root: Node, meter: Meter) -> set[str]:
             meter.step()
             parts.append(part)
         asked = any(
-            part.value == "role" or part.value.endswith("role") for part in parts if part.kind != "string"
+            part.value == word or part.value.endswith(word) for part in parts if part.kind != "string"
         )
-        if asked or any(part.value == "role" for part in parts if part.kind == "string"):
+        if asked or any(part.value == word for part in parts if part.kind == "string"):
             found |= {part.value for part in parts if part.kind == "string" and 0 < len(part.value) < 40}
-    return found - {"role"}
+    return found - {word}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +173,25 @@ class _Drift:
         self.issues = Issues()
         self.lost = ""
         self.spent = False
+        self.said: set[tuple[str, str]] = set()
+        self.trying = False
         self.heard = False
 
     def run(self) -> tuple[Issue, ...]:
         plain: dict[str, Run] = {}
         try:
-            for talk in talks(_roles(self.root, self.meter)):
+            roles = _compared(self.root, self.meter, "role")
+            for talk in talks(roles):
+                # What is said for roles that nobody else has is not what the template says anyway.
+                self.trying = talk.name == "roles"
                 first = self.render(talk, {})
                 if first is not None:
                     if talk.name in _SAID:
                         plain[talk.name] = first
                     self.judge(talk, first, plain=True)
+                    self.header(talk, first)
                 self.explore(talk, first)
+            self.rare(roles)
         except Spent:
             self.issues.add(SPENT)
             self.spent = True
@@ -220,7 +229,13 @@ class _Drift:
             self.lost = self.lost or "it mixes values that do not go together"
             return None, machine.chosen
         self.heard = True
-        return _heard(machine), machine.chosen
+        run = _heard(machine)
+        if not self.trying:
+            self.said |= run.words
+            if len(self.said) > _MAX_SAID:
+                self.lost = self.lost or "it says very much"
+                self.said.clear()
+        return run, machine.chosen
 
     def explore(self, talk: Talk, first: Run | None) -> None:
         """Render a talk with every other answer, one at a time, and with all of them."""
@@ -245,8 +260,8 @@ class _Drift:
                 if child is not None:
                     if parent is None and branch.heard is not None:
                         parent = self.render(talk, branch.heard)
-                    if parent is not None and choice.kind != SETTING:
-                        self.compare(parent, child, choice)
+                    if parent is not None:
+                        self.weigh(key, parent, child, choice)
                     self.judge(talk, child)
                 others = _others(asked, seen)
                 if others:
@@ -270,16 +285,61 @@ class _Drift:
                 if child is not None:
                     self.compare(first, child, choice)
 
+    def rare(self, roles: set[str]) -> None:
+        """Talks with roles, types of parts and keys that only this template asks for."""
+        types = _compared(self.root, self.meter, "type")
+        if max(len(roles), len(types)) > MAX_RARE:
+            self.lost = self.lost or "it asks for very many roles or types"
+            return
+        names = {node.value for node in _nodes(self.root) if node.kind in {"attr", "string"}}
+        self.trying = True
+        tried: set[str] = set()
+        for talk in rare_talks(roles, types, names):
+            first = None if talk.name in tried else self.render(talk, {})
+            if first is None:
+                continue
+            tried.add(talk.name)
+            known = {word.lower() for word in WORDS.findall(talk.name)} | _PART_WORDS
+            if len([pair for pair in first.words - self.said if not known.issuperset(pair)]) >= _FEW:
+                message = f"What the template says of its own depends on {shown(talk.name)[1:-1]}."
+                self.add("conditional-text", message, talk.name)
+            self.judge(talk, first)
+            self.explore(talk, first)
+
     # -- judgement --
+
+    def weigh(self, key: str, one: Run, other: Run, choice: Choice) -> None:
+        """Whether two runs that differ in one answer may say what they say."""
+        if choice.kind != SETTING:
+            self.compare(one, other, choice)
+        elif not key.startswith(_SAID_FOR) and len(_behind(one) ^ _behind(other)) >= _FEW:
+            message = "What the template says behind the words of the user depends on an option of the caller"
+            self.add("conditional-text", f"{message} (line {choice.line}).", SETTING)
+
+    def header(self, talk: Talk, run: Run) -> None:
+        """Whether what a tool says stands where the system speaks."""
+        if talk.name != "called":
+            return
+        system, tool = _before(run, "system 0"), _before(run, "tool 3")
+        others = [_before(run, source) for source in ("user 1", "assistant 4", "user 5")]
+        for count in range(1, min(4, len(system) + 1)):
+            # The fewest marks and words that only the system has before it.
+            turn = system[-count:]
+            if all(turn != other[-count:] for other in others):
+                if turn == tool[-count:]:
+                    self.add(
+                        "tool-as-system", "The template puts what a tool says into a turn of the system."
+                    )
+                return
 
     def compare(self, one: Run, other: Run, choice: Choice) -> None:
         """Whether two runs that differ in one answer say the same."""
         where = f" (line {choice.line})"
         if choice.asks == "truth" or (choice.kind == TOOL and choice.asks == "loop"):
             return  # whether there is anything at all
-        if choice.kind == TOOL and not _WORDS.search(choice.about):
+        if choice.kind == TOOL and not WORDS.search(choice.about):
             return  # whether two names or ids are the same
-        known = {word.lower() for word in _WORDS.findall(choice.about)} | {"^", "$"}
+        known = {word.lower() for word in WORDS.findall(choice.about)} | {"^", "$"}
         differ = [pair for pair in one.words ^ other.words if not known.issuperset(pair)]
         if len(differ) >= _FEW or len(one.marks ^ other.marks) > 6:
             message = f"What the template says of its own depends {_WHOSE[choice.kind]}{where}."
@@ -334,10 +394,31 @@ class _Drift:
                 self.add("drops", message, COUNT)
 
 
+def _before(run: Run, source: str) -> list[str]:
+    """Marks and words between what is said by somebody and what is said before; none where it is not said."""
+    known = ""
+    for part in run.parts:
+        if isinstance(part, str):
+            known += part
+        elif part.source == source:
+            return _TOKENS.findall(known)
+        else:
+            known = ""
+    return []
+
+
+def _behind(run: Run) -> Words:
+    """The words of the template's own behind the first words of the user."""
+    for i, part in enumerate(run.parts):
+        if isinstance(part, Sym) and part.source.startswith("user"):
+            return _pairs(_written(run.parts[i:]))
+    return frozenset()
+
+
 def _own(text: str) -> list[str]:
     """The words of a text that do not come from the talks themselves."""
     return [
-        word for word in _WORDS.findall(_MARKS.sub(" ", text)) if word not in KEYS and word not in _TOOL_WORDS
+        word for word in WORDS.findall(MARKS.sub(" ", text)) if word not in KEYS and word not in _TOOL_WORDS
     ]
 
 
@@ -346,15 +427,22 @@ def _spoken(sources: tuple[str, ...]) -> frozenset[str]:
 
 
 def _heard(machine: Machine) -> Run:
-    words: set[tuple[str, str]] = set()
-    marks: set[str] = set()
-    written = "".join(part if isinstance(part, str) else "\0" + part.carried for part in machine.out)
-    marks.update(_MARKS.findall(written))
-    for phrase in _MARKS.sub("\0", written).split("\0"):
-        found = ["^", *(word.lower() for word in _WORDS.findall(phrase)), "$"]
-        if len(found) > 2:
-            words.update(pairwise(found))
+    written = _written(machine.out)
+    marks = frozenset(MARKS.findall(written))
     sources = tuple(
         part.source for part in machine.out if isinstance(part, Sym) and part.kind in {CONTENT, TOOL}
     )
-    return Run(frozenset(words), frozenset(marks), sources, machine.chosen, written, tuple(machine.out))
+    return Run(_pairs(written), marks, sources, machine.chosen, written, tuple(machine.out))
+
+
+def _written(parts: Iterable[Piece]) -> str:
+    return "".join(part if isinstance(part, str) else "\0" + part.carried for part in parts)
+
+
+def _pairs(written: str) -> Words:
+    words: set[tuple[str, str]] = set()
+    for phrase in MARKS.sub("\0", written).split("\0"):
+        found = ["^", *(word.lower() for word in WORDS.findall(phrase)), "$"]
+        if len(found) > 2:
+            words.update(pairwise(found))
+    return frozenset(words)

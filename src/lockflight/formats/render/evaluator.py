@@ -180,7 +180,7 @@ class Evaluator:
             return []
         sym = unknown(value)
         if sym is None:
-            raise Raised
+            raise (Lost("it goes through a loop") if isinstance(value, Loop) else Raised)
         some = self.choose(node, "loop", sym, 1, name=f"{sym.source} loop")
         if isinstance(value, Text) or sym.type == "text":
             return [mixed(value, "taken apart")] * some
@@ -238,7 +238,7 @@ class Evaluator:
     def member(self, node: Node, owner: object, name: object) -> object:
         """What an object has under a name."""
         if isinstance(name, (list, dict, Namespace, Loop)):
-            raise Raised
+            return Undefined("item")
         if isinstance(owner, Message) and name not in owner and name not in KEYS:
             sym = Sym(f"the key {name}", FOREIGN, "any")
             return sym if self.choose(node, f"key {name}", sym, 0) else Undefined(str(name))
@@ -346,6 +346,8 @@ class Evaluator:
         if name == "strftime_now":
             return Sym("the day", DATE)
         if name in {"namespace", "dict"}:
+            if args and not isinstance(args[0], dict):
+                raise Lost(f"{name} of what is no mapping")
             values: dict[str, object] = dict(args[0]) if args and isinstance(args[0], dict) else {}
             values |= named
             return Namespace({k: (v, touched) for k, v in values.items()}) if name == "namespace" else values

@@ -33,6 +33,10 @@ def filtered(
 ) -> object:
     """`value | name(args)`."""
     name = node.value
+    if named and name not in _NAMED:
+        raise Lost(f"named arguments of {name}")
+    if name in _PUTTING:
+        _check_put(machine, name, [*args, *named.values()])
     if name in {"default", "d"}:
         other = args[0] if args else named.get("default_value", "")
         empty = (args[1] if len(args) > 1 else named.get("boolean", False)) is True
@@ -40,25 +44,24 @@ def filtered(
         return other if missing else value
     if name in _LISTS:
         return _LISTS[name](machine, node, value, args, named)
-    if isinstance(value, Undefined) and name not in {
-        "string",
-        "length",
-        "count",
-        "list",
-        "trim",
-        "tojson",
-        "items",
-    }:
-        if name in {"int", "float"}:
-            return 0
+    if name in {"int", "float"}:
+        args = args or [named.get("default", 0)]
+        if isinstance(value, Undefined):
+            return args[0]
+    if isinstance(value, Undefined) and name not in _OF_NOTHING:
         value = ""
-    if name in _PUTTING:
-        _check_put(machine, name, [*args, *named.values()])
     return text_filter(machine, node, name, value, args)
 
 
+#: Filters that see a missing value as it is.
+_OF_NOTHING: Final = frozenset({"string", "length", "count", "list", "trim", "tojson", "items"})
 #: Filters that put their arguments between or before the words of a text.
-_PUTTING: Final = frozenset({"indent", "tojson", "wordwrap", "truncate"})
+_PUTTING: Final = frozenset({"indent", "tojson", "wordwrap", "truncate", "batch", "slice"})
+#: Filters whose named arguments are followed, or only say in which order things come.
+_NAMED: Final = _PUTTING | {
+    *("default", "d", "join", "map", "int", "float"),
+    *("sort", "dictsort", "unique", "min", "max", "sum", "groupby"),
+}
 
 
 def _check_put(machine: Runner, name: str, args: list[object]) -> None:
@@ -181,7 +184,7 @@ def _unique(machine: Runner, node: Node, value: object, _: list[object], __: dic
 def _chunks(machine: Runner, node: Node, value: object, args: list[object], _: dict[str, object]) -> object:
     size = args[0] if args else 0
     if not isinstance(size, int) or size < 1:
-        raise Raised
+        raise Lost(f"{node.value} of no size")
     machine.meter.items(size)
     found = _values(machine, node, value)
     if node.value == "batch":
@@ -199,7 +202,7 @@ def _extreme(machine: Runner, node: Node, value: object, _: list[object], __: di
     if len(numbers) != len(found):
         if node.value != "sum" and all(isinstance(item, str) for item in found) and found:
             return (max if node.value == "max" else min)(map(str, found))
-        raise Raised
+        raise Lost(f"{node.value} of what is no number")
     if node.value == "sum":
         return sum(numbers)
     return (max if node.value == "max" else min)(numbers) if numbers else Undefined(node.value)

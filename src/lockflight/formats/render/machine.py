@@ -141,6 +141,8 @@ class Machine(Evaluator):
                 parts = list(value)
             elif sym is not None:
                 parts = [derived(sym, kind="any")] * len(targets.children)
+            elif isinstance(value, (str, dict)):
+                raise Lost("it takes a text or mapping apart")
             else:
                 raise Raised
             for target, part in zip(targets.children, parts, strict=True):

@@ -38,13 +38,24 @@ _LONG: Final = 40
 MAX_CHOICES: Final = 12
 #: A field of `%`; what was taken is not given back, so that it takes no longer than the text.
 _FIELD: Final = re.compile(r"(%%|%[-+ #0]*+\d*+(?:\.\d+)?+[a-z])")
-#: A text without a word: what marks are made of.
-_MARK: Final = re.compile(r"[^A-Za-z\u00aa-\U0010ffff]*\Z|.*[<>\[\]{}|\\#/&]", re.DOTALL)
+#: Marks: `<|im_start|>`, `</s>`, `[/INST]`, `<function=name>`, `/think`; at most four words in one.
+MARKS: Final = re.compile(
+    r"<[|/\uff5c]?[\w.:=\u2581-]{1,40}(?:[ \u2581][\w.:=-]{1,20}){0,2}[|/\uff5c]?>"
+    r"|&\w{2,6};|\[/?[A-Z_]{2,40}\]|(?<![\w/])/[a-z_]{2,20}\b"
+)
+WORDS: Final = re.compile(r"[A-Za-z\u00aa-\u1fff\u2c00-\u2e7f\u3005-\ufe0f\uff10-\U0010ffff]+")
+#: Marks that make somebody else the speaker.
+_TURN: Final = re.compile(r"im_start|turn|inst|role|header|system|user|assistant|developer", re.IGNORECASE)
 
 
 def is_mark(text: str) -> bool:
-    """Whether a text holds marks of a template, or no words at all, so that nothing said is lost with it."""
-    return _MARK.match(text) is not None
+    """Whether a text holds marks of a template, and no words beside them, so that nothing said is lost with it."""
+    return WORDS.search(MARKS.sub(" ", text)) is None
+
+
+def is_harmless(text: str) -> bool:
+    """Whether a text may be put in place of a mark: it has no words, and gives nobody else the word."""
+    return is_mark(text) and _TURN.search(text) is None
 
 
 def derived(
@@ -77,8 +88,10 @@ def computed(machine: Runner, node: Node, operator: str, left: object, right: ob
         return _added(left, right)
     if operator == "%" and isinstance(left, (str, Text)):
         return filled(left, right if isinstance(right, tuple) else (right,))
-    if operator == "*" and isinstance(left, (str, list, Text)):
+    if operator == "*" and isinstance(left, (str, list, tuple, Text)):
         return _repeated(machine, node, left, right)
+    if operator == "*" and isinstance(right, (str, list, tuple, Text)):
+        return _repeated(machine, node, right, left)
     sym = unknown(left) or unknown(right)
     if sym is not None:
         return derived(sym, kind="number")
@@ -138,7 +151,9 @@ def _listed(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _repeated(machine: Runner, node: Node, value: str | list[object] | Text, times: object) -> object:
+def _repeated(
+    machine: Runner, node: Node, value: str | list[object] | tuple[object, ...] | Text, times: object
+) -> object:
     if isinstance(times, Sym):
         count = machine.choose(node, "repeat", times, 0)
     elif isinstance(times, int):
@@ -164,6 +179,8 @@ def _filled(form: object, values: Iterator[object]) -> Iterator[Piece]:
             continue
         for i, part in enumerate(_FIELD.split(piece)):
             if i % 2 == 0:
+                if "%" in part:
+                    raise Lost("a form with names")
                 yield part
             elif part == "%%":
                 yield "%"

@@ -89,7 +89,30 @@ class Talk:
     @staticmethod
     def turns(owner: object) -> bool:
         """Whether a value is a list of messages."""
-        return isinstance(owner, (list, tuple)) and bool(owner) and isinstance(owner[0], Message)
+        return (
+            isinstance(owner, (list, tuple))
+            and bool(owner)
+            and isinstance(owner[0], Message)
+            and "role" in owner[0]
+        )
+
+
+#: Roles that loaders and well-known families have; what is said for any other one is said to few.
+_USUAL_ROLES: Final = words(
+    """
+    user assistant system developer tool tools ipython function observation environment model document
+    documents context tool_response tool_responses tool_result tool_results tool_call tool_calls
+    """
+)
+#: Keys that the other talks bring.
+_GIVEN_KEYS: Final = words(
+    """
+    role content name type text tool_calls tool_call_id id function arguments parameters properties description
+    required items enum default format reasoning_content thinking image title contents tool
+    """
+)
+#: Roles, types or keys of one template that are tried.
+MAX_RARE: Final = 32
 
 
 def _said(source: str) -> Sym:
@@ -178,3 +201,28 @@ def talks(roles: Iterable[str]) -> list[Talk]:
         Talk("documents", _turns("system", "user"), documents=[document, document]),
         Talk("roles", _turns("user", *others, "user")),
     ]
+
+
+def rare_talks(roles: Iterable[str], types: Iterable[str], names: Iterable[str]) -> list[Talk]:
+    """Talks with what hardly anybody has: roles, types of parts and keys that only this template asks for.
+
+    Args:
+        roles: texts that are compared with a role.
+        types: texts that are compared with a type.
+        names: all names and texts of the template.
+    """
+    found: list[Talk] = []
+    for role in sorted(set(roles) - _USUAL_ROLES):
+        orders = (("user", role, "user"), ("user", role), (role, "user"), ("system", "user", role))
+        found += [Talk(f"the role {role}", _turns(*order)) for order in orders]
+    for kind in sorted(set(types) - {"text"}):
+        word = _said(f"a part {kind}")
+        part = Message({"type": kind, kind: word, f"{kind}_url": word, "text": word})
+        text = {"type": "text", "text": _said("user 0")}
+        found.append(Talk(f"the type {kind}", [Message({"role": "user", "content": [text, part]})]))
+    for key in sorted(KEYS & set(names) - _GIVEN_KEYS):
+        more = {key: Sym(f"the {key}", CONTENT, "any")}
+        for speakers in (("user", "assistant", "user"), ("system", "user"), ("user",)):
+            messages = [_message(role, i, **more) for i, role in enumerate(speakers)]
+            found.append(Talk(f"the key {key}", messages))
+    return found

@@ -12,6 +12,7 @@ from lockflight.formats.render.questions import (
     compared,
     derived,
     filled,
+    is_harmless,
     is_mark,
     mixed,
 )
@@ -50,6 +51,7 @@ _KEEPING: Final = words(
     removeprefix removesuffix center ljust rjust zfill dictsort unique sort
     """
 )
+_CUTTING: Final = words("trim strip lstrip rstrip removeprefix removesuffix")
 #: What gives a number about a text.
 _NUMBERS: Final = words(
     """
@@ -125,6 +127,11 @@ def method(
         return _dict_method(machine, node, owner, name, args, named)
     if isinstance(owner, list):
         return _list_method(machine, node, owner, name, args)
+    if name == "format":
+        machine.meter.read(owner, args, named)
+        return joined(_formed(owner, args, named))
+    if named:
+        raise Lost(f"named arguments of {name}")
     return text_filter(machine, node, name, owner, args)
 
 
@@ -152,7 +159,7 @@ def _dict_method(
     if name == "copy":
         return dict(owner)
     if name == "update":
-        raise Raised  # the sandbox refuses it
+        raise Lost("it changes a mapping")  # the sandbox of some loaders refuses it
     del named
     if isinstance(owner.get(name), Macro):
         raise Lost("a macro in a mapping")
@@ -230,13 +237,15 @@ def _symbol(value: object) -> Sym:
 
 def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
     """A text with unknown words behind a filter or method."""
+    if name in _CUTTING and args and not is_mark(literal(args)):
+        return mixed(value, "cut")
     if name in _KEEPING:
         texts = name in {"string", "trim", "safe", "e", "escape", "forceescape"} and not isinstance(
             value, Sym
         )
         return joined(pieces(value)) if texts else value
     if name == "format":
-        return filled(value, tuple(args)) if "%" in literal(value) else _braces(value, args)
+        return filled(value, tuple(args))
     if name == "join":
         return joined([part for item in args for part in (*pieces(item), *pieces(value))])
     said = literal(args)
@@ -246,7 +255,7 @@ def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
         return Sym(found.source, found.kind, "list", found.changed, found.carried)
     if name == "replace" and len(args) > 1:
         old, new = literal(args[0]), literal(args[1])
-        harmless = is_mark(old) and is_mark(new) and not inside(args)
+        harmless = is_mark(old) and is_harmless(new) and not inside(args)
         changed = "" if harmless else "replaced"
         parts: list[Piece] = []
         for piece in pieces(value):
@@ -266,20 +275,23 @@ def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
     raise Lost(f"{name} of unknown words")
 
 
-def _braces(form: object, values: list[object]) -> object:
+def _formed(form: object, values: list[object], named: dict[str, object]) -> Iterator[Piece]:
     """`str.format` with plain fields."""
-    return joined(_formed(form, values))
-
-
-def _formed(form: object, values: list[object]) -> Iterator[Piece]:
     at = 0
     for piece in pieces(form):
         if isinstance(piece, Sym):
             yield piece
             continue
-        for i, part in enumerate(re.split(r"\{(\d*)\}", piece)):
+        for i, part in enumerate(re.split(r"\{(\w*)(?::[ds]?)?\}", piece)):
             if i % 2 == 0:
+                if set("{}") & set(part.replace("{{", "").replace("}}", "")):
+                    raise Lost("a form with names")
                 yield part
+                continue
+            if part and not part.isdecimal():
+                if part not in named:
+                    raise Raised
+                yield from pieces(named[part])
                 continue
             place = int(part) if part else at
             at += not part
@@ -320,7 +332,7 @@ def _known(machine: Runner, name: str, value: object, args: list[object]) -> obj
     if name in {"items", "list", "keys", "values"} and isinstance(value, Undefined):
         return []
     if name == "format" and isinstance(value, str):
-        return filled(value, tuple(args)) if "%" in value else _braces(value, args)
+        return filled(value, tuple(args))
     if name == "join" and isinstance(value, str):
         items = args[0] if args else ""
         parts = items if isinstance(items, (list, tuple, str)) else ()

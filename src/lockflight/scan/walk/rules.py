@@ -190,6 +190,7 @@ RULES: dict[str, Rule] = {
     "template:override": Rule("LF2227", _READ, _BACKDOOR),
     "template:system-moved": Rule("LF2228", _READ, _BACKDOOR),
     "template:system-dropped": Rule("LF2228", _READ, _BACKDOOR),
+    "template:tool-as-system": Rule("LF2228", _READ, _BACKDOOR),
     "template:unfollowed": Rule("LF2229", "Write the template more simply.", _BACKDOOR),
     "template:budget": Rule("LF2229", "Write it more simply, or use the author's.", (_SUPPLY, "CWE-400")),
     "template:unread": Rule("LF2224", _AGAIN, _TEMPLATE),
