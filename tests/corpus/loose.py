@@ -29,6 +29,7 @@ LOOSE: dict[str, tuple[bytes, str]] = {
     "additional_chat_templates/tool_use.jinja": (REACHES.encode(), "template:private"),
     "prompts/answer.prompt": (REACHES.encode(), "template:private"),
     "prompts/answer.md": (f"Answer this.\n\n{REACHES}\n".encode(), "template:private"),
+    "kernels/mm.py.jinja": (("{{ def_kernel('a') }}" + REACHES).encode(), "template:private"),
     "prompts/page.j2": (("{% extends 'a' %}{% trans %}" + REACHES).encode(), "template:private"),
     "prompts/when.jinja": (
         b"{% include 'a' %}{% frob %}{% if x.__class__.__mro__ %}a{% endif %}",
@@ -112,6 +113,7 @@ HONEST: dict[str, bytes] = {
     "chat_template.jinja": b"{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
     "prompts/answer.jinja": b"Answer from {{ passages }}.\n{% if frobnicated %}Shortly.{% endif %}",
     "prompts/page.html.j2": b"{% extends 'a' %}{% block a %}{{ config.title }}{{ url_for('x') }}{% endblock %}",
+    "kernels/mm.py.jinja": b"{{ def_kernel('a') }}\n{% if x == '__half' %}{{ stride('a', 0) }}{% endif %}",
     "docs/class.rst": b"{% for item in methods %}{% if item != '__init__' %}{{ item }}{% endif %}{% endfor %}",
     "deploy/values.yaml": b"image: {{ .Values.image }}\n",
     "MLmodel": (

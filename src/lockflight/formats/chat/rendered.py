@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _CONVERSATION: Final = frozenset({"messages", "add_generation_prompt"})
 _BASE: Final = "chat_template"
 _SUFFIX: Final = ".jinja"
+#: What makes a file of another kind: code, a page, settings.
+_OF_ANOTHER: Final = re.compile(
+    r"\.(?:py|pyi|sh|js|ts|c|h|cc|cpp|cu|sql|html?|xml|rst|ya?ml|toml|cfg|conf|ini|service)\.jinja\Z"
+)
 #: What a prompt may bring of its own.
 _ITS_OWN: Final = frozenset({"template:variable", "template:map-attribute"})
 #: Ways by which a name that is put together becomes that of an attribute.
@@ -60,7 +64,7 @@ def check_file(base: str, text: str) -> tuple[Issue, ...]:
     if is_chat_template(base, text):
         return check_template(text)
     said = check_rendered(text)
-    if base.lower().endswith(_SUFFIX):
+    if base.lower().endswith(_SUFFIX) and _OF_ANOTHER.search(base.lower()) is None:
         found = check_template(text, heard=False)
         said += tuple(issue for issue in found if issue.rule not in _ITS_OWN and issue not in said)
     return said
