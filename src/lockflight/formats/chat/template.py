@@ -54,6 +54,8 @@ def check_template(text: str, *, heard: bool = True, meter: Meter | None = None)
         meter: what it may cost, shared by the templates of a file; a whole budget where none is given.
     """
     meter = meter or Meter()
+    if meter.left < 0:
+        return (SPENT,)  # not even read: an earlier one took it all
     try:
         root = parse_template(text)
     except BadTemplate as error:
@@ -63,7 +65,7 @@ def check_template(text: str, *, heard: bool = True, meter: Meter | None = None)
     # What may do anything is not run, and what is not understood cannot be.
     if heard and all(issue.verdict.rank < Verdict.UNKNOWN.rank for issue in found):
         found += check_drift(root, meter)
-        if any(node.kind in _KEEPS for node in walk(root)):
+        if meter.left >= 0 and any(node.kind in _KEEPS for node in walk(root)):
             # It may compare what it wrote before, to which white space belongs: not all loaders trim it alike.
             root = parse_template(text, trim=False)
             found += tuple(issue for issue in check_drift(root, meter) if issue not in found)
