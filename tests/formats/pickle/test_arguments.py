@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.findings import Verdict
-from tests.formats.pickles import judge, rules, shipped, verdict
+from tests.formats.pickles import judge, rules, shipped, short, stack_global, verdict
 
 GOOD = [
     b"c_codecs\nencode\n(Vabc\nVlatin1\ntR.",
@@ -99,3 +99,42 @@ def test_a_ufunc_by_its_name():
     assert rules(judge(b"cr\nufunc\n(S'os'\nS'system'\ntR.", allow)) == {"pickle:arguments"}
     assert rules(judge(b"cr\nufunc\n(NNtR.", allow)) == {"pickle:arguments"}
     assert rules(judge(b"cr\nufunc\n(tR.", allow)) == {"pickle:arguments"}
+
+
+OBJECT = stack_global("sklearn.utils._bunch", "Bunch") + b")\x81"
+VALUE = stack_global("numpy", "mean")
+WORD = "__setstate__"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        short(WORD),
+        b"X\x0c\0\0\0" + WORD.encode(),
+        b"\x8d\x0c\0\0\0\0\0\0\0" + WORD.encode(),
+        b"V" + WORD.encode() + b"\n",
+        b"V\\u005f_setstate__\n",
+        b"S'" + WORD.encode() + b"'\n",
+        b"S'_\\x5fsetstate__'\n",
+        b"S'\\137_setstate__'\n",
+        b"U\x0c" + WORD.encode(),
+        b"C\x30" + WORD.encode("utf-32-le"),
+    ],
+)
+@pytest.mark.parametrize("at", [0, 262_100, 262_140, 262_144])
+def test_no_object_gets_a_setstate_of_its_own(word, at):
+    """CPython's second BUILD would call it: whatever is listed, with whatever argument."""
+    before = b"N0" * (at // 2)
+    stream = b"\x80\x04" + before + OBJECT + b"}" + word + VALUE + b"sb]K\x01ab."
+    assert "pickle:use" in rules(judge(stream))
+
+
+def test_a_text_about_setstate_is_a_text():
+    assert judge(b"\x80\x04" + short("def __setstate__(self, state):") + b".").issues == ()
+
+
+@pytest.mark.parametrize("end", [b"K\x01a.", b"(K\x01e.", b"(K\x01\x90."])
+def test_nothing_is_appended_to_an_object(end):
+    """Its `append`, `extend` or `add` may have come with its state."""
+    state = b"}" + short("append") + VALUE + b"sb"
+    assert "pickle:use" in rules(judge(b"\x80\x04" + OBJECT + state + end))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle.opcodes import BY_NAME
 from lockflight.formats.pickle.records import MAX_LINE, Broken
-from lockflight.formats.pickle.state import CLASS_WORD, PAD
+from lockflight.formats.pickle.state import PAD, WORDS
 from lockflight.formats.pickle.values import (
     BOOL,
     BYTES,
@@ -98,8 +98,8 @@ def _string(state: State) -> None:
     if len(inner) < 2 or inner[:1] != inner[-1:] or inner[:1] not in {b"'", b'"'}:
         raise Broken("a string is not quoted")
     state.stack.append(STRING if b"\\" in inner else state.at)
-    if state.joblib and b"\\" in inner and _escaped(inner[1:-1]) == CLASS_WORD.encode():
-        state.swaps = True
+    if b"\\" in inner:
+        state.words |= {word for word in WORDS if _escaped(inner[1:-1]) == word.encode()}
 
 
 def _escaped(inner: bytes) -> bytes:
@@ -112,8 +112,8 @@ def _escaped(inner: bytes) -> bytes:
 def _unicode(state: State) -> None:
     line = state.line()
     state.stack.append(state.at)
-    if state.joblib and len(line) <= _SHORT and state.text(state.at) == CLASS_WORD:
-        state.swaps = True
+    if len(line) <= _SHORT:
+        state.words |= WORDS & {state.text(state.at)}
 
 
 def _counted_text(width: int) -> Callable[[State], None]:
@@ -217,7 +217,7 @@ def _additems(state: State) -> None:
     _mark(state)
     target = state.stack[-1]
     if target is not SET:
-        state.extend(target)
+        state.append_to(target)
     if state.track and state.inner:
         state.stack[-1], state.deep = state.grown(target, state.inner, state.deep)
 

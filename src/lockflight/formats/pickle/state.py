@@ -56,8 +56,12 @@ WRAPPERS = frozenset((module, "NumpyArrayWrapper") for module in JOBLIB)
 _KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") for module in JOBLIB}
 
 
-#: Assigning to it makes an object another class.
-CLASS_WORD = "__class__"
+#: Assigning to the one makes an object another class; an attribute of the other name is called by the next BUILD.
+CLASS_WORD, STATE_WORD = "__class__", "__setstate__"
+WORDS = frozenset({CLASS_WORD, STATE_WORD})
+#: What APPEND, APPENDS and ADDITEMS may be about beside lists and sets: of any other object they would call an
+#: attribute, which its state may have brought.
+_APPENDED = frozenset({("collections", "deque")})
 
 
 class State:
@@ -85,8 +89,8 @@ class State:
         self.inner = 0
         self.track = False
         self.start = 0
-        #: True once a string occurred that can make an object another class.
-        self.swaps = False
+        #: Which of `WORDS` occurred as a string.
+        self.words: set[str] = set()
         #: True once something was imported whose state has to be kept.
         self.keeps = False
         self.memo: list[Value] = []
@@ -476,6 +480,12 @@ class State:
                 else:
                     target.items.extend(items)
             return
+        self.extend(target)
+
+    def append_to(self, target: Value) -> None:
+        """APPEND(S) or ADDITEMS on something that is no list: a method of it is called."""
+        if isinstance(target, Made) and target.callee.resolved not in _APPENDED:
+            self.block("use", f"The stream appends to {shown(target.callee.label)}.", target.callee.label)
         self.extend(target)
 
     def extend(self, target: Value) -> None:

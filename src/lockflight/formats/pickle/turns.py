@@ -6,14 +6,29 @@ import struct
 from typing import NoReturn
 
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_OPCODES, MAX_STACK, SHALLOW, Broken
-from lockflight.formats.pickle.state import CLASS_WORD, PAD, State
+from lockflight.formats.pickle.state import PAD, STATE_WORD, WORDS, State
 
 CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.
 _REACH = 9
-#: The attribute by which an object gets another class, as a pickle or a text of NumPy holds its name.
-_SWAPS = tuple(CLASS_WORD.encode(code) for code in ("utf-8", "utf-32-le", "utf-32-be"))
-_OVERLAP = 4 * len(CLASS_WORD) + _REACH
+#: How a stream, or a text of NumPy in it, writes a word that must not be an attribute.
+_FORMS = {
+    word: (
+        word.encode(),
+        (word.encode("utf-32-le"), word.encode("utf-32-be")),
+        (
+            *(
+                code + len(word).to_bytes(width, "little") + word.encode()
+                for code, width in ((b"\x8c", 1), (b"X", 4), (b"\x8d", 8), (b"U", 1), (b"T", 4))
+            ),
+            b"V" + word.encode() + b"\n",
+            b"S'" + word.encode() + b"'",
+            b'S"' + word.encode() + b'"',
+        ),
+    )
+    for word in sorted(WORDS)
+}
+_OVERLAP = 4 * len(STATE_WORD) + 2 * _REACH
 _U32 = struct.Struct("<I").unpack_from
 
 
@@ -52,8 +67,7 @@ class Turns(State):
             self.base = at
             self.buf = data + bytes(PAD)
             end = at + len(data)
-            if self.joblib:
-                self.swap(before, at)
+            self.remember_words(before, at)
         # One opcode takes at least one byte, so no more of them than are left.
         stop = min(end if end == size else end - _REACH, at + left)
         if self.frame_end:
@@ -66,11 +80,14 @@ class Turns(State):
                 stop = min(stop, self.start + SHALLOW)
         return stop - self.base
 
-    def swap(self, before: int, at: int) -> None:
-        """Remember a string in the new window, or between it and the last one, that makes an object another class."""
+    def remember_words(self, before: int, at: int) -> None:
+        """Note which of `WORDS` are strings in the new window, or between it and the last one."""
         over = b"" if at <= before else self.source.read_at(max(before - _OVERLAP, 0), 2 * _OVERLAP)
-        if any(word in self.buf or word in over for word in _SWAPS):
-            self.swaps = True
+        for word, (plain, wide, forms) in _FORMS.items():
+            if any(form in self.buf or form in over for form in wide):
+                self.words.add(word)
+            elif plain in self.buf or plain in over:
+                self.words |= {word for form in forms if form in self.buf or form in over}
 
     def many_marks(self) -> NoReturn:
         """More marks are open than are followed."""

@@ -15,7 +15,7 @@ from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.arguments import is_wrapper
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_PICKLES, Broken, Budget
-from lockflight.formats.pickle.state import PAD
+from lockflight.formats.pickle.state import CLASS_WORD, PAD, STATE_WORD
 from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
     BOOL,
@@ -98,8 +98,13 @@ class Machine(Turns):
             # Lists that are empty: the stack, the marks, or a memo entry that does not exist.
             problem = "it takes something from an empty stack or an unwritten memo entry"
         self.budget.opcodes -= self.opcodes
-        if self.swaps and self.joblib and any(is_wrapper(one) for one, _ in self.found.values()):
+        if CLASS_WORD in self.words and any(is_wrapper(one) for one, _ in self.found.values()):
             self.block("joblib", "The stream could make any object one of joblib's arrays (__class__).")
+        if STATE_WORD in self.words:
+            # As an attribute of an object, the next BUILD calls it.
+            self.block(
+                "use", "The stream could make an object call what it names (__setstate__).", STATE_WORD
+            )
         return Outcome(not problem, self.pos, self.opcodes, problem, over, self._value)
 
     def nested(self, start: int) -> int:
@@ -366,7 +371,7 @@ class Machine(Turns):
                         value = stack[-1]
                         self.at = base + pos
                         if value is not LIST:
-                            self.extend(value)
+                            self.append_to(value)
                         if track:
                             inner, deep = deep, deeps.pop()
                             if inner:
@@ -408,7 +413,7 @@ class Machine(Turns):
                     value = stack[-1]
                     self.at = base + pos
                     if value is not LIST:
-                        self.extend(value)
+                        self.append_to(value)
                     if track and type(second) is not int and type(second) is not Tag:
                         inner = depth_of(second)
                         if inner:
