@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle.opcodes import BY_NAME
+from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import MAX_LINE, Broken
-from lockflight.formats.pickle.state import PAD, WORDS
+from lockflight.formats.pickle.state import WORDS
 from lockflight.formats.pickle.values import (
     BOOL,
     BYTES,

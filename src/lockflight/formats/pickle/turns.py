@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from typing import NoReturn
 
+from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_OPCODES, MAX_STACK, SHALLOW, Broken
-from lockflight.formats.pickle.state import PAD, STATE_WORD, WORDS, State
+from lockflight.formats.pickle.state import STATE_WORD, WORDS, State
 
 CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.

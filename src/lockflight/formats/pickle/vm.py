@@ -14,8 +14,9 @@ from lockflight.core.source import Window
 from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.arguments import is_wrapper
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
+from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_PICKLES, Broken, Budget
-from lockflight.formats.pickle.state import CLASS_WORD, PAD, STATE_WORD
+from lockflight.formats.pickle.state import CLASS_WORD, STATE_WORD
 from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
     BOOL,
