@@ -148,7 +148,10 @@ REFUSED = {
 
 #: Classes whose `__setstate__` does harm with some states: the rule of `allow.STATES` for theirs. That of every
 #: distribution of SciPy runs a text of its state (scipy/stats/_distn_infrastructure.py, `_attach_argparser_methods`).
-STATE_RULES = {"scipy.stats._distn_infrastructure.rv_generic": "distribution"}
+STATE_RULES = {
+    "scipy.stats._distn_infrastructure.rv_generic": "distribution",
+    "scipy.spatial._ckdtree.cKDTree": "native",
+}
 
 #: Classes whose `__setstate__` was read: given any state they only set attributes and copy arrays.
 REVIEWED_STATES = frozenset(
@@ -195,7 +198,6 @@ REVIEWED_STATES = frozenset(
         "pandas.core.generic.NDFrame",
         "pandas.core.internals.managers.SingleBlockManager",
         "scipy.sparse._coo.coo_matrix",
-        "scipy.spatial._ckdtree.cKDTree",
         "sklearn._loss._loss.CyHalfMultinomialLoss",
         "sklearn.base.BaseEstimator",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

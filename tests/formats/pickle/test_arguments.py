@@ -138,3 +138,37 @@ def test_nothing_is_appended_to_an_object(end):
     """Its `append`, `extend` or `add` may have come with its state."""
     state = b"}" + short("append") + VALUE + b"sb"
     assert "pickle:use" in rules(judge(b"\x80\x04" + OBJECT + state + end))
+
+
+FRAME = stack_global("pandas", "DataFrame") + b")\x81"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # What a class does with arguments, an object as a state, items of an object, what a partial calls.
+        stack_global("numpy", "ndarray") + b"K\x01\x85" + short("O") + b"\x86\x81",
+        stack_global("numpy", "matrix") + OBJECT + b"\x85\x81",
+        OBJECT + OBJECT + b"b",
+        FRAME + b"K\x00K\x01s",
+        b"cfunctools\npartial\n(csklearn.utils._bunch\nBunch\ntR",
+        b"cfunctools\npartial\n(cnumpy\nadd\ntR(cnumpy\nadd\n(" + OBJECT + b"t(dNtb",
+    ],
+)
+def test_what_picklers_never_write_about_objects(body):
+    assert rules(judge(b"\x80\x04" + body + b".")) & {"pickle:arguments", "pickle:use"}
+
+
+@pytest.mark.parametrize("word", ["__class__", "__dict__", "__array__", "__array_interface__", "_build_f"])
+def test_an_attribute_that_others_believe(word):
+    stream = b"\x80\x04" + OBJECT + b"}" + short(word) + b"K\x01sb."
+    assert (rules(judge(stream)), verdict(judge(stream))) == ({"pickle:use"}, Verdict.UNKNOWN)
+
+
+def test_a_text_of_numpy_that_is_written_in_escapes():
+    """`_codecs.encode` makes bytes of it, and `scalar` a string that equals the word."""
+    text = "".join(f"{letter}\\u0000\\u0000\\u0000" for letter in WORD)
+    stream = b"c_codecs\nencode\n(V" + text.encode() + b"\nVlatin1\ntR."
+    assert rules(judge(stream)) == {"pickle:use"}
+    plain = b"c_codecs\nencode\n(V" + text.replace(WORD[0], "x").encode() + b"\nVlatin1\ntR."
+    assert judge(plain).issues == ()

@@ -267,3 +267,41 @@ def test_a_wrapper_is_built_once():
 def test_no_stranger_makes_a_wrapper(maker):
     head = wrapper().split(b")\x81", 1)[1]
     assert verdict(judge(b"\x80\x04" + maker + head + RAW + b".")) is Verdict.MALICIOUS
+
+
+CLASS = stack_global("joblib.numpy_pickle", "NumpyArrayWrapper")
+SHARED = {
+    "the state of a wrapper": b"}\x94" + CLASS + b")\x81h\x00(" + wrapper().split(b"}(", 1)[1],
+    "a type before it is told": dtype("O8", b"")[:-1] + b"\x94h\x00N\x860" + OBJECTS + b"b",
+}
+
+
+@pytest.mark.parametrize("stream_of", SHARED.values(), ids=SHARED)
+def test_what_others_may_change_is_not_followed(stream_of):
+    assert verdict(judge(b"\x80\x04" + stream_of + RAW + b".")) is not None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        dtype("V8", structure(8, 27, ("a", dtype("O8", OBJECTS), 0), ("b", dtype("i4"), 4))),
+        dtype("V8", structure(8, 0, ("a", dtype("i4"), 0), ("a", dtype("i4"), 4))),
+        dtype("S0", b"(K\x03" + short("|") + b"NNNJ\xec\xff\xff\xffK\x01K\x00t"),
+    ],
+    ids=["object under a number", "one name twice", "below zero"],
+)
+def test_a_layout_that_would_corrupt_memory(kind):
+    assert rules(judge(b"\x80\x04" + kind + b".")) == {"pickle:dtype"}
+
+
+def test_a_number_with_a_leading_zero_is_not_followed():
+    """It is octal to CPython's C code and decimal to its Python code."""
+    eight = dtype("V8", b"(K\x03" + short("|") + b"NNNI010\nK\x01K\x00t")
+    assert verdict(judge(b"\x80\x04" + eight + b".")) is Verdict.UNKNOWN
+
+
+def test_what_pickle_would_do_with_the_bytes_of_an_array():
+    """It knows no arrays: names that are all listed still do harm together."""
+    harm = stack_global("collections", "deque") + stack_global("itertools", "count") + b")R\x85R."
+    data = stream(wrapper(shape=b"K" + bytes([len(harm)]) + b"\x85", kind=dtype("u1"), alignment=None), harm)
+    assert rules(judge(data)) == {"pickle:arguments"}

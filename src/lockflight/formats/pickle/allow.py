@@ -37,8 +37,8 @@ KINDS = frozenset(
     }
 )
 
-#: Rules for states: `distribution` is `distributions.told`.
-STATES = frozenset({"", "distribution"})
+#: Rules for states: `distribution` is `distributions.told`; `native` is a class whose C code believes its state.
+STATES = frozenset({"", "distribution", "native"})
 
 
 @dataclass(frozen=True, slots=True)

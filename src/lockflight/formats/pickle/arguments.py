@@ -180,10 +180,10 @@ def factory(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
 
 
 def function_first(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
-    """A listed function or class that needs no rule of its own, then data: `functools.partial`."""
+    """A listed function, then data: `functools.partial`."""
     del reader, callee
     first = args[0] if args else None
-    if not isinstance(first, Global) or first.entry is None or first.entry.arguments or is_wrapper(first):
+    if not isinstance(first, Global) or first.entry is None or first.entry.kind != "value":
         return False
     return _only(args[1:], _DATA)
 

@@ -9,6 +9,7 @@ unpickle what looks like numbers. So only what NumPy itself writes is followed, 
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
@@ -92,6 +93,8 @@ def build_layout(made: Made, state: Value, text: Callable[[Value], str | None]) 
         # `S` and `U` without a width are told it here.
         if _number(size) not in {told, None} and width:
             raise Forged("its size is not that of its code")
+        if (_number(size) or 0) < 0:
+            raise Forged("its size is below zero")
         if _number(size) is None or (_number(flags) or 0) & _HOLDS or _number(flags) is None:
             raise Forged("text holds no objects")
         return Layout(_number(size) or 0, objects=False)
@@ -124,7 +127,7 @@ def _void(
     subarray, names, fields = inside
     if size is None or flags is None:
         return None
-    if size != width:
+    if size != width or size < 0:
         raise Forged("its size is not that of its code")
     if subarray is not NONE:
         if fields is not NONE or names is not NONE:
@@ -167,7 +170,7 @@ def _structure(names: Value, fields: Value, size: int, text: Callable[[Value], s
     if not isinstance(fields, Dict) or fields.items is None or not isinstance(names, tuple):
         return None
     known: set[str] = set()
-    objects = False
+    spans: list[tuple[int, int, bool]] = []
     for i in range(0, len(fields.items), 2):
         name, field = text(fields.items[i]), fields.items[i + 1]
         if name is None or not isinstance(field, tuple) or len(field) not in {2, 3}:
@@ -175,8 +178,14 @@ def _structure(names: Value, fields: Value, size: int, text: Callable[[Value], s
         inner, offset = layout_of(field[0]), _number(field[1])
         if inner is None or offset is None or offset < 0 or offset + inner.size > size:
             raise Forged("a field reaches out of it")
+        if name in known:
+            raise Forged("two fields have one name")
         known.add(name)
-        objects = objects or inner.objects
+        spans.append((offset, offset + inner.size, inner.objects))
     if any(text(name) not in known for name in names):
         raise Forged("it names fields that it does not have")
-    return objects
+    # A title is a second name of the same field.
+    for (start, end, held), (other, last, holds) in combinations(sorted(set(spans)), 2):
+        if (held or holds) and other < end and start < last:
+            raise Forged("an object shares its place with another field")
+    return any(held for _, _, held in spans)

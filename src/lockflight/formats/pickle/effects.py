@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _INTEGER = re.compile(rb"\s*[+-]?(0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|[0-9][0-9_]*)L?\s*\Z")
 _FLOAT = re.compile(rb"\s*[+-]?[0-9A-Za-z_.+-]{1,64}\s*\Z")
+_DECIMAL = re.compile(rb"-?(0|[1-9][0-9]{0,18})")
 #: Bytes of a line with a float or an index of the memo.
 _SHORT = 4096
 #: Bytes of the largest LONG1 that is kept as a number.
@@ -80,7 +81,8 @@ def _integer(state: State) -> None:
     if not _INTEGER.match(data):
         raise Broken("a number is written wrongly")
     digits = data.strip().rstrip(b"L")
-    plain = digits.removeprefix(b"-").isdigit() and len(digits) < 20
+    # A number that begins with 0 is octal to the one unpickler and decimal to the other.
+    plain = _DECIMAL.fullmatch(digits) is not None
     state.stack.append(number_of(int(digits)) if plain else NUMBER)
 
 
@@ -100,7 +102,15 @@ def _string(state: State) -> None:
         raise Broken("a string is not quoted")
     state.stack.append(STRING if b"\\" in inner else state.at)
     if b"\\" in inner:
-        state.words |= {word for word in WORDS if _escaped(inner[1:-1]) == word.encode()}
+        _words(state, _escaped(inner[1:-1]))
+
+
+def _words(state: State, said: bytes) -> None:
+    """Note which of `WORDS` a string is that was written with escapes; also one that becomes a text of NumPy."""
+    for word in WORDS:
+        wide = (word.encode("utf-32-le"), word.encode("utf-32-be"))
+        if said == word.encode() or any(form in said for form in wide):
+            state.words.add(word)
 
 
 def _escaped(inner: bytes) -> bytes:
@@ -113,8 +123,8 @@ def _escaped(inner: bytes) -> bytes:
 def _unicode(state: State) -> None:
     line = state.line()
     state.stack.append(state.at)
-    if len(line) <= _SHORT:
-        state.words |= WORDS & {state.text(state.at)}
+    if b"\\" in line:
+        _words(state, line.decode("raw-unicode-escape", "replace").encode("utf-8", "replace"))
 
 
 def _counted_text(width: int) -> Callable[[State], None]:
@@ -267,7 +277,7 @@ def _buffer(state: State) -> None:
 
 
 def _dup(state: State) -> None:
-    state.stack.append(state.stack[-1])
+    state.stack.append(state.shared(state.stack[-1]))
 
 
 _BY_NAME: dict[str, Callable[[State], None]] = {

@@ -45,7 +45,12 @@ def build(state: State) -> None:
 
 def _kept(state: State, target: Made, argument: Value) -> None:
     entry = target.callee.entry
-    if entry is not None and entry.state:
+    if entry is not None and entry.state == "native":
+        label = target.callee.label
+        state.unknown(
+            "state", f"The code of {shown(label)} believes its state, which cannot be followed.", label
+        )
+    elif entry is not None and entry.state:
         distributions.told(state, target, argument)
     elif target.callee.name == "dtype":
         _dtype(state, target, argument)
@@ -85,7 +90,10 @@ def _dtype(state: State, target: Made, argument: Value) -> None:
 
 def _told(state: State, callee: Global, argument: Value) -> None:
     """The state of any other object: types in it must be finished, and a `partial` gets no other function."""
-    fits = isinstance(argument, tuple) and function_first(state, callee, argument[:1])
+    if isinstance(argument, Made) and argument.callee.resolved != ("collections", "OrderedDict"):
+        # Whatever takes it for a dict calls methods that it may have brought along.
+        state.block("use", f"The stream gives {shown(callee.label)} an object as its state.", callee.label)
+    fits = isinstance(argument, tuple) and function_first(state, callee, argument)
     if callee.name == "partial" and callee.module == "functools" and not fits:
         state.block("arguments", "The stream changes what functools.partial calls.", callee.label)
     if callee.name in _ARRAYS and callee.module.startswith("numpy"):

@@ -31,6 +31,7 @@ from lockflight.formats.pickle.values import (
     Dict,
     Global,
     Made,
+    Tag,
     Value,
     depth_of,
 )
@@ -50,10 +51,29 @@ _KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") fo
 
 #: Assigning to the one makes an object another class; an attribute of the other name is called by the next BUILD.
 CLASS_WORD, STATE_WORD = "__class__", "__setstate__"
-WORDS = frozenset({CLASS_WORD, STATE_WORD})
+#: The others stand in for attributes of the object, or for methods that NumPy or the object itself calls.
+WORDS = frozenset(
+    {
+        CLASS_WORD, STATE_WORD, "__dict__", "__array__", "__array_interface__", "__array_struct__", "__array_wrap__",
+        "__array_prepare__", "_build_f", "free_network",
+    }
+)  # fmt: skip
 #: What APPEND, APPENDS and ADDITEMS may be about beside lists and sets: of any other object they would call an
 #: attribute, which its state may have brought.
 _APPENDED = frozenset({("collections", "deque")})
+
+
+#: What items may be set of, beside dicts.
+_MAPPINGS = frozenset(
+    {
+        ("collections", "OrderedDict"), ("collections", "defaultdict"), ("collections", "Counter"),
+        ("sklearn.utils._bunch", "Bunch"), ("sklearn.utils", "Bunch"), ("sklearn.datasets.base", "Bunch"),
+    }
+)  # fmt: skip
+
+
+def _plain(args: Value) -> bool:
+    return type(args) is tuple and all(type(one) in {int, str, Tag} for one in args)
 
 
 class State(Reading):
@@ -157,6 +177,17 @@ class State(Reading):
             value = self._sparse.get(index, HOLE)
         if value is HOLE:
             raise Broken("a memo entry is read that was never written")
+        return self.shared(value)
+
+    def shared(self, value: Value) -> Value:
+        """A value that is used a second time: what others may change is not followed any more.
+
+        A type that is not told yet, or a wrapper that is not built, stays so for good.
+        """
+        if type(value) is Dict:
+            self.release(value)
+        elif type(value) is Made and value.kept and value.layout is None:
+            value.layout = False
         return value
 
     def memoize(self) -> None:
@@ -281,7 +312,16 @@ class State(Reading):
             self._misuse(callee, "referred to")
         elif entry.kind != "callable" and not builds:
             self._misuse(callee, "built without its constructor")
-        if not entry.arguments or (opcode == "NEWOBJ" and args == ()):
+        if opcode == "NEWOBJ" and args == ():
+            return
+        if not entry.arguments:
+            if builds and not _plain(args):
+                # What a class does with arguments nobody looked at; picklers hand it hardly any.
+                self.block(
+                    "arguments",
+                    f"The stream builds {shown(callee.label)} with arguments, which its pickles never have.",
+                    callee.label,
+                )
             return
         if type(args) is Box and args.name == TUPLE.name:
             self.unknown(
@@ -374,12 +414,18 @@ class State(Reading):
                 else:
                     target.items.extend(items)
             return
-        self.extend(target)
+        self.set_item_of(target)
 
     def append_to(self, target: Value) -> None:
         """APPEND(S) or ADDITEMS on something that is no list: a method of it is called."""
         if isinstance(target, Made) and target.callee.resolved not in _APPENDED:
             self.block("use", f"The stream appends to {shown(target.callee.label)}.", target.callee.label)
+        self.extend(target)
+
+    def set_item_of(self, target: Value) -> None:
+        """SETITEM(S) on something that is no dict: its `__setitem__` is called."""
+        if isinstance(target, Made) and target.callee.resolved not in _MAPPINGS:
+            self.block("use", f"The stream sets items of {shown(target.callee.label)}.", target.callee.label)
         self.extend(target)
 
     def extend(self, target: Value) -> None:

@@ -72,6 +72,10 @@ class PickleReport:
         return calls_of(self.edges, computed=self.computed)
 
 
+#: What counts of a stream that another loader would see: it takes names that are listed, and does harm with them.
+#: That it calls what is none, or takes one name for another, honest files of joblib show too: their arrays of objects
+#: have a memo of their own.
+_ASIDE = frozenset({"pickle:arguments", "pickle:state", "pickle:dtype"})
 #: In a joblib file with an array of objects, `pickle.load` reads the array's own stream as part of the outer one, and
 #: its references to "numpy" as whatever stands there. No library has anything of this name that does harm.
 _NUMPY_WORDS = frozenset({"dtype"})
@@ -96,7 +100,13 @@ class Streams:
     """The pickles of one file: the first one is run at once, what follows it when the report is asked for."""
 
     def __init__(
-        self, source: ByteSource, allow: AllowList, budget: Budget | None = None, *, torch: bool = False
+        self,
+        source: ByteSource,
+        allow: AllowList,
+        budget: Budget | None = None,
+        *,
+        torch: bool = False,
+        joblib: bool | None = None,
     ) -> None:
         """Run the first stream.
 
@@ -105,11 +115,13 @@ class Streams:
             allow: what it may do.
             budget: shared between the files of one asset; a new one by default.
             torch: it is part of a torch archive, so it may refer to that archive's storages.
+            joblib: joblib may load it; by default where it is no part of a torch archive.
         """
         self.source = source
         self.allow = allow
         self.budget = budget or Budget()
         self.torch = torch
+        self.joblib = not torch if joblib is None else joblib
         self.issues = Issues()
         self.opcodes = 0
         self.found: dict[tuple[str, str, bool], tuple[Global, int]] = {}
@@ -122,10 +134,14 @@ class Streams:
         self.first_array = -1
         self.first = self.run(0)
 
-    def run(self, start: int, *, torch: bool | None = None, joblib: bool = True) -> Outcome:
+    def run(self, start: int, *, torch: bool | None = None, joblib: bool | None = None) -> Outcome:
         """Run one stream and keep what it says."""
         machine = Machine(
-            self.source, self.allow, self.budget, torch=self.torch if torch is None else torch, joblib=joblib
+            self.source,
+            self.allow,
+            self.budget,
+            torch=self.torch if torch is None else torch,
+            joblib=self.joblib if joblib is None else joblib,
         )
         outcome = machine.run(start)
         self._take(machine, outcome)
@@ -138,7 +154,7 @@ class Streams:
         return outcome
 
     def run_aside(self, start: int) -> None:
-        """Run what another loader would see; only what it would import counts, as it may break at any time."""
+        """Run what another loader would see; it may break at any time, and what it would do before that counts."""
         machine = Machine(self.source, self.allow, Budget(), joblib=False)
         outcome = machine.run(start)
         self.opcodes += outcome.opcodes
@@ -146,6 +162,7 @@ class Streams:
         for key, (one, offset) in machine.found.items():
             if one.entry is None and _plausible(one.module) and one.name not in _NUMPY_WORDS:
                 self.found.setdefault(key, (one, offset))
+        self.issues.extend(one for one in machine.issues.frozen() if one.rule in _ASIDE)
 
     def _over(self, outcome: Outcome) -> None:
         if outcome.budget:

@@ -16,7 +16,7 @@ from lockflight.formats.pickle.arguments import is_wrapper
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
 from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_PICKLES, Broken, Budget
-from lockflight.formats.pickle.state import CLASS_WORD, STATE_WORD
+from lockflight.formats.pickle.state import CLASS_WORD
 from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
     BOOL,
@@ -101,10 +101,9 @@ class Machine(Turns):
         self.budget.opcodes -= self.opcodes
         if CLASS_WORD in self.words and any(is_wrapper(one) for one, _ in self.found.values()):
             self.block("joblib", "The stream could make any object one of joblib's arrays (__class__).")
-        if STATE_WORD in self.words:
-            # As an attribute of an object, the next BUILD calls it.
-            self.block(
-                "use", "The stream could make an object call what it names (__setstate__).", STATE_WORD
+        for word in sorted(self.words):
+            self.unknown(
+                "use", f"The stream could give an object {word}, which others call or believe.", word
             )
         return Outcome(not problem, self.pos, self.opcodes, problem, over, self._value)
 
@@ -349,7 +348,10 @@ class Machine(Turns):
                         continue
                 elif op > 0x61:
                     if op == 0x68 and memoize > 0:  # BINGET
-                        stack.append(memo[buf[pos + 1]])
+                        value = memo[buf[pos + 1]]
+                        if type(value) is Dict or type(value) is Made:
+                            value = self.shared(value)
+                        stack.append(value)
                         pos += 2
                         continue
                     if op == 0x62:  # BUILD
@@ -383,7 +385,7 @@ class Machine(Turns):
                         end = buf.find(b"\n", pos, edge)
                         written = _WRITTEN.get(buf[pos + 1 : end]) if end > 0 else None
                         if written is not None and written < len(memo):
-                            stack.append(memo[written])
+                            stack.append(self.shared(memo[written]))
                             pos = end + 1
                             continue
                     elif op == 0x6A:  # LONG_BINGET

@@ -85,10 +85,13 @@ class Single:
             self.unjudged += source.size
 
     def run_pickle(
-        self, source: ByteSource, member: str, *, torch: bool, script: bool = False
+        self, source: ByteSource, member: str, *, torch: bool, script: bool = False, joblib: bool = True
     ) -> PickleReport:
-        """Judge what is unpickled."""
-        streams = Streams(source, self.allow, self.budget, torch=True) if torch else self._begun(source)
+        """Judge what is unpickled; `joblib`, where that may load it."""
+        if torch or not joblib:
+            streams = Streams(source, self.allow, self.budget, torch=torch, joblib=False)
+        else:
+            streams = self._begun(source)
         report = finish(streams)
         self.take((i for i in report.issues if not (script and i.subject.startswith(SCRIPT_NAMES))), member)
         self.opcodes += report.opcodes
@@ -123,7 +126,10 @@ class Single:
         self.parsed(array.issues, source, member)
         if array.objects:
             self.run_pickle(
-                Window(source, array.data, source.size - array.data, source.name), member, torch=False
+                Window(source, array.data, source.size - array.data, source.name),
+                member,
+                torch=False,
+                joblib=False,
             )
 
     def safetensors(self, source: ByteSource, member: str, depth: int) -> None:
