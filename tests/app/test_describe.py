@@ -121,7 +121,7 @@ def test_links_and_special_files_are_refused_unless_excluded(workspace):
 def test_a_file_that_no_rule_names_gets_a_proposal(workspace):
     (workspace / "model.safetensors").write_text("x")
     error = refused("LF1004", describe, workspace)
-    assert 'role = "model-weights" files = ["model.safetensors"]' in error.hint
+    assert 'role = "model-weights"  files = ["model.safetensors"]' in error.hint
 
 
 def test_rules_that_fail(workspace):

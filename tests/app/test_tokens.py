@@ -382,7 +382,7 @@ def test_without_an_authority_the_token_stays_good(own: Realm) -> None:
 _VICTIM = """\
 import os, signal, sys
 from pathlib import Path
-from lockflight.app import tokens
+from lockflight.app.identity import tokens
 from lockflight.app.realm.realm import Realm
 from lockflight.signing.certificates import CertificateAuthority
 CertificateAuthority.issue = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

@@ -29,7 +29,10 @@ HEAVY = (
     "lockflight.app.files.describe",
 )
 #: The release has tables, whose rows are computed again.
-NEEDED = {"lockflight.formats", "lockflight.formats.rows.lines", "lockflight.formats.rows.tables"}
+NEEDED = {
+    "lockflight.formats",
+    *(f"lockflight.formats.rows{module}" for module in ("", ".lines", ".tables")),
+}
 SCRIPT = """
 import json, sys
 from lockflight.cli.main import main

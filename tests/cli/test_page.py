@@ -225,7 +225,7 @@ def test_each_verdict_says_what_it_means():
 
 
 def test_what_is_in_has_used_its_approvals_and_lacks_none():
-    inside = People(False, 1, 0, (), (), "people", "", Holding(1_769_860_800, 10_000, (D,)))
+    inside = People(False, 1, 0, (), (), "people", "", held=Holding(1_769_860_800, 10_000, (D,)))
     ways = {
         "1 used by its promotion": inside,
         "a break-glass stood for them": replace(inside, held=Holding(1_769_860_800, 10_000, (), D)),

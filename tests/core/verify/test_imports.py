@@ -18,7 +18,14 @@ HEAVY = (
     "socket",
     "logging",
 )
-MODULES = ("bundle", "ed25519", "envelope", "foreign", "keys", "leaf", "note", "package", "proofs")
+MODULES = (
+    "bundle",
+    "envelope",
+    "foreign",
+    "package",
+    *("crypto.ed25519", "crypto.keys"),
+    *("log.leaf", "log.note", "log.proofs"),
+)
 
 # The key is parsed and used, since what is imported late counts too.
 SCRIPT = """

@@ -310,7 +310,7 @@ def gone(view: RealmView, name: str) -> str:
             return f"{name} was revoked at {rfc3339(taken[1].logged_at)} ({taken[0].reason})"
         taken = state.revoked_keys.get(key.keyid)
         if taken is not None:
-            return f"{name} lost their key, which was revoked at {rfc3339(taken[1].logged_at)} ({taken[0].reason}),"
+            return f"{name} lost their key, which was revoked at {rfc3339(taken[1].logged_at)} ({taken[0].reason})"
         if key.principal in state.grant_heads:
             return f"{name} has left"
     return ""
