@@ -105,8 +105,8 @@ print(json.dumps({"verdict": verdict, "ratios": found}))
 """
 
 _SMALL = (
-    "a loop of pure Python, a quarter of a microsecond for each opcode of a real model; calls, imports and BUILDs "
-    "are a tenth of the opcodes, and each call is judged by a rule for its arguments, which cost a third of the speed"
+    "a loop of pure Python, a quarter of a microsecond or more for each opcode of a real model; calls, imports and "
+    "BUILDs are a tenth of the opcodes, and each call is judged by a rule; what each of these costs was not measured"
 )
 _HEADER = "the header is read by pure Python, whatever the size of the tensors; nobody has looked for more of a cause"
 

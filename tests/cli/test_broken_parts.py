@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -114,8 +113,10 @@ def test_a_policy_over_its_budget_is_a_no(world, policy, monkeypatch, head, limi
     assert "next: lockflight policy test policy\n" in done.err
 
 
-@pytest.mark.parametrize("shape", ['"yes"', "true", '{"allow": "yes"}', "{}"])
-def test_a_decision_of_another_shape_is_a_no(world, policy, shape):
+@pytest.mark.parametrize(
+    ("shape", "verb"), [('"yes"', "test"), ("true", "test"), ('{"allow": "yes"}', "lint"), ("{}", "lint")]
+)
+def test_a_decision_of_another_shape_is_a_no(world, policy, shape, verb):
     gate = policy / "policy" / "gate.rego"
     old = gate.read_text()
     gate.write_text(old.replace("decision := {", "unused := {") + f"\ndecision := {shape}\n")
@@ -123,5 +124,4 @@ def test_a_decision_of_another_shape_is_a_no(world, policy, shape):
     done = world.run("check work --env development --as alice --policy policy")
     assert done.code == 10, done.out + done.err
     assert "error LF4011" in done.err
-    # The one is found by the fixtures before anything is judged, the other when this release is.
-    assert re.search("next: lockflight policy (lint|test) policy\n", done.err)
+    assert f"next: lockflight policy {verb} policy\n" in done.err
