@@ -28,7 +28,7 @@ def need(*names):
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(
-            f"needs {', '.join(missing)}: run `python3 dev.py test`, which installs the libraries of the examples"
+            f"needs {', '.join(missing)}: `python3 dev.py test` installs the libraries of the examples, pip any other"
         )
 
 

@@ -29,7 +29,7 @@ def test_what_people_hang_on_a_model_is_safe(name):
     needed, least = MAKERS[name]
     if missing := [one for one in needed if importlib.util.find_spec(one) is None]:
         pytest.skip(
-            f"needs {', '.join(missing)}: run `python3 dev.py test`, which installs the examples' libraries"
+            f"needs {', '.join(missing)}: `python3 dev.py test` installs the libraries of the examples, pip any other"
         )
     made = 0
     with warnings.catch_warnings():
