@@ -152,6 +152,11 @@ RULES: dict[str, Rule] = {
     "config:base-model": Rule(
         "LF2208", "List the base as a reference with its digest, so that nobody can exchange it.", (_SUPPLY,)
     ),
+    "config:outside": Rule(
+        "LF2238",
+        "Write null, or put what it names into the folder and name it from there.",
+        (_SUPPLY, "CWE-73"),
+    ),
     "config:path": Rule("LF2237", _DROP, (_SUPPLY, "CWE-22", "CWE-73")),
     "xml:entity": Rule("LF2209", _DROP, (_SUPPLY, "CWE-611")),
     "xml:expansion": Rule("LF2209", "Write the document without entities.", (_SUPPLY, "CWE-776")),
