@@ -124,7 +124,10 @@ def test_an_adapter_that_opens_something_elsewhere(more, what):
         {"corda_config": {"cache_file": "cache/svd.pt", "verbose": False}},
         {"adapters": {"0": "adapter_0", "1": "./adapter_1", "2": "who/adapter"}},
         {"adapters": None, "prompt_tuning_init_state_dict_path": None},
-        {"base_model_name_or_path": "/home/ada/models/base", "tokenizer_name_or_path": "/home/ada/models/base"},
+        {
+            "base_model_name_or_path": "/home/ada/models/base",
+            "tokenizer_name_or_path": "/home/ada/models/base",
+        },
         {"base_model_name_or_path": "..\\base", "revision": None},
         {"adapters": [], "cache_file": ""},
     ],
