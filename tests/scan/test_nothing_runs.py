@@ -69,9 +69,9 @@ events = None
 print(json.dumps({"files": len(sources), "rounds": rounds, "seen": seen, "loaded": sorted(sys.modules), "here": here}))
 """
 
-#: What loading a module of Python raises; `id` tells objects apart.
+#: What loading a module of Python raises, and what making its classes does; `id` tells objects apart.
 _LOADING = {"import", "open", "exec", "marshal.loads", "os.listdir", "compile", "builtins.id"}
-_LOADING |= {"object.__getattr__", "sys._getframe", "code.__new__"}
+_LOADING |= {"object.__getattr__", "object.__setattr__", "sys._getframe", "code.__new__"}
 
 
 @pytest.fixture(scope="module")

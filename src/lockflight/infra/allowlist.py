@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import loads_object
@@ -43,11 +43,10 @@ def shipped_documents() -> Mapping[str, bytes]:
     Raises:
         EnvironmentProblem: LF2300 one is missing from the installation.
     """
-    folder = resources.files("lockflight") / "_data" / "allowlist"
     documents = {}
     for library in LIBRARIES:
         try:
-            documents[library] = (folder / f"{library}.json").read_bytes()
+            documents[library] = pkgutil.get_data("lockflight", f"_data/allowlist/{library}.json") or b""
         except OSError as error:
             raise EnvironmentProblem(
                 "LF2300",

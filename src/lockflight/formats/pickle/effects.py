@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from lockflight.formats.pickle.opcodes import BY_NAME
 from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import MAX_LINE, Broken
-from lockflight.formats.pickle.state import WORDS
 from lockflight.formats.pickle.values import (
     BOOL,
     BYTES,
@@ -26,6 +25,7 @@ from lockflight.formats.pickle.values import (
     depth_of,
     number_of,
 )
+from lockflight.formats.pickle.words import words_said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,15 +102,7 @@ def _string(state: State) -> None:
         raise Broken("a string is not quoted")
     state.stack.append(STRING if b"\\" in inner else state.at)
     if b"\\" in inner:
-        _words(state, _escaped(inner[1:-1]))
-
-
-def _words(state: State, said: bytes) -> None:
-    """Note which of `WORDS` a string is that was written with escapes; also one that becomes a text of NumPy."""
-    for word in WORDS:
-        wide = (word.encode("utf-32-le"), word.encode("utf-32-be"))
-        if said == word.encode() or any(form in said for form in wide):
-            state.words.add(word)
+        state.words |= words_said(_escaped(inner[1:-1]))
 
 
 def _escaped(inner: bytes) -> bytes:
@@ -124,7 +116,7 @@ def _unicode(state: State) -> None:
     line = state.line()
     state.stack.append(state.at)
     if b"\\" in line:
-        _words(state, line.decode("raw-unicode-escape", "replace").encode("utf-8", "replace"))
+        state.words |= words_said(line.decode("raw-unicode-escape", "replace").encode("utf-8", "replace"))
 
 
 def _counted_text(width: int) -> Callable[[State], None]:

@@ -7,28 +7,12 @@ from typing import NoReturn
 
 from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import MAX_NESTING, MAX_OPCODES, MAX_STACK, SHALLOW, Broken
-from lockflight.formats.pickle.state import STATE_WORD, WORDS, State
+from lockflight.formats.pickle.state import STATE_WORD, State
+from lockflight.formats.pickle.words import words_in
 
 CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.
 _REACH = 9
-#: How a stream, or a text of NumPy in it, writes a word that must not be an attribute.
-_FORMS = {
-    word: (
-        word.encode(),
-        (word.encode("utf-32-le"), word.encode("utf-32-be")),
-        (
-            *(
-                code + len(word).to_bytes(width, "little") + word.encode()
-                for code, width in ((b"\x8c", 1), (b"X", 4), (b"\x8d", 8), (b"U", 1), (b"T", 4))
-            ),
-            b"V" + word.encode() + b"\n",
-            b"S'" + word.encode() + b"'",
-            b'S"' + word.encode() + b'"',
-        ),
-    )
-    for word in sorted(WORDS)
-}
 _OVERLAP = 4 * len(STATE_WORD) + 2 * _REACH
 _U32 = struct.Struct("<I").unpack_from
 
@@ -84,11 +68,7 @@ class Turns(State):
     def remember_words(self, before: int, at: int) -> None:
         """Note which of `WORDS` are strings in the new window, or between it and the last one."""
         over = b"" if at <= before else self.source.read_at(max(before - _OVERLAP, 0), 2 * _OVERLAP)
-        for word, (plain, wide, forms) in _FORMS.items():
-            if any(form in self.buf or form in over for form in wide):
-                self.words.add(word)
-            elif plain in self.buf or plain in over:
-                self.words |= {word for form in forms if form in self.buf or form in over}
+        self.words |= words_in(self.buf, over)
 
     def many_marks(self) -> NoReturn:
         """More marks are open than are followed."""

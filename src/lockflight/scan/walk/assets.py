@@ -10,9 +10,7 @@ from lockflight.core.findings import Verdict
 from lockflight.formats import media
 from lockflight.formats.archive.inflate import MAX_OUTPUT, inflate
 from lockflight.formats.archive.zip import Archive, Member, ends_like_zip, read_archive
-from lockflight.formats.skops import check_schema
-from lockflight.scan.walk.single import Single
-from lockflight.scan.walk.torch import TorchArchive, inside
+from lockflight.scan.walk.single import Single, inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -282,15 +280,23 @@ class Walker(Single):
             self.inner(archive, found, member, depth)
 
     def _torch(self, source: ByteSource, member: str, depth: int) -> None:
+        from lockflight.scan.walk.torch import TorchArchive
+
         TorchArchive(self, source, member, depth).checkpoint()
 
     def _torchscript(self, source: ByteSource, member: str, depth: int) -> None:
+        from lockflight.scan.walk.torch import TorchArchive
+
         TorchArchive(self, source, member, depth).script()
 
     def _torch_export(self, source: ByteSource, member: str, depth: int) -> None:
+        from lockflight.scan.walk.torch import TorchArchive
+
         TorchArchive(self, source, member, depth).program()
 
     def _skops(self, source: ByteSource, member: str, depth: int) -> None:
+        from lockflight.formats.skops import check_schema
+
         for archive, found in self.members(source, member):
             if found.name == "schema.json":
                 content = self.opened(archive, found, member)

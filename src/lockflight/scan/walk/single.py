@@ -1,4 +1,7 @@
-"""Formats that hold nothing of another format, and the books that are kept about an asset."""
+"""Formats that hold nothing of another format, and the books that are kept about an asset.
+
+Readers are loaded with the first file that they are for: all of them together take longer than a hundred pickles.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +11,16 @@ from typing import TYPE_CHECKING
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource, Window
 from lockflight.formats.archive.inflate import MAX_OUTPUT
-from lockflight.formats.chat.rendered import check_file, check_rendered
-from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
-from lockflight.formats.graphs.onnx import onnx_tables, parse_onnx
-from lockflight.formats.graphs.protobuf import check_sentencepiece
-from lockflight.formats.graphs.tensorflow import check_graph, tensorflow_tables
-from lockflight.formats.graphs.textual import check_graph_text
-from lockflight.formats.jinja.lexer import MAX_TEMPLATE
-from lockflight.formats.jsontext import read_json
-from lockflight.formats.keras import MAX_CONFIG, check_config, check_value, is_config, keras_tables
-from lockflight.formats.mlmodel import check_mlmodel
 from lockflight.formats.pickle.records import Budget
 from lockflight.formats.pickle.streams import Aside, PickleReport, Streams, aside_of, finish
-from lockflight.formats.plaintext import check_text, check_yaml
-from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, join_member, shown
 from lockflight.formats.sniff import sniff
-from lockflight.formats.tensors.gguf import parse_gguf
-from lockflight.formats.tensors.hdf5 import parse_hdf5
-from lockflight.formats.tensors.npy import parse_npy
-from lockflight.formats.tensors.safetensors import parse_safetensors
-from lockflight.formats.xmltext import check_xml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockflight.core.source import ByteSource
+    from lockflight.formats.archive.zip import Member
     from lockflight.formats.pickle.allow import AllowList
     from lockflight.formats.tensors.hdf5 import Attribute
 
@@ -122,6 +109,8 @@ class Single:
     def npy(self, source: ByteSource, member: str, depth: int) -> None:
         """An array; one of objects is a pickle."""
         del depth
+        from lockflight.formats.tensors.npy import parse_npy
+
         array = parse_npy(source)
         self.parsed(array.issues, source, member)
         if array.objects:
@@ -135,11 +124,17 @@ class Single:
     def safetensors(self, source: ByteSource, member: str, depth: int) -> None:
         """Tensors with a header."""
         del depth
+        from lockflight.formats.tensors.safetensors import parse_safetensors
+
         self.parsed(parse_safetensors(source).issues, source, member)
 
     def gguf(self, source: ByteSource, member: str, depth: int) -> None:
         """A model with pairs, one of which may be a template."""
         del depth
+        from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
+        from lockflight.formats.render.meter import Meter
+        from lockflight.formats.tensors.gguf import parse_gguf
+
         found = parse_gguf(source)
         self.parsed(found.issues, source, member)
         if len(found.templates) > MAX_TEMPLATES:
@@ -152,11 +147,16 @@ class Single:
     def sentencepiece(self, source: ByteSource, member: str, depth: int) -> None:
         """A tokenizer."""
         del depth
+        from lockflight.formats.graphs.protobuf import check_sentencepiece
+
         self.parsed(check_sentencepiece(source), source, member)
 
     def json(self, source: ByteSource, member: str, depth: int) -> None:
         """A configuration."""
         del depth
+        from lockflight.formats.jsontext import read_json
+        from lockflight.formats.keras import check_value, is_config, keras_tables
+
         value, issues = read_json(source)
         if is_config(value):
             # What Keras's model_from_json takes.
@@ -169,26 +169,38 @@ class Single:
     def yaml(self, source: ByteSource, member: str, depth: int) -> None:
         """A configuration."""
         del depth
+        from lockflight.formats.plaintext import check_yaml
+
         self.parsed(check_yaml(source), source, member)
         self._rendered(source, member)
 
     def text(self, source: ByteSource, member: str, depth: int) -> None:
         """Words."""
         del depth
+        from lockflight.formats.plaintext import check_text
+
         self.parsed(check_text(source), source, member)
         self._rendered(source, member)
 
     def _rendered(self, source: ByteSource, member: str) -> None:
         """A text that somebody may render: what is no template, or a harmless one, is none of our business."""
+        from lockflight.formats.jinja.lexer import MAX_TEMPLATE
+
         if source.size > MAX_TEMPLATE:
             return
         data = source.read_at(0, source.size)
         if b"{{" in data or b"{%" in data:
+            from lockflight.formats.chat.rendered import check_rendered
+
             self.take(check_rendered(data.decode("utf-8", "replace")), member)
 
     def jinja(self, source: ByteSource, member: str, depth: int) -> None:
         """A template."""
         del depth
+        from lockflight.formats.chat.rendered import check_file
+        from lockflight.formats.jinja.lexer import MAX_TEMPLATE
+        from lockflight.formats.plaintext import check_text
+
         self.parsed(check_text(source), source, member)
         text = source.read_at(0, MAX_TEMPLATE + 1).decode("utf-8", "replace")
         self.take(check_file(source.name.rsplit("/", 1)[-1], text), member)
@@ -196,39 +208,53 @@ class Single:
     def markup(self, source: ByteSource, member: str, depth: int) -> None:
         """XML and pages of HTML."""
         del depth
+        from lockflight.formats.xmltext import check_xml
+
         self.parsed(check_xml(source), source, member)
         self._rendered(source, member)
 
     def graph_text(self, source: ByteSource, member: str, depth: int) -> None:
         """A graph that is written as text, or settings in the same language."""
         del depth
+        from lockflight.formats.graphs.textual import check_graph_text
+
         self.parsed(check_graph_text(source), source, member)
 
     def mlmodel(self, source: ByteSource, member: str, depth: int) -> None:
         """The description of a model of MLflow."""
         del depth
+        from lockflight.formats.mlmodel import check_mlmodel
+
         self.parsed(check_mlmodel(source), source, member)
 
     def onnx(self, source: ByteSource, member: str, depth: int) -> None:
         """A graph of operators."""
         del depth
+        from lockflight.formats.graphs.onnx import onnx_tables, parse_onnx
+
         self.parsed(parse_onnx(source, onnx_tables(self.allow.tables["onnx"])).issues, source, member)
 
     def saved_model(self, source: ByteSource, member: str, depth: int) -> None:
         """Graphs of TensorFlow with what surrounds them."""
         del depth
+        from lockflight.formats.graphs.tensorflow import check_graph, tensorflow_tables
+
         tables = tensorflow_tables(self.allow.tables["tensorflow"])
         self.parsed(check_graph(source, tables, saved=True), source, member)
 
     def graph(self, source: ByteSource, member: str, depth: int) -> None:
         """One graph of TensorFlow."""
         del depth
+        from lockflight.formats.graphs.tensorflow import check_graph, tensorflow_tables
+
         tables = tensorflow_tables(self.allow.tables["tensorflow"])
         self.parsed(check_graph(source, tables, saved=False), source, member)
 
     def hdf5(self, source: ByteSource, member: str, depth: int) -> None:
         """Arrays in groups, with texts that Keras builds a model from."""
         del depth
+        from lockflight.formats.tensors.hdf5 import parse_hdf5
+
         found = parse_hdf5(source)
         self.parsed(found.issues, source, member)
         for attribute in found.texts:
@@ -238,6 +264,8 @@ class Single:
 
     def _hdf5_text(self, attribute: Attribute, member: str) -> None:
         if attribute.name in _KERAS_TEXTS:
+            from lockflight.formats.keras import check_config, keras_tables
+
             tables = keras_tables(self.allow.tables["keras"])
             model = _KERAS_TEXTS[attribute.name]
             self.take(check_config(attribute.value, tables, model=model), member)
@@ -250,8 +278,15 @@ class Single:
 
     def keras_config(self, source: ByteSource, member: str) -> None:
         """The configuration of a model in an archive of Keras."""
+        from lockflight.formats.keras import MAX_CONFIG, check_config, keras_tables
+
         data = source.read_at(0, MAX_CONFIG + 1)
         self.parsed(check_config(data, keras_tables(self.allow.tables["keras"])), source, member)
 
     def nothing(self, source: ByteSource, member: str, depth: int) -> None:
         """Numbers: there is nothing to judge."""
+
+
+def inside(member: str, found: Member) -> str:
+    """The path of a member, in a form that is safe to print."""
+    return join_member(member, shown(found.name, 200)[1:-1])

@@ -8,10 +8,11 @@ from lockflight.core.findings import Verdict
 from lockflight.formats import media
 from lockflight.formats.pickle.streams import STORAGE_WIDTHS, PickleReport
 from lockflight.formats.plaintext import check_text
-from lockflight.formats.report import join_member, shown
+from lockflight.formats.report import shown
 from lockflight.formats.sniff import sniff
 from lockflight.formats.torch.export import check_program, read_payloads
 from lockflight.formats.torch.script import MAX_CODE, Script, TorchTables, foreign_class
+from lockflight.scan.walk.single import inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -268,11 +269,6 @@ def _is_saved(inner: str) -> bool:
     return folder in {"data/weights", "data/constants"} and (
         base.endswith(".pt") or base.startswith(("weight_", "tensor_"))
     )
-
-
-def inside(member: str, found: Member) -> str:
-    """The path of a member, in a form that is safe to print."""
-    return join_member(member, shown(found.name, 200)[1:-1])
 
 
 def base_name(found: Member) -> str:
