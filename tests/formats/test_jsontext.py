@@ -90,7 +90,7 @@ LORA = {"peft_type": "LORA", "target_modules": ["q_proj"]}
 @pytest.mark.parametrize(
     ("more", "what"),
     [
-        ({"corda_config": {"cache_file": "/root/.cache/keys.pt"}}, Verdict.UNKNOWN),
+        ({"corda_config": {"cache_file": "/srv/keys.pt"}}, Verdict.UNKNOWN),
         ({"corda_config": {"cache_file": "C:\\models\\cache.pt"}}, Verdict.UNKNOWN),
         ({"corda_config": {"cache_file": "~/.bashrc"}}, Verdict.UNKNOWN),
         ({"corda_config": {"cache_file": "../../other/cache.pt"}}, Verdict.MALICIOUS),
@@ -125,8 +125,8 @@ def test_an_adapter_that_opens_something_elsewhere(more, what):
         {"adapters": {"0": "adapter_0", "1": "./adapter_1", "2": "who/adapter"}},
         {"adapters": None, "prompt_tuning_init_state_dict_path": None},
         {
-            "base_model_name_or_path": "/home/ada/models/base",
-            "tokenizer_name_or_path": "/home/ada/models/base",
+            "base_model_name_or_path": "/srv/models/base",
+            "tokenizer_name_or_path": "/srv/models/base",
         },
         {"base_model_name_or_path": "..\\base", "revision": None},
         {"adapters": [], "cache_file": ""},
