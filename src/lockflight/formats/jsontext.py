@@ -53,6 +53,16 @@ _SENTENCE_CLASSES = re.compile(
     r"|HierarchicalTokenPooling|Router|SparseAutoEncoder|SparseStaticEmbedding|SpladePooling"
     r"|StaticEmbedding|Transformer|WeightedLayerPooling|WordEmbeddings|WordWeights)"
 )
+#: Functions and tokenizers that the parts of such a model name.
+_PARTS = re.compile(
+    r"torch\.nn(?:\.modules\.(?:activation|linear))?\.[A-Z][A-Za-z0-9]+"
+    r"|sentence_transformers(?:\.[a-z_]+){1,4}?(?:\.(?:Whitespace|Word|Phrase|Transformers)Tokenizer\w*){1,2}"
+)
+#: Keys under which some framework has the name of what it calls; only what no model is built of is said of these.
+_CALLED = re.compile(
+    r"(?:\A|_)(?:class|cls|function|func|fn|factory|callable|target|constructor)(?:_name|_path)?\Z"
+)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
 class BadJson(Exception):
@@ -181,6 +191,8 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                         return
                 elif _looks_rendered(inner):
                     others.append(inner)
+                elif isinstance(inner, str) and "." in inner and _CALLED.search(key):
+                    _called(key, inner, issues)
                 if isinstance(inner, (list, dict)):
                     stack.append(inner)
             if "_diffusers_version" in value:
@@ -252,6 +264,18 @@ def _target(key: str, value: JsonValue, issues: Issues) -> None:
         verdict = Verdict.MALICIOUS if harmful(value) else Verdict.REVIEW
         message = f"Its {key} names something for the loader to import and call: {shown(value)}."
         issues.add(Issue("config:target", verdict, message, subject=value))
+
+
+def _called(key: str, value: str, issues: Issues) -> None:
+    if _DOTTED.fullmatch(value) and harmful(value):
+        _target(key, value, issues)
+
+
+def _part(key: str, value: JsonValue, issues: Issues) -> None:
+    """What sentence-transformers imports and calls where the name has a dot; other libraries have names without."""
+    for name in _strings(value):
+        if "." in name and _PARTS.fullmatch(name) is None:
+            _imports(key, name, issues)
 
 
 def _files(key: str, value: JsonValue, issues: Issues) -> None:
@@ -364,5 +388,10 @@ _KEYS = {
     "_attn_implementation": _kernel,
     "attn_implementation": _kernel,
     "kernel_mapping": _kernel,
+    "activation_function": _part,
+    "activation_fn": _part,
+    "sbert_ce_default_activation_function": _part,
+    "tokenizer_class": _part,
+    "_data_files": _files,
     **dict.fromkeys(_JSONPICKLE, _jsonpickle),
 }
