@@ -108,3 +108,82 @@ def test_the_gate_does_not_want_what_no_loader_of_models_opens(name, role):
     data = b"\x89PNG\r\n\x1a\n" if name.endswith("png") else b"a: b\n"
     one = asset(name, data, role, sniff(BytesSource(data, name)))
     assert subjects(MODELS, release(assets=[one])) == ()
+
+
+RUNS = b"import os\nos.system('true')\n"
+FINE = b"def double(x):\n    return 2 * x\n"
+
+
+def verdicts(path, **options):
+    return {file.name.rsplit("/", 1)[-1]: file for file in scan([str(path)], workers=2, **options).files}
+
+
+def test_code_that_a_model_brings_is_judged(tmp_path):
+    laid(
+        tmp_path,
+        {
+            "config.json": b'{"model_type": "llama"}',
+            "handler.py": RUNS,
+            "__init__.py": RUNS,
+            "sitecustomize.py": RUNS,
+            "utils.pyw": b"import pickle\nx = pickle.loads(b'x')\n",
+            "fine.py": FINE,
+            "broken.py": b"def f(:\n",
+            "paths.pth": b"# ours\nimport os; os.system('true')\n",
+            "only.pth": b"src\nimportant\n",
+            "run.sh": b"true\n",
+            "page.js": b"let x = 1\n",
+            "native.cu": b"int main() { return 0; }\n",
+        },
+    )
+    found = verdicts(tmp_path)
+    assert {
+        name: file.verdict for name, file in found.items() if file.verdict is Verdict.REVIEW
+    } == dict.fromkeys(
+        ["handler.py", "__init__.py", "sitecustomize.py", "utils.pyw", "broken.py"], Verdict.REVIEW
+    )
+    assert {name for name, file in found.items() if file.verdict is Verdict.SAFE} == {
+        "config.json",
+        "fine.py",
+        "only.pth",
+    }
+    assert found["paths.pth"].verdict is Verdict.UNKNOWN
+    assert [f.rule for f in found["paths.pth"].findings] == ["file:code"]
+    for name in ("run.sh", "page.js", "native.cu"):
+        assert (found[name].verdict, found[name].reason) == (None, "no check judges code of its language")
+    # Who asked for something else did not ask for that.
+    assert verdicts(tmp_path / "run.sh", checks=("secrets",))["run.sh"].verdict is Verdict.SAFE
+
+
+def test_python_that_is_a_pickle_too_is_no_python(tmp_path):
+    body = b";import os;os.system('true')#"
+    both = b"U'" + b"'" + body.ljust(38, b"#") + b"0N0N0N."
+    compile(both, "both.py", "exec")
+    laid(tmp_path, {"both.py": both})
+    assert verdicts(tmp_path)["both.py"].verdict is Verdict.MALICIOUS
+    assert scan_source(BytesSource(both, "both.py"), shipped_allow_list()).verdict is Verdict.MALICIOUS
+
+
+@pytest.mark.parametrize(
+    ("files", "verdict"),
+    [
+        ({"fine.py": FINE, "config.json": b"{}"}, Verdict.SAFE),
+        ({"a/__init__.py": b"\n", "a/fine.py": FINE}, Verdict.SAFE),
+        ({"fine.py": RUNS}, Verdict.REVIEW),
+        ({"fine.py": FINE, "config.json": b'{"_target_": "os.system"}'}, Verdict.MALICIOUS),
+        ({"fine.py": FINE, "auto.json": b'{"auto_map": {"A": "fine.A"}}'}, Verdict.REVIEW),
+        ({"fine.py": FINE, "b.bin": b"\0\1\2\3" * 30}, Verdict.UNKNOWN),
+        ({"fine.py": FINE, "run.sh": b"true\n"}, Verdict.UNKNOWN),
+        ({"broken.py": b"def f(:\n"}, Verdict.UNKNOWN),
+        ({"fine.py": FINE, "notes.ipynb": b'{"cells": [], "nbformat": 4}'}, Verdict.UNKNOWN),
+    ],
+)
+def test_code_in_an_archive_is_judged_as_well(tmp_path, files, verdict):
+    zipped(tmp_path / "model.zip", files)
+    (file,) = verdicts(tmp_path).values()
+    assert file.verdict is verdict
+    unjudged = verdict is Verdict.UNKNOWN and "b.bin" not in files
+    assert ("file:code" in {f.rule for f in file.findings}) is unjudged
+    # The check of models alone does not take code for safe.
+    (alone,) = verdicts(tmp_path, checks=("models",)).values()
+    assert alone.verdict in {Verdict.UNKNOWN, Verdict.MALICIOUS}

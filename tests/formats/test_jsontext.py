@@ -95,6 +95,63 @@ def test_what_a_loader_would_do(value, rule, what):
     assert verdict(issues) is what
 
 
+LORA = {"peft_type": "LORA", "target_modules": ["q_proj"]}
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"corda_config": {"cache_file": "/srv/keys.pt"}}, Verdict.UNKNOWN),
+        ({"corda_config": {"cache_file": "C:\\models\\cache.pt"}}, Verdict.UNKNOWN),
+        ({"corda_config": {"cache_file": "~/.bashrc"}}, Verdict.UNKNOWN),
+        ({"corda_config": {"cache_file": "../../other/cache.pt"}}, Verdict.MALICIOUS),
+        ({"corda_config": {"covariance_file": "a/../../b.pt"}}, Verdict.MALICIOUS),
+        ({"corda_config": {"covariance_file": "https://example.com/a.pt"}}, Verdict.MALICIOUS),
+        ({"prompt_tuning_init_state_dict_path": "/dev/shm/a.bin"}, Verdict.UNKNOWN),
+        ({"prompt_tuning_init_state_dict_path": "\\\\host\\share\\a.bin"}, Verdict.MALICIOUS),
+        ({"adapters": {"0": "one", "1": "/srv/other"}}, Verdict.UNKNOWN),
+        ({"adapters": {"0": "../other"}}, Verdict.MALICIOUS),
+        ({"adapters": {"0": "https://example.com/adapter"}}, Verdict.MALICIOUS),
+        ({"parts": [{"deep": {"adapters": ["../other"]}}]}, Verdict.MALICIOUS),
+        ({"base_model_name_or_path": "\\\\host\\share\\base"}, Verdict.MALICIOUS),
+        ({"base_model_name_or_path": "//host/share"}, Verdict.MALICIOUS),
+        ({"base_model_name_or_path": "s3://bucket/base"}, Verdict.UNKNOWN),
+        ({"tokenizer_name_or_path": "\\\\host\\share"}, Verdict.MALICIOUS),
+    ],
+)
+def test_an_adapter_that_opens_something_elsewhere(more, what):
+    issues = check({**LORA, **more})
+    assert "config:outside" in rules(issues)
+    assert verdict(issues) is what
+    # The configuration of an adapter is known by its name too.
+    named = check_json(source(json.dumps(more).encode(), "x/adapter_config.json"))
+    assert verdict(named) is what
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"corda_config": {"cache_file": None, "covariance_file": None, "corda_method": "ipm"}},
+        {"corda_config": {"cache_file": "cache/svd.pt", "verbose": False}},
+        {"adapters": {"0": "adapter_0", "1": "./adapter_1", "2": "who/adapter"}},
+        {"adapters": None, "prompt_tuning_init_state_dict_path": None},
+        {
+            "base_model_name_or_path": "/srv/models/base",
+            "tokenizer_name_or_path": "/srv/models/base",
+        },
+        {"base_model_name_or_path": "..\\base", "revision": None},
+        {"adapters": [], "cache_file": ""},
+    ],
+)
+def test_what_adapters_honestly_name(more):
+    assert rules(check({**LORA, **more})) <= {"config:base-model"}
+    assert verdict(check({**LORA, **more})) is Verdict.SAFE
+
+
+def test_only_adapters_are_read_so():
+    assert check({"cache_file": "/tmp/x", "adapters": ["../y"]}) == ()
+
+
 def test_a_pipeline_is_known_by_its_name_too():
     data = json.dumps({"unet": ["my_unet", "UNet"]}).encode()
     assert rules(check_json(source(data, "x/model_index.json"))) == {"config:local-code"}

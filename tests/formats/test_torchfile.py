@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import struct
 import zipfile
 
 import pytest
 
+from lockflight.core.findings import Verdict
+from lockflight.core.source import BytesSource
 from lockflight.formats.torch.file import is_archive, is_legacy, read_checkpoint
+from lockflight.scan.models import scan_source
 from tests.corpus.hostile import samples
 from tests.corpus.programs import VECTORS, changed
 from tests.formats.files import archive, mutants, source
+from tests.formats.pickle.test_streams import legacy, storage
 from tests.formats.pickles import shipped
 
 
@@ -19,7 +24,9 @@ def vector(name):
     return (VECTORS / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["state.pt", "dtypes.pt", "checkpoint.pt", "unusual.pt", "protocol5.pt"])
+@pytest.mark.parametrize(
+    "name", ["state.pt", "dtypes.pt", "checkpoint.pt", "unusual.pt", "protocol5.pt", "views.pt"]
+)
 def test_an_archive(name):
     found = read(vector(name))
     assert found.issues == ()
@@ -28,7 +35,9 @@ def test_an_archive(name):
     assert {pin.key for pin in found.report.pins} == set(found.storages)
 
 
-@pytest.mark.parametrize("name", ["state.legacy.bin", "dtypes.legacy.bin", "checkpoint.legacy.bin"])
+@pytest.mark.parametrize(
+    "name", ["state.legacy.bin", "dtypes.legacy.bin", "checkpoint.legacy.bin", "views.legacy.bin"]
+)
 def test_the_old_format(name):
     data = vector(name)
     assert is_legacy(source(data))
@@ -56,6 +65,41 @@ def test_a_plain_pickle():
 )
 def test_what_torch_does_not_write(more, rule):
     assert rule in {issue.rule for issue in read(changed("state.pt", more)).issues}
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "sound"),
+    [
+        ({}, {}, True),
+        ({"kind": "ByteStorage"}, {"kind": "CharStorage"}, False),
+        ({}, {"kind": "IntStorage"}, False),
+        ({}, {"numel": 2}, False),
+        ({"numel": 2}, {}, False),
+        ({"numel": 0}, {"kind": "IntStorage", "numel": 0}, True),
+        ({"numel": 0}, {}, False),
+    ],
+)
+def test_a_storage_is_one_thing(first, second, sound, old):
+    both = b"\x80\x02](" + storage(**first) + storage(**second) + b"e."
+    numel = max(first.get("numel", 3), second.get("numel", 3))
+    width = 1 if "kind" in first else 4
+    bytes_ = bytes(numel * width)
+    if old:
+        data = legacy(body=both, storages=struct.pack("<q", numel) + bytes_)
+    else:
+        data = archive({"a/data.pkl": both, "a/version": b"3\n", "a/data/0": bytes_})
+    issues = read(data).issues
+    said = [issue for issue in issues if "twice" in issue.message]
+    assert bool(said) is not sound
+    assert {issue.rule for issue in said} <= {"torch:storage"}
+    if sound:
+        assert issues == ()
+    else:
+        # Whichever comes first, the walk says the same.
+        found = scan_source(BytesSource(data, "model.pt"), shipped())
+        assert found.verdict is not Verdict.SAFE
+        assert any("twice" in finding.message for finding in found.findings)
 
 
 def test_storages_that_are_compressed():

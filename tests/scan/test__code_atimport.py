@@ -57,3 +57,19 @@ def test_a_script_is_started_for_what_it_does():
     assert found(script, "fetch.py") == []
     assert [f.severity for f in found(script + CLASS, "anything.py")] == [Severity.HIGH]
     assert found(script + CLASS, "setup.py") == []
+
+
+@pytest.mark.parametrize("name", ["utils.py", "helper.py", "sitecustomize.py", "usercustomize.py", "ops.py"])
+def test_what_a_model_or_python_imports_in_turn(name):
+    script = "import subprocess\nsubprocess.run(['dvc', 'pull'])\n"
+    assert [f.severity for f in found(script, name)] == [Severity.HIGH]
+    assert found("import subprocess\ndef f():\n    subprocess.run(['dvc', 'pull'])\n", name) == []
+
+
+@pytest.mark.parametrize("name", ["setup.py", "conftest.py", "noxfile.py"])
+def test_a_tool_starts_programs_and_takes_nothing_in_from_elsewhere(name):
+    build = "import subprocess\nsubprocess.run(['git', 'describe'])\nexec(open('version.py').read())\n"
+    assert found(build, name) == []
+    fetch = "import urllib.request\nurllib.request.urlopen('http://evil.invalid')\n"
+    assert [f.severity for f in found(fetch, name)] == [Severity.HIGH]
+    assert [f.severity for f in found("import marshal\nmarshal.loads(b'x')\n", name)] == [Severity.HIGH]

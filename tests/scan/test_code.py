@@ -43,7 +43,7 @@ def test_files_and_cells_are_judged():
     assert result.summary["high"] == 2
     assert (result.summary["files"], result.summary["cells"]) == (2, 2)
     assert result.coverage_ppm == PPM
-    assert result.tool.version.startswith("2+python3.")
+    assert result.tool.version.startswith("3+python3.")
 
 
 def test_a_clean_view_has_no_findings():

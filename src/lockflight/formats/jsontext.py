@@ -16,7 +16,7 @@ from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
 from lockflight.formats.nesting import too_deep
 from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import harmful, leaves
+from lockflight.formats.targets import elsewhere, harmful, leaves
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
@@ -29,7 +29,7 @@ _MAX_NODES = 20_000_000
 _MAX_TEMPLATES = 4 * 1024 * 1024
 
 #: Files and keys of which a rule reads everything; none is large.
-_READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json"})
+_READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json", "adapter_config.json"})
 _BESIDE = frozenset({"_diffusers_version", "peft_type", "base_model_name_or_path", "auto_mapping"})
 #: Keys at the top that say what the document is.
 _NOTED = frozenset(
@@ -44,6 +44,9 @@ _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py
 _LIBRARIES = frozenset(
     {"diffusers", "transformers", "timm", "peft", "onnxruntime", "optimum", "sentence_transformers"}
 )
+
+#: Files that PEFT opens by itself, as torch.load does, or writes anew where there is none.
+_ADAPTER_FILES = frozenset({"cache_file", "covariance_file", "prompt_tuning_init_state_dict_path"})
 
 _MEGATRON = frozenset({"megatron", "megatron.core"})
 #: What the file modules.json names where the library wrote it, under the names of its versions.
@@ -109,7 +112,7 @@ def _large(data: bytes, base: str) -> JsonValue:
     """
     value = read_large(data, _watched, _NOTED)
     whole = isinstance(value, dict) and (
-        "_diffusers_version" in value or {"class_name", "config"} <= value.keys()
+        "_diffusers_version" in value or "peft_type" in value or {"class_name", "config"} <= value.keys()
     )
     if whole or base in _READ_WHOLE:
         raise TooMuch
@@ -159,6 +162,8 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
         _diffusers(value, issues)
     if base == "modules.json":
         _modules(value, issues)
+    if base == "adapter_config.json" and isinstance(value, dict) and "peft_type" not in value:
+        _adapter(value, issues)
     if base == "router_config.json" and isinstance(value, dict):
         kinds = value.get("types")
         _modules([{"type": name} for name in _strings(kinds)], issues)
@@ -349,10 +354,48 @@ def _adapter(value: JsonObject, issues: Issues) -> None:
     if isinstance(base, str) and base:
         message = f"It adapts the model {shown(base)}, which decides as much and is judged by itself."
         issues.add(Issue("config:base-model", Verdict.SAFE, message, subject=base))
+        _base(base, "base_model_name_or_path", issues)
+    tokenizer = value.get("tokenizer_name_or_path")
+    if isinstance(tokenizer, str):
+        _base(tokenizer, "tokenizer_name_or_path", issues)
+    _adapter_paths(value, issues)
     mapping = value.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, dict) else None
     if isinstance(library, str) and library.split(".", 1)[0] not in _LIBRARIES:
         _imports("auto_mapping", library, issues)
+
+
+def _base(path: str, key: str, issues: Issues) -> None:
+    """What stands on the machine where it was trained is called by its path there; that of another machine is not."""
+    if elsewhere(path):
+        share = "://" not in path
+        message = f"Its {key} makes the loader open what lies on another machine: {shown(path)}."
+        verdict = Verdict.MALICIOUS if share else Verdict.UNKNOWN
+        issues.add(Issue("config:outside", verdict, message, subject=path))
+
+
+def _adapter_paths(value: JsonObject, issues: Issues) -> None:
+    """Files and adapters that the configuration has PEFT open beside its own weights."""
+    stack: list[tuple[str, JsonValue]] = list(value.items())
+    while stack:
+        key, inner = stack.pop()
+        if key == "adapters" or key in _ADAPTER_FILES:
+            for path in _strings(inner):
+                _opened(key, path, issues)
+        elif isinstance(inner, dict):
+            stack.extend(inner.items())
+        elif isinstance(inner, list):
+            stack.extend((key, item) for item in inner if isinstance(item, (list, dict)))
+
+
+def _opened(key: str, path: str, issues: Issues) -> None:
+    if not leaves(path):
+        return
+    climbs = elsewhere(path) or ".." in path.replace("\\", "/").split("/")
+    message = f"Its {key} makes the loader open what lies outside the model's folder: {shown(path)}."
+    issues.add(
+        Issue("config:outside", Verdict.MALICIOUS if climbs else Verdict.UNKNOWN, message, subject=path)
+    )
 
 
 def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:

@@ -1,4 +1,4 @@
-"""Names that a configuration gives its loader to import: which of them can only be meant to do harm."""
+"""Names and paths that a configuration gives its loader: which of them can only be meant to do harm."""
 
 from __future__ import annotations
 
@@ -84,3 +84,9 @@ def leaves(path: str) -> bool:
     """Whether a path, read on any system, leads out of the folder that it is taken in."""
     plain = path.replace("\\", "/")
     return plain.startswith(("/", "~")) or ".." in plain.split("/") or ":" in plain or "\0" in plain
+
+
+def elsewhere(path: str) -> bool:
+    """Whether a path names another machine: an address, or a share of Windows that is opened like a file."""
+    plain = path.replace("\\", "/")
+    return plain.startswith("//") or "://" in plain

@@ -29,9 +29,10 @@ from lockflight.detect.invisible import Hidden, find_hidden
 from lockflight.errors import InvalidInput
 from lockflight.formats import media
 from lockflight.formats.notebook import parse_notebook
+from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan._text import capped, suffix
-from lockflight.scan.declared import CODE
-from lockflight.scan.python.atimport import AT_IMPORT, at_import
+from lockflight.scan.declared import CODE, OTHER_LANGUAGES
+from lockflight.scan.python.atimport import AT_IMPORT, TOOLS, at_import
 from lockflight.scan.python.flow import FLOW_RULES, SINK_LASTS, Flow
 from lockflight.scan.python.names import Module, Scope, calls
 from lockflight.scan.python.rules import NODE_RULES, RULES_BY_LAST
@@ -39,6 +40,7 @@ from lockflight.scan.python.rules_load import LOAD_RULES
 from lockflight.scan.python.rules_run import RUN_RULES
 from lockflight.scan.python.source import MAX_BYTES, Unreadable, odd_encoding, parse_bytes, parse_cell
 from lockflight.scan.python.when import CallView, Rule, built_text
+from lockflight.scan.walk.assets import Walker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,26 +54,22 @@ _COMPILED = frozenset(
     {".pyc", ".pyo", ".pyd", ".so", ".dll", ".dylib", ".exe", ".whl", ".egg", ".jar", ".class"}
 )
 _BINARIES = frozenset({media.ELF, media.PE, media.MACH_O, media.WASM})
-_OTHER_LANGUAGES = frozenset(
+#: Archives that are not opened.
+_PACKED = frozenset(
     {
-        ".sh",
-        ".bash",
-        ".js",
-        ".mjs",
-        ".cjs",
-        ".ts",
-        ".tsx",
-        ".jsx",
-        ".go",
-        ".rs",
-        ".java",
-        ".kt",
-        ".c",
-        ".cc",
-        ".cpp",
+        media.TAR,
+        media.GZIP,
+        media.BZIP2,
+        media.XZ,
+        media.LZMA,
+        media.ZSTD,
+        media.LZ4,
+        media.SEVEN_ZIP,
+        media.RAR,
     }
-    | {".h", ".hpp", ".cu", ".cs", ".r", ".jl", ".rb", ".php", ".pl", ".lua", ".scala", ".swift", ".ps1"}
 )
+#: Python in one archive.
+_MAX_MEMBERS_BYTES = 32 * 1024 * 1024
 _SHEBANG = re.compile(rb"^#!.*\bpython")
 _PIPE_TO_SHELL = re.compile(r"\b(?:curl|wget)\b[^|]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b")
 _INTERPOLATED = re.compile(r"\{[A-Za-z_][^}]*\}|(?<![\\\w])\$[A-Za-z_]\w*")
@@ -113,12 +111,14 @@ class CodeCheck:
             kind = _kind(asset)
             if kind == "python" or (kind == "" and _SHEBANG.match(ctx.open(asset).read_at(0, 128))):
                 _judge_file(asset, ctx.open(asset), tally)
+            elif kind == "archive":
+                other += _judge_archive(asset, ctx.open(asset), tally)
             elif kind == "notebook":
                 _judge_notebook(asset, ctx.open(asset), tally)
-            elif kind == "compiled":
+            elif kind in {"compiled", "packed"}:
                 tally.total += asset.size
                 tally.unknown += 1
-                tally.findings.append(_compiled(asset))
+                tally.findings.append(_compiled(asset) if kind == "compiled" else _packed(asset))
             elif kind == "other":
                 other += 1
         numbered = _numbered(tally.findings)
@@ -141,8 +141,16 @@ class CodeCheck:
         )
 
 
-def code_findings(tree: ast.Module, asset: str, member: str = "") -> Iterator[Finding]:
+def code_findings(
+    tree: ast.Module, asset: str, member: str = "", *, module_name: str = ""
+) -> Iterator[Finding]:
     """Apply every rule to one syntax tree.
+
+    Args:
+        tree: the tree.
+        asset: name of the asset.
+        member: the cell or member that it is of; empty for the asset itself.
+        module_name: last part of the name under which a member may be imported; empty for a cell.
 
     Raises:
         RecursionError: expressions are nested too deeply; nothing can be said about the tree.
@@ -152,10 +160,11 @@ def code_findings(tree: ast.Module, asset: str, member: str = "") -> Iterator[Fi
     for scope in module.scopes:
         for rule, call, source, line in _matches(module, scope, flows):
             yield _finding(rule, call, source, Location(member=member, line=line), asset, scope.name)
-    if not member:
+    base = module_name or ("" if member else base_name(asset))
+    if base:
         # The cells of a notebook are run by people, one by one; a file may be imported by anybody.
-        for rule, call, line in at_import(module, tree, base_name(asset)):
-            yield _finding(rule, call, "", Location(line=line), asset, "")
+        for rule, call, line in at_import(module, tree, base):
+            yield _finding(rule, call, "", Location(member=member, line=line), asset, "")
 
 
 def _finding(rule: Rule, call: str, source: str, place: Location, asset: str, scope: str) -> Finding:
@@ -241,9 +250,14 @@ def _kind(asset: Asset) -> str:
         return "notebook"
     if end in _PYTHON or asset.media_type == media.PYTHON:
         return "python"
-    if asset.role is Role.CODE and (end in _COMPILED or asset.media_type in _BINARIES):
-        return "compiled"
-    return "other" if end in _OTHER_LANGUAGES else ""
+    if asset.role is Role.CODE:
+        if end in _COMPILED or asset.media_type in _BINARIES:
+            return "compiled"
+        if asset.media_type == media.ZIP:
+            return "archive"
+        if asset.media_type in _PACKED:
+            return "packed"
+    return "other" if end in OTHER_LANGUAGES else ""
 
 
 def _judge_file(asset: Asset, source: ByteSource, tally: _Tally) -> None:
@@ -254,10 +268,39 @@ def _judge_file(asset: Asset, source: ByteSource, tally: _Tally) -> None:
         tally.judged += source.size
 
 
-def _judge(asset: str, member: str, data: bytes, tally: _Tally) -> bool:
+def _judge_archive(asset: Asset, source: ByteSource, tally: _Tally) -> int:
+    """Judge the Python in an archive, wherever the check `models` finds some; how much is of other languages."""
+    tally.files += 1
+    tally.total += source.size
+    before, others, left = tally.unknown, 0, _MAX_MEMBERS_BYTES
+
+    def member(content: ByteSource, kind: str, place: str) -> bool:
+        nonlocal others, left
+        if kind != media.PYTHON:
+            others += 1
+            return False
+        left -= content.size
+        if left < 0:
+            tally.unknown += 1
+            tally.findings.append(_unreadable(asset.name, place, Unreadable("budget")))
+            return False
+        name = content.name.rsplit("/", 1)[-1]
+        # Out of an archive nobody starts a script: who takes a module from there imports it.
+        name = name if name in TOOLS else "__init__.py"
+        return _judge(asset.name, place, content.read_at(0, MAX_BYTES + 1), tally, name)
+
+    walker = Walker(shipped_allow_list(), member)
+    walker.file(source)
+    # What cannot be opened may hold code as well; the check `models` says what it is.
+    if tally.unknown == before and not walker.over_budget:
+        tally.judged += source.size
+    return others
+
+
+def _judge(asset: str, member: str, data: bytes, tally: _Tally, module_name: str = "") -> bool:
     """Add the findings of one file; whether it could be judged."""
     try:
-        found = list(code_findings(parse_bytes(data), asset, member))
+        found = list(code_findings(parse_bytes(data), asset, member, module_name=module_name))
     except Unreadable as error:
         tally.unknown += 1
         tally.findings.append(_unreadable(asset, member, error))
@@ -370,7 +413,7 @@ def _odd_encoding(asset: str) -> Finding:
 
 def _unreadable(asset: str, member: str, error: Unreadable) -> Finding:
     budget = error.reason == "budget"
-    place = "The cell" if member else "The file"
+    place = "The cell" if member.startswith("cell ") else "The file"
     return Finding(
         code="LF2402" if budget else "LF2401",
         rule="code:over-budget" if budget else "code:no-python",
@@ -394,6 +437,19 @@ def _compiled(asset: Asset) -> Finding:
         asset=asset.name,
         message="Compiled code cannot be read by this check, so it was not judged.",
         fix="Ship the source and build it in the build recipe, or attach provenance of the build.",
+        ids=("CWE-829", "LLM03:2025"),
+    )
+
+
+def _packed(asset: Asset) -> Finding:
+    return Finding(
+        code="LF2404",
+        rule="code:packed",
+        severity=Severity.MEDIUM,
+        confidence=Confidence.HIGH,
+        asset=asset.name,
+        message="This check does not open archives of this kind, so the code in it was not judged.",
+        fix="Unpack it, or pack the code as a zip archive.",
         ids=("CWE-829", "LLM03:2025"),
     )
 

@@ -25,9 +25,20 @@ LOADED_NAMES = frozenset(
     {"mlmodel", "chat_template.jinja", "chat_template.jinja2", "chat_template.json", ".pmml", *GRAPH_TEXTS}
 )
 
+#: Key of a summary of `models`: rank of the verdict that a file with code would have if somebody judged the code.
+APART_FROM_CODE = "apart_from_code"
+
+#: Code that no check judges, by its extension.
+OTHER_LANGUAGES = frozenset(
+    [
+        ".sh", ".bash", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".go", ".rs", ".java", ".kt", ".c", ".cc",
+        ".cpp", ".h", ".hpp", ".cu", ".cs", ".r", ".jl", ".rb", ".php", ".pl", ".lua", ".scala", ".swift", ".ps1",
+    ]
+)  # fmt: skip
+
 MODELS = CheckInfo(
     name="models",
-    version="6",
+    version="7",
     title="Model files: code in pickles, archives, templates and configurations; damaged or ambiguous formats",
     grain=Grain.ASSET,
     reads=MODEL_ROLES,
@@ -40,7 +51,7 @@ MODELS = CheckInfo(
 
 CODE = CheckInfo(
     name="code",
-    version="2",
+    version="3",
     title="Unsafe Python in ML and LLM code: deserialisation, remote code, model output that reaches a sink",
     grain=Grain.VIEW,
     views=("software",),

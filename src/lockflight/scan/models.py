@@ -17,15 +17,15 @@ from lockflight.core.attest.check import (
     Tool,
     severity_summary,
 )
-from lockflight.core.findings import Finding, Verdict
+from lockflight.core.findings import Finding, Verdict, worst
 from lockflight.core.records import dataclass
 from lockflight.infra.allowlist import read_overlay, shipped_allow_list
-from lockflight.scan.declared import MODELS
+from lockflight.scan.declared import APART_FROM_CODE, MODELS
 from lockflight.scan.walk.assets import Walker
 from lockflight.scan.walk.rules import finding_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lockflight.core.attest.check import CheckContext, Subject
     from lockflight.core.source import ByteSource
@@ -60,14 +60,17 @@ class ModelScan:
         return self.judged * PPM // self.size if self.size else PPM
 
 
-def scan_source(source: ByteSource, allow: AllowList) -> ModelScan:
+def scan_source(
+    source: ByteSource, allow: AllowList, code: Callable[[ByteSource, str, str], bool] | None = None
+) -> ModelScan:
     """Judge one file.
 
     Args:
         source: its bytes; the name says which loader would open it.
         allow: what pickles and skops schemas may use.
+        code: who judges code that lies in it; see `Walker`.
     """
-    walker = Walker(allow)
+    walker = Walker(allow, code)
     with _no_collector():
         media_type = walker.file(source)
     issues = walker.issues.frozen()
@@ -114,6 +117,10 @@ class ModelsCheck:
             allow = read_overlay(ctx.data.encode()).over(allow, asset.sha256)
         found = scan_source(ctx.open(asset), allow)
         summary = {verdict.value: int(verdict is found.verdict) for verdict in Verdict}
+        if any(finding.rule == "file:code" for finding in found.findings):
+            rest = scan_source(ctx.open(asset), allow, lambda *_: True)
+            verdict = rest.verdict if rest.coverage_ppm == PPM else worst([rest.verdict, Verdict.UNKNOWN])
+            summary[APART_FROM_CODE] = verdict.rank
         return CheckResult(
             status=Status.INCOMPLETE if found.over_budget else Status.COMPLETE,
             tool=Tool("lockflight-models", MODELS.version, f"sha256:{allow.digest}"),

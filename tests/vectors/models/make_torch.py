@@ -117,6 +117,12 @@ def checkpoint(model: nn.Module) -> dict[str, object]:
     }
 
 
+def views() -> dict[str, torch.Tensor]:
+    """What one storage is under two names: raw bytes of a new type, and nothing of any type."""
+    bits, none = torch.arange(4).to(torch.float8_e4m3fn), torch.empty(0)
+    return {"float8": bits, "bits": bits.view(torch.uint8), "none": none, "nothing": none.view(torch.int32)}
+
+
 def save(name: str, thing: object) -> None:
     """Both formats of torch.save."""
     torch.save(thing, HERE / f"{name}.pt")
@@ -134,6 +140,10 @@ def checkpoints() -> None:
     save("tensor", torch.arange(3.0))
     torch.save(model.state_dict(), HERE / "protocol5.pt", pickle_protocol=5)
     save("module", model)
+    torch.save(views(), HERE / "views.pt")
+    # Of newer types torch writes this format and does not read it.
+    empty = {name: one for name, one in views().items() if not one.numel()}
+    torch.save(empty, HERE / "views.legacy.bin", _use_new_zipfile_serialization=False)
 
 
 def scripts() -> None:

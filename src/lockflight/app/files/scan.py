@@ -32,7 +32,7 @@ from lockflight.formats.sniff import sniff
 from lockflight.infra.files import FdSource, FileKind, Folder
 from lockflight.infra.hashing import hash_source
 from lockflight.infra.progress import SILENT
-from lockflight.scan.declared import DATA_ROLES
+from lockflight.scan.declared import APART_FROM_CODE, DATA_ROLES, OTHER_LANGUAGES
 from lockflight.scan.table import CHECKS, load
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def _judge(
         for item in opened:
             item.source.check()
         return [
-            _report(item, results.get(i, [])) if isinstance(item, _Open) else item
+            _report(item, results.get(i, []), checks) if isinstance(item, _Open) else item
             for i, item in enumerate(batch)
         ]
     finally:
@@ -327,23 +327,23 @@ def _as_seen(check: str, asset: Asset) -> Asset | None:
         if text and asset.media_type == media.HTML and asset.role not in DATA_ROLES:
             return replace(asset, role=Role.KNOWLEDGE_BASE)  # a page may hide what a model would read
         return asset if text and asset.role in DATA_ROLES else None
-    python = asset.media_type in {media.PYTHON, media.NOTEBOOK} or media.suffix_of(asset.name) in {
-        ".py",
-        ".ipynb",
-    }
-    return replace(asset, role=Role.CODE) if text and python else None
+    python = asset.media_type in {media.PYTHON, media.NOTEBOOK} or media.suffix_of(asset.name) == ".ipynb"
+    return replace(asset, role=Role.CODE) if (text and python) or asset.media_type == media.ZIP else None
 
 
-def _report(item: _Open, results: Sequence[tuple[str, CheckResult]]) -> FileReport:
+def _report(item: _Open, results: Sequence[tuple[str, CheckResult]], asked: Sequence[str]) -> FileReport:
     asset = item.asset
     title = (
         media.MEDIA_TYPES[asset.media_type].title
         if asset.media_type in media.MEDIA_TYPES
         else asset.media_type
     )
-    findings = tuple(f for _, result in results for f in result.findings)
+    looked = any(check == "code" and _judged_all(result) for check, result in results)
+    findings = tuple(
+        f for _, result in results for f in result.findings if not (looked and f.rule == "file:code")
+    )
     # What a budget cut short has a verdict all the same; what crashed has none.
-    verdicts = [_verdict(check, result) for check, result in results if _spoke(check, result)]
+    verdicts = [_verdict(check, result, code=looked) for check, result in results if _spoke(check, result)]
     reasons = [
         f"{check}: {result.reason}" for check, result in results if result.status is not Status.COMPLETE
     ]
@@ -352,6 +352,8 @@ def _report(item: _Open, results: Sequence[tuple[str, CheckResult]]) -> FileRepo
         for check, result in results
         if result.status is Status.COMPLETE and result.coverage_ppm != PPM and check != "models"
     ]
+    if "code" in asked and asset.size and _other_language(asset):
+        reasons.append("no check judges code of its language")
     if not results:
         if asset.size:
             reasons.append(f"{title}: none of the checks reads it")
@@ -377,11 +379,25 @@ def _spoke(check: str, result: CheckResult) -> bool:
     return result.status is Status.COMPLETE or (check == "models" and bool(result.summary))
 
 
-def _verdict(check: str, result: CheckResult) -> Verdict:
+def _other_language(asset: Asset) -> bool:
+    text = is_text(asset.media_type)
+    named = media.suffix_of(asset.name) in OTHER_LANGUAGES
+    return asset.media_type in {media.SHELL, media.JAVASCRIPT} or (text and named)
+
+
+def _judged_all(result: CheckResult) -> bool:
+    """Whether the check `code` judged every piece of code that there is."""
+    unseen = result.summary.get("unknown", 0) + result.summary.get("other_languages", 0)
+    return result.status is Status.COMPLETE and result.coverage_ppm == PPM and not unseen
+
+
+def _verdict(check: str, result: CheckResult, *, code: bool) -> Verdict:
     serious = any(f.severity in _SERIOUS for f in result.findings)
     if check != "models":
         return Verdict.REVIEW if serious else Verdict.SAFE
     counts = result.summary
+    if code and APART_FROM_CODE in counts:
+        return tuple(Verdict)[counts[APART_FROM_CODE]]
     said: list[Verdict] = [v for v in Verdict if v is not Verdict.SAFE and counts.get(v.value, 0)]
     if not said and (not counts.get("safe", 0) or result.coverage_ppm != PPM):
         said = [Verdict.UNKNOWN]

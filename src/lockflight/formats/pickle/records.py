@@ -83,6 +83,18 @@ class Pin:
     key: str
     numel: int
 
+    def agrees(self, other: Pin) -> bool:
+        """Whether torch can have written both for one storage.
+
+        It refuses to save what views the same bytes as different types, but calls raw bytes by two names, and knows
+        empty storages by their objects, of any type.
+        """
+        if self.numel == other.numel == 0:
+            return True
+        raw = {"ByteStorage", "UntypedStorage"}
+        same = self.storage == other.storage or {self.storage, other.storage} == raw
+        return same and self.numel == other.numel
+
 
 def uses_of(
     found: Mapping[tuple[str, str, bool], tuple[Global, int]],

@@ -272,7 +272,12 @@ class State(Reading):
             return False
         if len(self.pins) >= MAX_PINS:
             raise Broken(f"it refers to more than the {MAX_PINS:,} storages that are kept", budget=True)
-        self.pins[key] = Pin(kind.name, key, -1 - numel)
+        pin = Pin(kind.name, key, -1 - numel)
+        if not pin.agrees(self.pins.setdefault(key, pin)):
+            message = f"The stream refers to the storage {shown(key)} twice, with other types or lengths."
+            self.issues.add(
+                Issue("torch:storage", Verdict.UNKNOWN, message, self.at, subject=shown(key, 200))
+            )
         return True
 
     # -- calls -------------------------------------------------------------------------------------------------

@@ -48,9 +48,18 @@ AT_IMPORT: Final = Rule(
 _LOADED: Final = re.compile(
     r"(modell?ing|configuration|tokenization|processing|image_processing|video_processing|feature_extraction|pipeline"
     r"|handler|custom_generate|generate|model|inference|loader|__init__|layers|modules|custom_\w+)([_\w]*)\.py"
+    # What these import in turn, and what Python itself imports at its start.
+    r"|(utils?|helpers?|common|compat|ops|kernels?|attention|cache|registry|plugins?|wrappers?|transforms?|embeddings?"
+    r"|vocab|tokenizer|encoder|decoder|adapters?|lora|(pre|post)process(ing|or)?|sitecustomize|usercustomize)\.py"
 )
 #: Files that tools of builders start, which run programs by trade.
-_TOOLS: Final = frozenset({"setup.py", "conftest.py", "noxfile.py", "fabfile.py", "conf.py", "build.py"})
+TOOLS: Final = frozenset({"setup.py", "conftest.py", "noxfile.py", "fabfile.py", "conf.py", "build.py"})
+#: What is no trade of theirs: to take something in from elsewhere, or to open a line to there.
+_NO_TRADE: Final = frozenset(
+    {"socket.create_connection", "socket.socket", "urllib.request.urlopen", "urllib.request.urlretrieve"}
+    | {f"{library}.{verb}" for library in ("requests", "httpx") for verb in _HTTP}
+    | {"marshal.loads", "pty.spawn"}
+)
 
 
 def at_import(module: Module, tree: ast.Module, base: str) -> Iterator[tuple[Rule, str, int]]:
@@ -62,12 +71,13 @@ def at_import(module: Module, tree: ast.Module, base: str) -> Iterator[tuple[Rul
         base: last part of the file's name.
     """
     classes = any(isinstance(node, ast.ClassDef) for node in tree.body)
-    if _LOADED.fullmatch(base) is None and (not classes or base in _TOOLS):
+    if _LOADED.fullmatch(base) is None and not classes and base not in TOOLS:
         return  # a script, which people start for what it does
+    wanted = _NO_TRADE if base in TOOLS else RUNS
     scopes: dict[int, Scope] = {id(node): scope for scope in module.scopes for node in scope.nodes}
     for call in _running(tree):
         scope = scopes.get(id(call))
-        names = sorted(RUNS & module.resolve(call.func, scope)) if scope is not None else []
+        names = sorted(wanted & module.resolve(call.func, scope)) if scope is not None else []
         if names:
             yield AT_IMPORT, names[0], call.lineno
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lockflight.core.source import ByteSource
+    from lockflight.formats.pickle.allow import AllowList
 
 #: Containers inside each other.
 MAX_DEPTH = 4
@@ -49,6 +51,8 @@ _STRICT: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (".txt", ".md", ".toml", ".yaml", ".yml", ".csv", ".tsv", ".jinja", ".jsonl", ".vocab"), _ANY_TEXT
     ),
+    # A stream of opcodes can be written so that it is Python as well.
+    **dict.fromkeys((".py", ".pyw", ".pyi", ".pyx"), _ANY_TEXT),
 }
 
 #: What exporters call the file in which the tensors of an ONNX model lie.
@@ -62,11 +66,26 @@ _INFLATERS = {
     media.LZMA: "lzma",
 }
 
+#: Lines that Python executes at its start, of files of this name in its folders of packages (`site`).
+_STARTUP = re.compile(rb"^(?:\xef\xbb\xbf)?import[ \t]", re.MULTILINE)
+_LONGEST_STARTUP = 1024 * 1024
+
 _KERAS_MEMBERS = frozenset({"metadata.json", "model.weights.h5", "model.weights.npz", "model.weights.json"})
 
 
 class Walker(Single):
     """Judges one asset; collects issues, counts and what was left unjudged."""
+
+    def __init__(self, allow: AllowList, code: Callable[[ByteSource, str, str], bool] | None = None) -> None:
+        """Start with nothing.
+
+        Args:
+            allow: what pickles and skops schemas may use.
+            code: gets each piece of code with its media type and place; whether it is judged there. By default none
+                is, so that code is unknown.
+        """
+        super().__init__(allow)
+        self.code = code
 
     def file(self, source: ByteSource) -> str:
         """Judge a file; its media type."""
@@ -99,12 +118,11 @@ class Walker(Single):
         elif handler is not None:
             handler(self, source, member, depth)
         elif kind in media.CODE_TYPES:
-            self.add(
-                "file:code", Verdict.UNKNOWN, "The file is code, which this check does not judge.", member
-            )
-            self.unjudged += source.size
+            self._code(source, kind, member)
         else:
             self._unsupported(source, kind, member)
+        if suffix == ".pth" and kind in _ANY_TEXT:
+            self._startup(source, member)
         self._ambiguity(source, kind, suffix, member)
 
     def _handler(
@@ -134,6 +152,22 @@ class Walker(Single):
         message = "The file is a model of PMML, which this version does not judge."
         self.add("file:unsupported", Verdict.UNKNOWN, message, member, subject="pmml")
         self.unjudged += source.size
+
+    def _code(self, source: ByteSource, kind: str, member: str) -> None:
+        if self.code is None or not self.code(source, kind, member):
+            title = media.MEDIA_TYPES[kind].title
+            message = f"The file is code ({title}), which this check does not judge."
+            self.add("file:code", Verdict.UNKNOWN, message, member)
+            self.unjudged += source.size
+
+    def _startup(self, source: ByteSource, member: str) -> None:
+        """A text that is no checkpoint but a list of paths, some of which are code."""
+        if _STARTUP.search(source.read_at(0, _LONGEST_STARTUP)) or source.size > _LONGEST_STARTUP:
+            message = (
+                "The file is a text with lines that Python executes where it lies in a folder of packages."
+            )
+            self.add("file:code", Verdict.UNKNOWN, message, member, subject="startup")
+            self.unjudged += source.size
 
     def _unsupported(self, source: ByteSource, kind: str, member: str) -> None:
         title = media.MEDIA_TYPES[kind].title

@@ -152,6 +152,11 @@ RULES: dict[str, Rule] = {
     "config:base-model": Rule(
         "LF2208", "List the base as a reference with its digest, so that nobody can exchange it.", (_SUPPLY,)
     ),
+    "config:outside": Rule(
+        "LF2238",
+        "Write null, or put what it names into the folder and name it from there.",
+        (_SUPPLY, "CWE-73"),
+    ),
     "config:path": Rule("LF2237", _DROP, (_SUPPLY, "CWE-22", "CWE-73")),
     "xml:entity": Rule("LF2209", _DROP, (_SUPPLY, "CWE-611")),
     "xml:expansion": Rule("LF2209", "Write the document without entities.", (_SUPPLY, "CWE-776")),
@@ -203,7 +208,11 @@ RULES: dict[str, Rule] = {
         "Convert the model to a format that is judged (safetensors, GGUF, skops), or give the file its right role.",
         (_SUPPLY, _UNSAFE),
     ),
-    "file:code": Rule("LF2233", "Give the file the role code, so that the code checks judge it.", _CODE),
+    "file:code": Rule(
+        "LF2233",
+        "Take it out of its archive, and give it the role code, so that the code checks judge it.",
+        _CODE,
+    ),
     "file:text": Rule("LF2234", "Write the file as plain UTF-8 text, or name it by what it is.", (_SUPPLY,)),
     "file:nesting": Rule("LF2235", _SPLIT, _BOMB),
     "file:many-issues": Rule("LF2236", "Mend the issues that are listed and scan again.", (_SUPPLY,)),
