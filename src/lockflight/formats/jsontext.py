@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
+from lockflight.formats.boosters import check_large_xgboost, check_xgboost
 from lockflight.formats.chat.rendered import check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
@@ -33,7 +34,17 @@ _READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json
 _BESIDE = frozenset({"_diffusers_version", "peft_type", "base_model_name_or_path", "auto_mapping"})
 #: Keys at the top that say what the document is.
 _NOTED = frozenset(
-    {"class_name", "config", "graph", "irVersion", "ir_version", "opsetImport", "opset_import"}
+    {
+        "Model",
+        "learner",
+        "class_name",
+        "config",
+        "graph",
+        "irVersion",
+        "ir_version",
+        "opsetImport",
+        "opset_import",
+    }
 )
 _COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+")|,\s*+([\]}])', re.DOTALL)
@@ -151,13 +162,16 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
     data = source.read_at(0, source.size)
     base = source.name.rsplit("/", 1)[-1].lower()
     try:
-        value = _large(data, base) if is_large(data) else _without_comments(data)
+        large = is_large(data)
+        value = _large(data, base) if large else _without_comments(data)
     except TooMuch:
         message = "The JSON holds more than is read of a document of its size."
         return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
     except (BadJson, Broken) as error:
         return None, (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
     issues = Issues()
+    if isinstance(value, dict) and not value.keys().isdisjoint({"Model", "learner"}):
+        issues.extend(check_large_xgboost(data) if large else check_xgboost(value))
     if isinstance(value, dict) and base == "model_index.json":
         _diffusers(value, issues)
     if base == "modules.json":

@@ -178,9 +178,10 @@ class Single:
     def text(self, source: ByteSource, member: str, depth: int) -> None:
         """Words."""
         del depth
+        from lockflight.formats.boosters import check_lightgbm
         from lockflight.formats.plaintext import check_text
 
-        self.parsed(check_text(source), source, member)
+        self.parsed(check_text(source) + check_lightgbm(source), source, member)
         self._rendered(source, member)
         self._by_name(source, member)
 
