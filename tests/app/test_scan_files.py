@@ -65,6 +65,33 @@ def test_what_no_check_reads_is_not_analysed(folder):
         assert (found[name].verdict, found[name].reason) == (None, reason)
 
 
+@pytest.mark.parametrize("where", [".cache", "__pycache__", ".git", "deep/.cache", "weights"])
+def test_a_model_in_a_folder_that_is_left_out_is_judged(folder, where):
+    (folder / where).mkdir(parents=True)
+    (folder / where / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (folder / where / "index").write_bytes(PLANTED)
+    (folder / where / "notes.txt").write_text("nothing to see")
+    (folder / "README.md").write_text("# Read me\n")
+    found = {f.name: f.verdict for f in scan(["."]).files}
+    assert found[f"{where}/index"] is Verdict.MALICIOUS
+    assert set(found) == {"README.md", f"{where}/index"}
+    assert set(verdicts(".", exclude=[parse_glob(f"{where}/**")])) == {"README.md"}
+
+
+def test_a_link_in_place_of_a_folder_that_is_left_out_is_named(folder, tmp_path_factory):
+    (folder / ".cache").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    assert verdicts(".") == {".cache": None}
+
+
+def test_many_models_in_a_folder_that_is_left_out_are_named_together(folder):
+    (folder / ".venv").mkdir()
+    for i in range(65):
+        (folder / ".venv" / f"{i}.npy").write_bytes(b"\x93NUMPY\1\0" + bytes(64))
+    (report,) = scan(["."]).files
+    assert (report.name, report.verdict) == (".venv/", None)
+    assert "65 files in it look like models" in report.reason
+
+
 def test_a_link_that_was_named_is_followed(folder):
     (folder / "bad.pkl").write_bytes(PLANTED)
     (folder / "link").symlink_to("bad.pkl")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockflight.app.files.guess import guess_name
+from lockflight.app.files.hidden import hidden_models
 from lockflight.core.attest.check import PPM, CheckResult, Grain, Status, Subject
 from lockflight.core.canonical import dumps
 from lockflight.core.findings import Severity, Verdict, worst
@@ -95,7 +96,7 @@ class ScanOutcome:
 
     Attributes:
         files: in the order in which they were named.
-        skipped: version control data, caches and virtual environments that were not looked at.
+        skipped: version control data, caches and virtual environments, of which only models were looked at.
         excluded: names that the caller left out.
         overlay: names that were let through beside the shipped allow-list.
     """
@@ -176,6 +177,10 @@ def _walk(
     excluded: list[str],
 ) -> Iterator[Callable[[], _Open | FileReport]]:
     """What opens each file, in order; only so many are open at a time."""
+
+    def leaves_out(name: str) -> bool:
+        return any(glob.matches(name) for glob in exclude)
+
     for word in paths:
         path = Path(word)
         if word == STDIN and stdin is not None:
@@ -187,13 +192,19 @@ def _walk(
             skipped += [readable_name(prefix + name) for name in listing.skipped]
             for entry in listing.entries:
                 shown = readable_name(prefix + entry.name)
-                if any(glob.matches(entry.name) for glob in exclude):
+                if leaves_out(entry.name):
                     excluded.append(shown)
                 elif entry.kind is not FileKind.FILE:
                     what = "a link" if entry.kind is FileKind.SYMLINK else "no regular file"
                     yield partial(_unread, shown, f"it is {what}, which is not followed")
                 else:
                     yield partial(_opened, folder, entry.name, shown)
+            for name, problem in hidden_models(folder, listing.skipped, leaves_out):
+                shown = readable_name(prefix + name)
+                if problem:
+                    yield partial(_unread, shown, problem)
+                else:
+                    yield partial(_opened, folder, name, shown)
         elif path.is_file():
             yield partial(_alone, path.resolve(), readable_name(word))
         else:

@@ -71,7 +71,7 @@ def scan_lines(
     if outcome.skipped:
         names = ", ".join(clean(name) for name in outcome.skipped[:_MOST_NAMES])
         more = " …" if len(outcome.skipped) > _MOST_NAMES else ""
-        yield style.dim(f"not looked at: {names}{more}")
+        yield style.dim(f"looked at for models only: {names}{more}")
 
 
 def _row(file: FileReport, style: Style) -> list[str]:
