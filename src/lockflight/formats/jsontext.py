@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.source import ByteSource
 
-#: Tokenizers of large vocabularies take about half of it.
-MAX_BYTES = 64 * 1024 * 1024
+#: What is read, and what of that is held at once: tokenizers of large vocabularies take about half of it.
+MAX_BYTES = 512 * 1024 * 1024
+_MAX_HELD = 64 * 1024 * 1024
 _MAX_NODES = 20_000_000
 #: Texts of a document that look like templates and are read as such, in characters.
 _MAX_TEMPLATES = 4 * 1024 * 1024
 
 #: Files and keys of which a rule reads everything; none is large.
-_READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json", "adapter_config.json"})
+_READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json"})
 _BESIDE = frozenset({"_diffusers_version", "peft_type", "base_model_name_or_path", "auto_mapping"})
 #: Keys at the top that say what the document is.
 _NOTED = frozenset(
@@ -58,6 +59,8 @@ _LIBRARIES = frozenset(
 
 #: Files that PEFT opens by itself, as torch.load does, or writes anew where there is none.
 _ADAPTER_FILES = frozenset({"cache_file", "covariance_file", "prompt_tuning_init_state_dict_path"})
+
+_ADAPTER_KEYS = _ADAPTER_FILES | {"adapters", "tokenizer_name_or_path"}
 
 _MEGATRON = frozenset({"megatron", "megatron.core"})
 #: What the file modules.json names where the library wrote it, under the names of its versions.
@@ -114,16 +117,16 @@ def parse_json(data: bytes) -> JsonValue:
     return value
 
 
-def _large(data: bytes, base: str) -> JsonValue:
+def _large(source: ByteSource, base: str) -> JsonValue:
     """What the rules need of a document that is too large to be held.
 
     Raises:
         Broken: it cannot be read.
         TooMuch: the rules need all of it, or much.
     """
-    value = read_large(data, _watched, _NOTED)
+    value = read_large(source, _watched, _NOTED)
     whole = isinstance(value, dict) and (
-        "_diffusers_version" in value or "peft_type" in value or {"class_name", "config"} <= value.keys()
+        "_diffusers_version" in value or {"class_name", "config"} <= value.keys()
     )
     if whole or base in _READ_WHOLE:
         raise TooMuch
@@ -131,7 +134,7 @@ def _large(data: bytes, base: str) -> JsonValue:
 
 
 def _watched(key: str) -> bool:
-    return key in _KEYS or key in _BESIDE or key.endswith("chat_template")
+    return key in _KEYS or key in _BESIDE or key in _ADAPTER_KEYS or key.endswith("chat_template")
 
 
 def _without_comments(data: bytes) -> JsonValue:
@@ -159,18 +162,22 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
     if source.size > MAX_BYTES:
         message = f"The file is larger than the {MAX_BYTES >> 20} MiB of JSON that are read."
         return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
-    data = source.read_at(0, source.size)
+    # A document of more is read in parts; the rules that need all of its bytes do without it.
+    data = source.read_at(0, source.size) if source.size <= _MAX_HELD else None
     base = source.name.rsplit("/", 1)[-1].lower()
     try:
-        large = is_large(data)
-        value = _large(data, base) if large else _without_comments(data)
+        large = data is None or is_large(data)
+        value = _large(source, base) if data is None or large else _without_comments(data)
+        boosted = isinstance(value, dict) and not value.keys().isdisjoint({"Model", "learner"})
+        if boosted and data is None:
+            raise TooMuch
     except TooMuch:
         message = "The JSON holds more than is read of a document of its size."
         return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
     except (BadJson, Broken) as error:
         return None, (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
     issues = Issues()
-    if isinstance(value, dict) and not value.keys().isdisjoint({"Model", "learner"}):
+    if boosted and data is not None and isinstance(value, dict):
         issues.extend(check_large_xgboost(data) if large else check_xgboost(value))
     if isinstance(value, dict) and base == "model_index.json":
         _diffusers(value, issues)
@@ -393,7 +400,7 @@ def _adapter_paths(value: JsonObject, issues: Issues) -> None:
     stack: list[tuple[str, JsonValue]] = list(value.items())
     while stack:
         key, inner = stack.pop()
-        if key == "adapters" or key in _ADAPTER_FILES:
+        if key != "tokenizer_name_or_path" and key in _ADAPTER_KEYS:
             for path in _strings(inner):
                 _opened(key, path, issues)
         elif isinstance(inner, dict):
