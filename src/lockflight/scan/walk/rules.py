@@ -128,6 +128,11 @@ RULES: dict[str, Rule] = {
     "gguf:budget": Rule("LF2174", _SPLIT, _BOMB),
     "npy:broken": Rule("LF2180", _AGAIN, _DAMAGE),
     "npy:trailing": Rule("LF2181", _AGAIN, _CONFLICT),
+    "npz:sparse": Rule(
+        "LF2182", "Save the matrix again with scipy.sparse.save_npz.", (_SUPPLY, "CWE-129", "CWE-787")
+    ),
+    "npz:budget": Rule("LF2182", _SPLIT, _BOMB),
+    "npy:counts": Rule("LF2183", "Save the array again.", (_SUPPLY, "CWE-789")),
     "skops:global": Rule("LF2190", _DROP, (*_PICKLE, "CVE-2025-54412", "CVE-2025-54413")),
     "skops:method": Rule("LF2191", _SAFER, (*_PICKLE, "CVE-2025-54412")),
     "skops:broken": Rule("LF2192", _AGAIN, _DAMAGE),
