@@ -32,6 +32,11 @@ def test_ordinary_configurations():
     assert check(b"\xef\xbb\xbf{}") == ()
     assert check({"_attn_implementation": "flash_attention_2", "size": ["a", "b"]}) == ()
     assert check({"_diffusers_version": "0.35", "vae": ["diffusers", "VAE"], "x": [None, None]}) == ()
+    assert check({"activation_function": "gelu_new", "tokenizer_class": "LlamaTokenizer"}) == ()
+    assert check({"activation_function": "torch.nn.modules.activation.Tanh"}) == ()
+    assert check({"activation_fn": "torch.nn.Identity", "loss_fn": "losses.mine", "class": "code"}) == ()
+    words = "sentence_transformers.models.tokenizer.WhitespaceTokenizer.WhitespaceTokenizer"
+    assert check({"tokenizer_class": words, "_data_files": [{"filename": "data-00000.arrow"}]}) == ()
     assert check({"peft_type": "LORA", "auto_mapping": None, "target_modules": ["q_proj", "v_proj"]}) == ()
     assert check({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}) == ()
 
@@ -48,6 +53,12 @@ def test_ordinary_configurations():
         ({"custom_pipelines": {"x": {}}}, "config:trust-remote-code", Verdict.REVIEW),
         ({"model": {"_target_": "nemo.Model"}}, "config:target", Verdict.REVIEW),
         ({"model": {"_target_": "os.system"}}, "config:target", Verdict.MALICIOUS),
+        ({"activation_function": "code.interact"}, "config:local-code", Verdict.MALICIOUS),
+        ({"activation_function": "torch.hub.load"}, "config:local-code", Verdict.REVIEW),
+        ({"sentence_transformers": {"activation_fn": "mine.Act"}}, "config:local-code", Verdict.REVIEW),
+        ({"tokenizer_class": "os.getcwd"}, "config:local-code", Verdict.MALICIOUS),
+        ({"parts": [{"loss_fn": "subprocess.call"}]}, "config:target", Verdict.MALICIOUS),
+        ({"_data_files": [{"filename": "../../x.arrow"}]}, "config:path", Verdict.MALICIOUS),
         ({"_attn_implementation": "who/kernels"}, "config:remote-code", Verdict.UNKNOWN),
         ({"text_config": {"attn_implementation": {"": "who/k"}}}, "config:remote-code", Verdict.UNKNOWN),
         (

@@ -4,7 +4,7 @@ import pytest
 
 from lockflight.core.findings import Verdict
 from lockflight.formats import mlmodel as module
-from lockflight.formats.mlmodel import check_mlmodel
+from lockflight.formats.mlmodel import check_mlmodel, check_module_name
 from tests.formats.files import mutants, rules, source, verdict
 
 GOOD = b"""\
@@ -89,3 +89,23 @@ def test_damage_is_an_issue_and_never_more():
     seeds = [GOOD, *(data for data, _, _ in BAD.values() if 0 < len(data) < 1000)]
     seen = {verdict(check(data)) for data in mutants(seeds, 600, 71, (b"&a ", b"*a", b": ", b"\n"))}
     assert {Verdict.SAFE, Verdict.UNKNOWN, Verdict.MALICIOUS} <= seen
+
+
+@pytest.mark.parametrize("name", ["mlflow.pytorch.pickle_module", "cloudpickle", "tensorflow.keras"])
+def test_the_modules_that_mlflow_writes(name):
+    assert check_module_name(source(name.encode())) == ()
+
+
+def test_a_module_of_another_name_is_imported():
+    assert verdict(check_module_name(source(b"this"))) is Verdict.REVIEW
+    assert verdict(check_module_name(source(b"os.path"))) is Verdict.MALICIOUS
+    assert verdict(check_module_name(source(b"pickle" + b" " * 1000))) is Verdict.REVIEW
+    assert rules(check_module_name(source(b"this"))) == {"mlmodel:loader"}
+
+
+def test_classes_and_modules_that_a_description_names():
+    xgboost = b"flavors:\n  xgboost:\n    model_class: %s\n    data: model.xgb\n"
+    assert check(xgboost % b"xgboost.sklearn.XGBClassifier") == ()
+    assert verdict(check(xgboost % b"code.interact")) is Verdict.MALICIOUS
+    assert verdict(check(xgboost % b"mine.Model")) is Verdict.REVIEW
+    assert verdict(check(b"flavors:\n  keras:\n    keras_module: mine\n")) is Verdict.REVIEW

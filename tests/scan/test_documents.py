@@ -30,6 +30,21 @@ def test_escapes_in_documentation_are_only_words():
     assert result.findings == ()
 
 
+def test_settings_in_a_card_that_lead_out_of_the_folder():
+    front = b"---\nconfigs:\n- data_files: %s\n---\n# data\n"
+    result = judge(
+        DocumentsCheck(),
+        {
+            "data/README.md": (Role.MODEL_CARD, front % b"../../secret.txt"),
+            "README.md": (Role.MODEL_CARD, front % b"data/train.csv"),
+            "other.md": (Role.DOCUMENTATION, front % b"../x"),
+        },
+    )
+    assert [(f.asset, f.code, f.severity.value) for f in result.findings] == [
+        ("data/README.md", "LF2237", "high")
+    ]
+
+
 def test_it_reads_what_no_view_holds_and_the_manifest():
     assets = [asset("README.md", b"x", Role.DOCUMENTATION), asset("a.py", b"x", Role.CODE)]
     (subject,) = subjects(DocumentsCheck.info, release(assets=assets))

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
+from lockflight.formats.boosters import check_large_xgboost, check_xgboost
 from lockflight.formats.chat.rendered import check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
@@ -33,7 +34,17 @@ _READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json
 _BESIDE = frozenset({"_diffusers_version", "peft_type", "base_model_name_or_path", "auto_mapping"})
 #: Keys at the top that say what the document is.
 _NOTED = frozenset(
-    {"class_name", "config", "graph", "irVersion", "ir_version", "opsetImport", "opset_import"}
+    {
+        "Model",
+        "learner",
+        "class_name",
+        "config",
+        "graph",
+        "irVersion",
+        "ir_version",
+        "opsetImport",
+        "opset_import",
+    }
 )
 _COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+")|,\s*+([\]}])', re.DOTALL)
@@ -56,6 +67,16 @@ _SENTENCE_CLASSES = re.compile(
     r"|HierarchicalTokenPooling|Router|SparseAutoEncoder|SparseStaticEmbedding|SpladePooling"
     r"|StaticEmbedding|Transformer|WeightedLayerPooling|WordEmbeddings|WordWeights)"
 )
+#: Functions and tokenizers that the parts of such a model name.
+_PARTS = re.compile(
+    r"torch\.nn(?:\.modules\.(?:activation|linear))?\.[A-Z][A-Za-z0-9]+"
+    r"|sentence_transformers(?:\.[a-z_]+){1,4}?(?:\.(?:Whitespace|Word|Phrase|Transformers)Tokenizer\w*){1,2}"
+)
+#: Keys under which some framework has the name of what it calls; only what no model is built of is said of these.
+_CALLED = re.compile(
+    r"(?:\A|_)(?:class|cls|function|func|fn|factory|callable|target|constructor)(?:_name|_path)?\Z"
+)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
 class BadJson(Exception):
@@ -141,13 +162,16 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
     data = source.read_at(0, source.size)
     base = source.name.rsplit("/", 1)[-1].lower()
     try:
-        value = _large(data, base) if is_large(data) else _without_comments(data)
+        large = is_large(data)
+        value = _large(data, base) if large else _without_comments(data)
     except TooMuch:
         message = "The JSON holds more than is read of a document of its size."
         return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
     except (BadJson, Broken) as error:
         return None, (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
     issues = Issues()
+    if isinstance(value, dict) and not value.keys().isdisjoint({"Model", "learner"}):
+        issues.extend(check_large_xgboost(data) if large else check_xgboost(value))
     if isinstance(value, dict) and base == "model_index.json":
         _diffusers(value, issues)
     if base == "modules.json":
@@ -186,6 +210,8 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                         return
                 elif _looks_rendered(inner):
                     others.append(inner)
+                elif isinstance(inner, str) and "." in inner and _CALLED.search(key):
+                    _called(key, inner, issues)
                 if isinstance(inner, (list, dict)):
                     stack.append(inner)
             if "_diffusers_version" in value:
@@ -257,6 +283,18 @@ def _target(key: str, value: JsonValue, issues: Issues) -> None:
         verdict = Verdict.MALICIOUS if harmful(value) else Verdict.REVIEW
         message = f"Its {key} names something for the loader to import and call: {shown(value)}."
         issues.add(Issue("config:target", verdict, message, subject=value))
+
+
+def _called(key: str, value: str, issues: Issues) -> None:
+    if _DOTTED.fullmatch(value) and harmful(value):
+        _target(key, value, issues)
+
+
+def _part(key: str, value: JsonValue, issues: Issues) -> None:
+    """What sentence-transformers imports and calls where the name has a dot; other libraries have names without."""
+    for name in _strings(value):
+        if "." in name and _PARTS.fullmatch(name) is None:
+            _imports(key, name, issues)
 
 
 def _files(key: str, value: JsonValue, issues: Issues) -> None:
@@ -407,5 +445,10 @@ _KEYS = {
     "_attn_implementation": _kernel,
     "attn_implementation": _kernel,
     "kernel_mapping": _kernel,
+    "activation_function": _part,
+    "activation_fn": _part,
+    "sbert_ce_default_activation_function": _part,
+    "tokenizer_class": _part,
+    "_data_files": _files,
     **dict.fromkeys(_JSONPICKLE, _jsonpickle),
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.plaintext import check_yaml
 from lockflight.formats.report import Issue, Issues, shown
+from lockflight.formats.targets import harmful
+from lockflight.formats.yamltext import check_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_NODES: Final = 200_000
+_MAX_NAME: Final = 200
 
 #: Loaders that are part of MLflow. What they open is a file of its own and judged as such.
 _LOADERS: Final = frozenset(
@@ -47,6 +50,13 @@ _LOADERS: Final = frozenset(
 #: Python files and folders that loading the model runs or puts on the path.
 _CODE: Final = frozenset({"code", "model_code_path", "code_path", "code_paths", "loader_code"})
 _PICKLES: Final = frozenset({"pickled_model", "python_model", "unwrapped_class"})
+#: What further keys, and files beside the description, make MLflow import: modules, and classes that it calls.
+_MODULES: Final = frozenset({"pickle_module", "keras_module"})
+_CLASSES: Final = frozenset({"model_class", "lgb_class"})
+_KNOWN_MODULES: Final = frozenset(
+    ["mlflow.pytorch.pickle_module", "pickle", "cloudpickle", "dill", "keras", "tensorflow.keras", "tf_keras"]
+)
+_CLASS_OF: Final = re.compile(r"(?:xgboost|lightgbm|catboost|sklearn|pmdarima|statsmodels|prophet)(?:\.\w+)+")
 _PATHS: Final = _CODE | {
     "pickled_model",
     "python_model",
@@ -89,6 +99,20 @@ def check_mlmodel(source: ByteSource) -> tuple[Issue, ...]:
     return issues.frozen()
 
 
+def check_module_name(source: ByteSource) -> tuple[Issue, ...]:
+    """A file that holds nothing but the name of the module that loading the model imports."""
+    name = source.read_at(0, _MAX_NAME).decode("utf-8", "replace")
+    if name in _KNOWN_MODULES and source.size < _MAX_NAME:
+        return ()
+    return (_imported(name, 0, name),)
+
+
+def _imported(name: str, at: int, subject: str) -> Issue:
+    verdict = Verdict.MALICIOUS if harmful(name) else Verdict.REVIEW
+    message = f"Loading the model imports and runs {shown(name)}."
+    return Issue("mlmodel:loader", verdict, message, at, subject=subject)
+
+
 def _pairs(root: object) -> Iterator[tuple[str, str, int]]:
     """Keys with their texts, of all objects; a list of texts counts for each."""
     import yaml
@@ -120,9 +144,12 @@ def _judge(key: str, value: str, at: int, issues: Issues) -> None:
     ):
         message = f"Its {key} leads out of the model's folder: {shown(value)}."
         issues.add(Issue("mlmodel:path", Verdict.MALICIOUS, message, at, subject=subject))
-    elif key == "loader_module" and value not in _LOADERS:
-        message = f"Loading the model imports and runs the module {shown(value)}."
-        issues.add(Issue("mlmodel:loader", Verdict.REVIEW, message, at, subject=subject))
+    elif (
+        (key == "loader_module" and value not in _LOADERS)
+        or (key in _MODULES and value not in _KNOWN_MODULES)
+        or (key in _CLASSES and _CLASS_OF.fullmatch(value) is None)
+    ):
+        issues.add(_imported(value, at, subject))
     elif key in _CODE:
         message = f"Loading the model runs code that lies beside it: {shown(value)}."
         issues.add(Issue("mlmodel:code", Verdict.REVIEW, message, at, subject=subject))

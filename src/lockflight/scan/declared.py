@@ -79,7 +79,7 @@ SECRETS = CheckInfo(
 
 DOCUMENTS = CheckInfo(
     name="documents",
-    version="2",
+    version="3",
     title="Secrets and hidden characters in documentation, model cards, licences, the manifest and a policy of its own",
     grain=Grain.RELEASE,
     reads=frozenset(

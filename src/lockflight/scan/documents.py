@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.core.attest.check import CheckResult, Status, severity_summary
+from lockflight.core.attest.check import CheckResult, Status, base_name, severity_summary
+from lockflight.formats.datacard import check_card
 from lockflight.scan._hidden import hidden_findings
 from lockflight.scan._secret_engine import SecretEngine, secret_tool
 from lockflight.scan._text import capped, sniff_encoding
 from lockflight.scan.declared import DOCUMENTS
 from lockflight.scan.secrets import Coverage, look_for_secrets
+from lockflight.scan.walk.rules import finding_of
 
 if TYPE_CHECKING:
     from lockflight.core.attest.check import CheckContext, Subject
 
 
 class DocumentsCheck:
-    """Secrets and hidden characters in documentation (grain release: run again for each release)."""
+    """Secrets, hidden characters and settings of loaders in documentation (grain release: run for each release)."""
 
     info = DOCUMENTS
 
@@ -34,6 +36,9 @@ class DocumentsCheck:
             encoding = sniff_encoding(source)
             if encoding is not None:
                 coverage.findings += hidden_findings(asset, source, encoding, document=True)
+            if base_name(asset.name).lower() == "readme.md":
+                # The library that loads data sets takes its settings from there.
+                coverage.findings += [finding_of(issue, asset.name) for issue in check_card(source)]
         return CheckResult(
             status=Status.COMPLETE,
             tool=secret_tool(self.info.version),

@@ -15,7 +15,7 @@ from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.arguments import is_wrapper
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
 from lockflight.formats.pickle.reading import PAD
-from lockflight.formats.pickle.records import MAX_NESTING, MAX_PICKLES, Broken, Budget
+from lockflight.formats.pickle.records import MAX_LINE, MAX_NESTING, MAX_PICKLES, Broken, Budget
 from lockflight.formats.pickle.state import CLASS_WORD
 from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
@@ -49,6 +49,12 @@ _I32 = struct.Struct("<i").unpack_from
 #: Small numbers as text protocols write them.
 _WRITTEN = {b"%d" % number: number for number in range(2048)}
 _NUMBERS = tuple(-1 - i for i in range(256))
+#: The same as values, with the two that are truth values.
+_INTS: dict[bytes, Value] = {
+    **{b"%d" % number: number_of(number) for number in range(-2048, 2048)},
+    b"00": BOOL,
+    b"01": BOOL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +207,7 @@ class Machine(Turns):
                         elif op == 0x81:  # NEWOBJ
                             self.at = base + pos
                             second = stack.pop()
-                            value = self.call("NEWOBJ", stack[-1], second)
+                            value = self.called("NEWOBJ", stack[-1], second)
                             if track and second:
                                 value, deep = self.filled(value, second, deep)
                         else:
@@ -217,7 +223,7 @@ class Machine(Turns):
                     elif op == 0x93:  # STACK_GLOBAL
                         self.at = base + pos
                         second = stack.pop()
-                        stack[-1] = value = self.find_computed(stack[-1], second)
+                        stack[-1] = value = self.spelled(stack[-1], second)
                         pos += 1
                     else:
                         pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
@@ -248,9 +254,11 @@ class Machine(Turns):
                             continue
                         if op == 0x49:  # INT
                             end = buf.find(b"\n", pos, edge)
-                            written = _WRITTEN.get(buf[pos + 1 : end]) if end > 0 else None
-                            if written is not None:
-                                stack.append(-1 - written)
+                            said = _INTS.get(buf[pos + 1 : end]) if end > 0 else None
+                            if said is not None:
+                                if type(said) is Tag:
+                                    self.at = base + pos
+                                stack.append(said)
                                 pos = end + 1
                                 continue
                     else:
@@ -262,7 +270,10 @@ class Machine(Turns):
                                 deeps.append(deep)
                                 deep = 0
                             continue
-                        if op == 0x43 and buf[pos + 1] < SMALLEST_PICKLE:  # SHORT_BINBYTES
+                        if op == 0x43 and (buf[pos + 1] < SMALLEST_PICKLE or buf[pos + 2] != 0x80):
+                            # SHORT_BINBYTES that hold no pickle
+                            if buf[pos + 1] >= SMALLEST_PICKLE:
+                                self.at = base + pos
                             stack.append(BYTES)
                             pos += 2 + buf[pos + 1]
                             continue
@@ -360,8 +371,15 @@ class Machine(Turns):
                         if (
                             type(first) is Made
                             and not first.kept
-                            and (type(second) is Dict or (type(second) is Box and second.name == "dict"))
+                            and (
+                                type(second) is Dict
+                                or type(second) is tuple
+                                or (type(second) is Box and second.name == "dict")
+                            )
                         ):
+                            if type(second) is tuple:
+                                self.at = base + pos
+                                joblib.told(self, first.callee, second)
                             stack.pop()
                             pos += 1
                             if track:
@@ -388,6 +406,17 @@ class Machine(Turns):
                             stack.append(self.shared(memo[written]))
                             pos = end + 1
                             continue
+                    elif op == 0x63:  # GLOBAL
+                        middle = buf.find(b"\n", pos, edge)
+                        end = buf.find(b"\n", middle + 1, edge) if middle > 0 else -1
+                        if 0 < end < pos + MAX_LINE:
+                            self.at = base + pos
+                            self.pos = base + end + 1
+                            named = self.named(buf[pos + 1 : middle], buf[middle + 1 : end])
+                            if named is not None:
+                                stack.append(named)
+                                pos = end + 1
+                                continue
                     elif op == 0x6A:  # LONG_BINGET
                         stack.append(self.get(_U32(buf, pos + 1)[0]))
                         pos += 5
@@ -402,7 +431,7 @@ class Machine(Turns):
                 elif op == 0x52:  # REDUCE
                     self.at = base + pos
                     second = stack.pop()
-                    value = self.call("REDUCE", stack[-1], second)
+                    value = self.called("REDUCE", stack[-1], second)
                     if track and second:
                         value, deep = self.filled(value, second, deep)
                     stack[-1] = value

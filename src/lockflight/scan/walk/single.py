@@ -174,18 +174,33 @@ class Single:
     def yaml(self, source: ByteSource, member: str, depth: int) -> None:
         """A configuration."""
         del depth
-        from lockflight.formats.plaintext import check_yaml
+        from lockflight.formats.yamltext import check_yaml
 
         self.parsed(check_yaml(source), source, member)
         self._rendered(source, member)
+        self._by_name(source, member)
 
     def text(self, source: ByteSource, member: str, depth: int) -> None:
         """Words."""
         del depth
+        from lockflight.formats.boosters import check_lightgbm
         from lockflight.formats.plaintext import check_text
 
-        self.parsed(check_text(source), source, member)
+        self.parsed(check_text(source) + check_lightgbm(source), source, member)
         self._rendered(source, member)
+        self._by_name(source, member)
+
+    def _by_name(self, source: ByteSource, member: str) -> None:
+        """What a loader reads from a text because of its name."""
+        base = source.name.rsplit("/", 1)[-1].lower()
+        if base in {"readme.md", ".huggingface.yaml"}:
+            from lockflight.formats.datacard import check_card
+
+            self.take(check_card(source), member)
+        elif base in {"pickle_module_info.txt", "keras_module.txt"}:
+            from lockflight.formats.mlmodel import check_module_name
+
+            self.take(check_module_name(source), member)
 
     def _rendered(self, source: ByteSource, member: str) -> None:
         """A text that somebody may render: what is no template, or a harmless one, is none of our business."""
