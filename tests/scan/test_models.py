@@ -574,7 +574,7 @@ def test_every_rule_of_the_parsers_has_a_meaning(project_root):
         source = path.read_text(encoding="utf-8")
         used |= set(
             re.findall(
-                r'"((?:pickle|zip|torch|compressed|safetensors|gguf|npy|npz|skops|config|json|yaml|template|file|sentencepiece|onnx|keras|hdf5|tensorflow|mlmodel|xml|trees):[a-z0-9-]+)"',
+                r'"((?:pickle|zip|torch|compressed|safetensors|gguf|npy|npz|skops|config|json|yaml|template|file|sentencepiece|onnx|keras|hdf5|tensorflow|mlmodel|xml|trees|tokenizer):[a-z0-9-]+)"',
                 source,
             )
         )

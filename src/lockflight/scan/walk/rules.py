@@ -35,6 +35,7 @@ _OPERATORS = "Export the model with operators that are known, or review the libr
 _LAMBDA = "Do not load this file. Ask its author for the model with a layer of Keras, or a class in the release's code."
 _CUSTOM = "Put its code into the release with the role code, and build the model with layers that Keras has."
 _PLAIN_HDF5 = "Write the file again with h5py and plain arrays, or save the weights as safetensors."
+_TOKENIZER = "Get the tokenizer from the model's author again."
 _FREEZE = "Freeze the graph, so that weights and tables are part of it; or review this and waive it."
 _LOADED = "List that code with the role code, so that the code checks judge it, and waive this."
 
@@ -162,6 +163,13 @@ RULES: dict[str, Rule] = {
         "Write null, or put what it names into the folder and name it from there.",
         (_SUPPLY, "CWE-73"),
     ),
+    "config:pattern": Rule(
+        "LF2239",
+        "Write it without repetitions inside each other, or read it and waive this.",
+        (_SUPPLY, "CWE-1333"),
+    ),
+    "tokenizer:growth": Rule("LF2241", _TOKENIZER, (_SUPPLY, "CWE-409")),
+    "tokenizer:size": Rule("LF2241", _TOKENIZER, (_SUPPLY, "CWE-789")),
     "config:path": Rule("LF2237", _DROP, (_SUPPLY, "CWE-22", "CWE-73")),
     "xml:entity": Rule("LF2209", _DROP, (_SUPPLY, "CWE-611")),
     "xml:expansion": Rule("LF2209", "Write the document without entities.", (_SUPPLY, "CWE-776")),
