@@ -223,10 +223,8 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                         return
                 elif _looks_rendered(inner):
                     others.append(inner)
-                elif key.startswith("x-regex"):
-                    check_regex(key, inner, issues, python=True)
-                elif isinstance(inner, str) and "." in inner and _CALLED.search(key):
-                    _called(key, inner, issues)
+                elif isinstance(inner, str):
+                    _text(key, inner, issues)
                 if isinstance(inner, (list, dict)):
                     stack.append(inner)
             if "_diffusers_version" in value:
@@ -244,6 +242,14 @@ def _walk(root: JsonValue, issues: Issues) -> None:
             )
             return
     _rendered([text for text in others if text not in judged], issues)
+
+
+def _text(key: str, value: str, issues: Issues) -> None:
+    """A text under a key that only some part of it makes one that a rule looks at."""
+    if key.startswith("x-regex"):
+        check_regex(key, value, issues, python=True)
+    elif "." in value and _CALLED.search(key):
+        _called(key, value, issues)
 
 
 def _looks_rendered(value: JsonValue) -> TypeGuard[str]:

@@ -61,9 +61,8 @@ def _size(what: str, subject: str, issues: Issues) -> None:
 
 
 def _steps(part: str, value: JsonValue, inner: str, issues: Issues) -> None:
-    growth, count = 1.0, 0
-    for step in _flat(value, inner, 0):
-        count += 1
+    growth = 1.0
+    for count, step in enumerate(_flat(value, inner, 0), 1):
         growth *= max(1.0, _growth(step)) if step is not None else MAX_GROWTH + 1
         if growth > MAX_GROWTH or count > MAX_STEPS:
             message = f"The steps of the tokenizer's {part} can make a text many times longer."
