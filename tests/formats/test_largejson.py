@@ -29,13 +29,16 @@ KEYS = [
     "py/object",
     "trust_remote_code",
 ]
-KEYS += ["cache_file", "adapters", "tokenizer_name_or_path", "corda_config"]
+KEYS += ["cache_file", "adapters", "tokenizer_name_or_path", "corda_config", "target_modules", "rank_pattern"]
+KEYS += ["normalizer", "decoder", "padding", "Regex", "x-regex", "backbone", "model_type", "architecture"]
 KEYS += ["peft_type", "base_model_name_or_path", "megatron_core", "é", "x\\y", 'q"r', "{{"]
 TEXTS = [
     "//host/x",
     "/x",
     "",
     "x",
+    "(a+)+",
+    "hf_hub:a/b",
     "os.system",
     "who/repo--a.B",
     "../x",
