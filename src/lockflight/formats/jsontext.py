@@ -37,6 +37,8 @@ _NOTED = frozenset(
     {
         "Model",
         "learner",
+        "types",
+        "structure",
         "class_name",
         "config",
         "graph",
@@ -123,7 +125,10 @@ def _large(data: bytes, base: str) -> JsonValue:
     """
     value = read_large(data, _watched, _NOTED)
     whole = isinstance(value, dict) and (
-        "_diffusers_version" in value or "peft_type" in value or {"class_name", "config"} <= value.keys()
+        "_diffusers_version" in value
+        or "peft_type" in value
+        or {"class_name", "config"} <= value.keys()
+        or {"types", "structure"} <= value.keys()
     )
     if whole or base in _READ_WHOLE:
         raise TooMuch
@@ -178,7 +183,8 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
         _modules(value, issues)
     if base == "adapter_config.json" and isinstance(value, dict) and "peft_type" not in value:
         _adapter(value, issues)
-    if base == "router_config.json" and isinstance(value, dict):
+    routed = base == "router_config.json" or (isinstance(value, dict) and "structure" in value)
+    if routed and isinstance(value, dict):
         kinds = value.get("types")
         _modules([{"type": name} for name in _strings(kinds)], issues)
     _walk(value, issues)

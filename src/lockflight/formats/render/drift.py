@@ -420,10 +420,11 @@ class _Drift:
 
 def _differing(one: Run, other: Run, *, often: bool) -> Iterator[tuple[Pair, int]]:
     """Pairs of words that one run says and the other does not, or says more often, and by how much."""
-    for pair in one.words ^ other.words if not often else one.words | other.words:
-        size = abs(one.counts.get(pair, 0) - other.counts.get(pair, 0))
-        if size:
-            yield pair, size if often else 1
+    if not often:
+        yield from ((pair, 1) for pair in one.words ^ other.words)
+        return
+    for pair in {pair for pair, _ in one.counts.items() ^ other.counts.items()}:
+        yield pair, abs(one.counts.get(pair, 0) - other.counts.get(pair, 0))
 
 
 def _before(run: Run, source: str) -> list[str]:
