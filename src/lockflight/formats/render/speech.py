@@ -34,7 +34,9 @@ _ALONE: Final = (
     r"\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff"
     r"\U00020000-\U0003ffff"
 )
-_PART: Final = re.compile(f"[{_ALONE}]|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z{_ALONE}]+")
+_PART: Final = re.compile(
+    f"[{_ALONE}]|[A-Z]?[a-z\u00aa-\u024f]+|[A-Z]+(?![a-z\u00aa-\u024f])|[^A-Za-z\u00aa-\u024f{_ALONE}]+"
+)
 #: Numbers of several digits may stand for letters.
 _RUN: Final = re.compile(f"{WORDS.pattern}|[0-9]{{2,}}")
 _LONGEST: Final = 16
