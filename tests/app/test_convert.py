@@ -7,7 +7,9 @@ import json
 import pickle
 import shutil
 import struct
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
 from lockflight.errors import LockflightError
 from lockflight.formats.tensors.safetensors import parse_safetensors
+from lockflight.infra._seal import SECCOMP, layers
+from lockflight.infra.proc import run as run_child
 from tests.corpus.programs import VECTORS
 from tests.formats.files import npy
 from tests.formats.pickles import HOSTILE
@@ -205,6 +209,7 @@ def test_models_of_scikit_learn_answer_alike(tmp_path, name):
     done = run(MODELS / name, tmp_path / "a.skops")
     assert (done.form, done.result.verdict) == ("skops", Verdict.SAFE)
     assert done.model.startswith("sklearn.")
+    assert done.confined == layers()
     assert "predict" in done.compared
 
 
@@ -290,6 +295,62 @@ def test_what_cannot_be_compared_is_written_only_when_told(tmp_path):
     assert not (tmp_path / "a.skops").exists()
     done = run(source, tmp_path / "a.skops", uncompared=True)
     assert done.compared == ()
+
+
+CHILDREN = Path(__file__).resolve().parent.parent / "infra"
+
+
+def hostile(path, sealed):
+    """What becomes of a pickle whose call a policy lets through, in the child that converts."""
+    stream = b"cchildren\npayload\n(X" + struct.pack("<I", len(str(path))) + str(path).encode() + b"tR."
+    overlay = {
+        "schema": "lockflight-overlay/1",
+        "names": [
+            {
+                "module": "children",
+                "name": "payload",
+                "use": "callable",
+                "reason": "a test",
+                "until": "2099-01-01T00:00:00Z",
+            }
+        ],
+    }
+    with tempfile.TemporaryFile() as file:
+        file.write(stream)
+        file.flush()
+        return run_child(
+            "children:unpickle",
+            json.dumps(overlay).encode(),
+            limits=module.LIMITS,
+            fds=(file.fileno(),),
+            import_paths=[str(CHILDREN)],
+            sealed=sealed,
+        )
+
+
+def test_a_payload_in_the_child_cannot_leave_it(tmp_path):
+    need("joblib")
+    if SECCOMP not in layers():
+        pytest.skip("this system has no seccomp")
+    open_, closed = tmp_path / "open", tmp_path / "closed"
+    outcome = hostile(open_, ())
+    assert outcome.result == str(open_).encode(), (outcome.detail, outcome.log)
+    assert open_.read_text() == "spoilt"
+    assert hostile(closed, layers()).result == b"refused 1"
+    assert hostile(closed, (SECCOMP,)).result == b"refused 1"
+    assert not closed.exists()
+
+
+def test_a_system_that_cannot_close_the_child_converts_only_when_told(tmp_path, monkeypatch):
+    need("sklearn", "skops", "joblib")
+    monkeypatch.setattr(module, "layers", lambda: ("landlock",))
+    source, target = MODELS / "pipeline.5.pkl", tmp_path / "a.skops"
+    assert "--accept-unconfined" in refused("LF0229", source, target).hint
+    assert not target.exists()
+    monkeypatch.setattr(module, "layers", lambda: ())
+    assert run(source, target, unconfined=True).confined == ()
+    # Weights are not loaded, so nothing has to be closed.
+    assert run(VECTORS / "state.pt", tmp_path / "a.safetensors").confined == ()
 
 
 def test_models_that_differ_are_told_apart():

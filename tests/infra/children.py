@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from functools import partial
 from pathlib import Path
 
 from lockflight.errors import EnvironmentProblem
@@ -17,6 +19,92 @@ from lockflight.infra.command import run_command
 
 def echo(request, fds):
     return request
+
+
+def _tried(ways):
+    """Which of some ways work, and which numbers the system gives for the others."""
+    seen = {}
+    for name, way in ways.items():
+        try:
+            way()
+        except OSError as error:
+            seen[name] = error.errno
+        else:
+            seen[name] = 0
+    return seen
+
+
+def escapes(request, fds):
+    """Everything that a payload could try, with a folder and a file in it that are not its own."""
+    folder = Path(request.decode())
+    file = folder / "kept"
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(function, *arguments):
+        if function(*arguments) < 0:
+            raise OSError(ctypes.get_errno(), "refused")
+
+    def write(fd):
+        os.write(fd, b"spoilt")
+
+    return json.dumps(
+        _tried(
+            {
+                "create": lambda: (folder / "new").write_bytes(b"x"),
+                "overwrite": lambda: file.write_bytes(b"x"),
+                "append": lambda: write(os.open(file, os.O_WRONLY | os.O_APPEND)),
+                "by its descriptor": lambda: write(os.open(f"/proc/self/fd/{fds[0]}", os.O_RDWR)),
+                "truncate": partial(os.truncate, file, 0),
+                "mkdir": (folder / "inner").mkdir,
+                "link": lambda: os.link(file, folder / "link"),
+                "symlink": lambda: (folder / "symlink").symlink_to(file),
+                "rename": lambda: (folder / "gone").rename(folder / "renamed"),
+                "chmod": lambda: file.chmod(0o777),
+                "fchmod": lambda: os.fchmod(fds[0], 0o777),
+                "times": lambda: os.utime(file, (0, 0)),
+                "unlink": (folder / "other").unlink,
+                "tcp": partial(socket.socket, socket.AF_INET),
+                "udp": partial(socket.socket, socket.AF_INET, socket.SOCK_DGRAM),
+                "unix": partial(socket.socket, socket.AF_UNIX),
+                "fork": lambda: os.waitpid(os.fork() or os._exit(0), 0),
+                "program": lambda: subprocess.run(["/bin/true"], check=True),
+                "signal": lambda: os.kill(os.getppid(), 0),
+                "ring": lambda: call(libc.syscall, 425, 1, None),
+                "read": file.read_bytes,
+                "list": lambda: list(folder.iterdir()),
+                "parent": lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes(),
+            }
+        )
+    ).encode()
+
+
+def works(request, fds):
+    """What a library that loads a model does."""
+    os.write(fds[1], os.pread(fds[0], 64, 0))
+    thread = threading.Thread(target=lambda: os.write(fds[1], b"+"))
+    thread.start()
+    thread.join()
+    os.kill(os.getpid(), 0)
+    import decimal
+
+    return json.dumps([Path(decimal.__file__).stat().st_size > 0, Path("/proc/self/stat").exists()]).encode()
+
+
+def payload(path):
+    """What a hostile pickle calls."""
+    Path(path).write_text("spoilt")
+    return path
+
+
+def unpickle(request, fds):
+    """Load a pickle under the allow-list and what is added to it, as `deploy.rewriting` does."""
+    from lockflight.deploy.pickles import load_joblib
+    from lockflight.deploy.rewriting import _Open
+
+    try:
+        return load_joblib(_Open(fds[0]), "model.pkl", allow_list="", overlay=request).encode()
+    except OSError as error:
+        return f"refused {error.errno}".encode()
 
 
 def facts(request, fds):

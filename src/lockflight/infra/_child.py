@@ -18,6 +18,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lockflight.errors import LockflightError
+from lockflight.infra._seal import seal
 
 if TYPE_CHECKING:
     import ctypes
@@ -58,6 +59,7 @@ def main(spec_text: str) -> None:
     if "argv" in spec:
         start_budget(spec["limits"])
         os.execve(spec["argv"][0], spec["argv"], dict(os.environ))  # noqa: S606 - no shell; this is the launcher
+    seal(spec["sealed"])
     os.set_inheritable(spec["channel"], False)  # noqa: FBT003 - positional only
     # The original stays open until the process is gone, so the parent sees its end and its status together.
     serve(socket.socket(fileno=os.dup(spec["channel"])), spec["target"], spec["limits"])

@@ -135,6 +135,7 @@ class Worker:
         network: bool = False,
         import_paths: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        sealed: Sequence[str] = (),
     ) -> None:
         """Nothing starts before the first call.
 
@@ -144,12 +145,14 @@ class Worker:
             network: leave the network reachable.
             import_paths: further folders to import from; named by the operator, never by a workspace.
             env: all that the child finds in its environment beside `PATH`, `LANG` and `TZ`.
+            sealed: layers of `_seal` that close it before the target is imported; without one of them it ends.
         """
         self.target = target
         self.limits = limits or Limits()
         self._network = network
         self._paths = tuple(import_paths)
         self._env = dict(env or {})
+        self._sealed = tuple(sealed)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -212,6 +215,7 @@ class Worker:
             "target": self.target,
             "limits": asdict(self.limits),
             "network": self._network,
+            "sealed": self._sealed,
         }
         try:
             with theirs:
@@ -330,9 +334,10 @@ def run(
     fds: Sequence[int] = (),
     network: bool = False,
     import_paths: Sequence[str] = (),
+    sealed: Sequence[str] = (),
 ) -> Outcome:
     """One call in a child of its own; arguments as for `Worker`."""
-    with Worker(target, limits=limits, network=network, import_paths=import_paths) as worker:
+    with Worker(target, limits=limits, network=network, import_paths=import_paths, sealed=sealed) as worker:
         return worker.call(request, fds)
 
 

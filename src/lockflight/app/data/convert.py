@@ -2,7 +2,8 @@
 
 Weights are not loaded: what the pickle says of its tensors is read, and their numbers are copied. A model of
 scikit-learn has to be loaded to be written again, so that happens under the allow-list, in a child without network,
-environment and keys. The source is judged before, the result after; what is not `safe` is not converted.
+environment and keys, which the kernel lets write to nothing but the new file, and start nothing. The source is judged
+before, the result after; what is not `safe` is not converted.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from lockflight.formats.archive.inflate import MAX_OUTPUT, compression_of, infla
 from lockflight.formats.archive.zip import member_names
 from lockflight.formats.tensors.npy import MAGIC as NPY_MAGIC
 from lockflight.formats.torch.file import is_archive, is_legacy, read_checkpoint
+from lockflight.infra._seal import SECCOMP, layers
 from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.infra.files import Folder, changed
 from lockflight.infra.hashing import hash_source
@@ -89,6 +91,7 @@ class Converted:
             the same values; nothing for safetensors, and for models that the caller takes uncompared.
         manifest: the manifest that names the source; empty for none.
         lines: its lines to change.
+        confined: filters of the kernel that closed the child that loaded the model; none where nothing was loaded.
     """
 
     source: FileReport
@@ -103,6 +106,7 @@ class Converted:
     compared: tuple[str, ...] = ()
     manifest: str = ""
     lines: tuple[Line, ...] = ()
+    confined: tuple[str, ...] = ()
 
 
 def convert(
@@ -112,6 +116,7 @@ def convert(
     key: str = "",
     force: bool = False,
     uncompared: bool = False,
+    unconfined: bool = False,
     workers: int = 0,
     progress: Progress = SILENT,
 ) -> Converted:
@@ -123,6 +128,7 @@ def convert(
         key: where in the source the weights lie, such as `model`; empty for the usual places.
         force: replace a target that exists.
         uncompared: write a model even if nothing could be asked of it.
+        unconfined: load a model where the kernel has no filters that keep a child from writing and from the network.
         workers: check processes; 0 for one per processor.
         progress: told about the copying.
 
@@ -131,7 +137,8 @@ def convert(
         NotFound: LF0117 the source is not there, LF0222 there is no such key.
         InvalidInput: LF0221 there is nothing that can be converted.
         ConflictError: LF0223 the target exists.
-        EnvironmentProblem: LF0225 the target cannot be written, LF0226 the child ended, LF7531 skops is missing.
+        EnvironmentProblem: LF0225 the target cannot be written, LF0226 the child ended, LF0229 it cannot be
+            confined here, LF7531 skops is missing.
         PolicyDenied: LF0210 the source is not safe, LF7534, LF7532 it holds what no list has.
         EvidenceMissing: LF0211 the source was not analysed, LF0228 the models could not be compared.
         VerificationFailed: LF0224 the result is not the same model, LF0227 or is not safe.
@@ -157,7 +164,7 @@ def convert(
             raise changed(source)
         with _draft(place, force=force) as draft:
             if place.suffix == ".skops":
-                made = _to_skops(opened, before, draft, uncompared=uncompared)
+                made = _to_skops(opened, before, draft, uncompared=uncompared, unconfined=unconfined)
             else:
                 made = _to_safetensors(opened, key, draft, progress)
             opened.check()
@@ -176,6 +183,7 @@ def convert(
         left=made.left,
         model=made.model,
         compared=made.compared,
+        confined=made.confined,
     )
 
 
@@ -189,6 +197,7 @@ class _Made:
     left: tuple[str, ...] = ()
     model: str = ""
     compared: tuple[str, ...] = ()
+    confined: tuple[str, ...] = ()
 
 
 def _refuse(file: FileReport) -> None:
@@ -304,16 +313,27 @@ def _nothing(name: str, why: str) -> InvalidInput:
 # -- models of scikit-learn --
 
 
-def _to_skops(source: FdSource, before: FileReport, out: BinaryIO, *, uncompared: bool) -> _Made:
+def _to_skops(
+    source: FdSource, before: FileReport, out: BinaryIO, *, uncompared: bool, unconfined: bool
+) -> _Made:
     if before.media_type not in _SKOPS_SOURCES:
         raise _nothing(
             source.name, f"it is no pickle ({before.title}), and skops holds models of scikit-learn"
         )
+    filters = layers()
+    if SECCOMP not in filters and not unconfined:
+        raise EnvironmentProblem(
+            "LF0229",
+            f"The child that would load {source.name!r} cannot be kept from writing files and from the network here.",
+            hint="Convert it on Linux (x86-64 or arm64), or in a container of its own with --accept-unconfined.",
+        )
     request = json.dumps({"name": source.name, "uncompared": uncompared}).encode()
-    outcome = run_child(_TARGET, request, limits=LIMITS, fds=(source.fileno(), out.fileno()))
+    outcome = run_child(_TARGET, request, limits=LIMITS, fds=(source.fileno(), out.fileno()), sealed=filters)
     if outcome.result is not None:
         answer = loads_object(outcome.result, what="conversion")
-        return _Made("skops", model=text(answer["type"]), compared=texts(answer["compared"]))
+        return _Made(
+            "skops", model=text(answer["type"]), compared=texts(answer["compared"]), confined=filters
+        )
     error = outcome.error
     kinds = {
         "LF7531": EnvironmentProblem,

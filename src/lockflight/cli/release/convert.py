@@ -31,6 +31,11 @@ def convert_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write a model even if nothing could be asked of it and its copy",
     )
+    parser.add_argument(
+        "--accept-unconfined",
+        action="store_true",
+        help="load a model although this system has no seccomp to keep the child from files and sockets",
+    )
 
 
 def convert(args: argparse.Namespace, run: Run) -> Reply:
@@ -43,9 +48,22 @@ def convert(args: argparse.Namespace, run: Run) -> Reply:
         key=args.key,
         force=args.force,
         uncompared=args.accept_uncompared,
+        unconfined=args.accept_unconfined,
         progress=run.progress(),
     )
     return Reply("convert/v1", _result(done), lambda style: _lines(done, style))
+
+
+def _kept(confined: tuple[str, ...], style: Style) -> str:
+    """What the kernel kept the child from."""
+    if "seccomp" not in confined:
+        return style.warn("  not kept from files, as you accepted: this system has no seccomp")
+    read = (
+        "read only Python and its libraries"
+        if "landlock" in confined
+        else "read what you can (no Landlock here)"
+    )
+    return f"  it could write to the new file only, start nothing, and {read}"
 
 
 def _file(file: FileReport) -> dict[str, object]:
@@ -70,6 +88,7 @@ def _result(done: Converted) -> dict[str, object]:
         "left": list(done.left),
         "model": done.model or None,
         "compared": list(done.compared),
+        "confined": list(done.confined),
         "manifest": done.manifest or None,
         "lines": [{"line": line.number, "old": line.old, "new": line.new} for line in done.lines],
     }
@@ -94,6 +113,7 @@ def _lines(done: Converted, style: Style) -> Iterable[str]:
         yield style.good(f"{count(done.tensors, 'tensor')}{under}, copied without loading anything")
     else:
         yield style.good(f"{clean(done.model)}, loaded under the allow-list in a child without network")
+        yield _kept(done.confined, style)
         asked = ", ".join(done.compared)
         if done.compared == ("state",):
             yield "  no question could be made up for the model; both are made of the same values"

@@ -24,6 +24,7 @@ from lockflight.errors import VerificationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 SCHEMA = "lockflight-allowlist/1"
 TABLES = "lockflight-formats/1"
@@ -67,6 +68,8 @@ class AllowList:
         tables: what is allowed in other formats, by format.
         digest: SHA-256 (64 hex digits) of everything that decides; part of each verdict's evidence.
         known: what the machine made of listed names, for the next file.
+        spelled: the same by the bytes of the names in a stream.
+        calls: calls that no rule says anything about, as `calls` keeps them for the next file.
     """
 
     entries: Mapping[tuple[str, str], Entry]
@@ -75,6 +78,12 @@ class AllowList:
     tables: Mapping[str, JsonObject] = field(default_factory=dict)
     digest: str = ""
     known: dict[tuple[str, str, bool], object] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+    spelled: dict[tuple[bytes, bytes, bool], tuple[tuple[str, str, bool], Any]] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+    calls: dict[tuple[object, ...], tuple[Any, Any]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )
 

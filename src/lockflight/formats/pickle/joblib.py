@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle import distributions
 from lockflight.formats.pickle.arguments import function_first
-from lockflight.formats.pickle.dtypes import Forged, build_layout, layout_of
+from lockflight.formats.pickle.calls import constants
+from lockflight.formats.pickle.dtypes import Forged, Layout, build_layout, layout_of
 from lockflight.formats.pickle.records import Broken
 from lockflight.formats.pickle.state import WRAPPERS
 from lockflight.formats.pickle.values import ARRAY, NONE, Dict, Global, Made, Value
@@ -26,6 +27,11 @@ _KEYS = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_a
 _ARRAYS = frozenset(
     {"_reconstruct", "_mareconstruct", "ndarray", "matrix", "recarray", "MaskedArray", "chararray", "mvoid"}
 )
+#: Items of the state of an element type without metadata.
+_PLAIN_STATE = 8
+#: Element types as they are told: code, byte order, and the rest, which is the same in every stream.
+_LAYOUTS: dict[tuple[object, ...], Layout] = {}
+_MAX_LAYOUTS = 1_024
 
 
 def build(state: State) -> None:
@@ -35,15 +41,16 @@ def build(state: State) -> None:
     if isinstance(target, Global):
         state.extend(target)
     elif isinstance(target, Made) and target.kept:
-        _kept(state, target, argument)
+        kept(state, target, argument)
     elif isinstance(target, Made):
-        _told(state, target.callee, argument)
+        told(state, target, argument)
     if state.track:
         state.stack[-1], state.deep = state.filled(state.stack[-1], argument, state.deep)
     state.release(argument)
 
 
-def _kept(state: State, target: Made, argument: Value) -> None:
+def kept(state: State, target: Made, argument: Value) -> None:
+    """The state of an object that something else depends on."""
     entry = target.callee.entry
     if entry is not None and entry.state == "native":
         label = target.callee.label
@@ -77,6 +84,15 @@ def _outside(state: State, argument: Value) -> None:
 
 
 def _dtype(state: State, target: Made, argument: Value) -> None:
+    key: tuple[object, ...] = ()
+    rest: tuple[Value, ...] = ()
+    if target.layout is None and target.args and type(argument) is tuple and len(argument) == _PLAIN_STATE:
+        rest = (argument[0], *argument[2:])
+        key = (state.text(target.args[0]), state.text(argument[1]), rest)
+        known = _LAYOUTS.get(key)
+        if known is not None:
+            target.layout = known
+            return
     try:
         layout = build_layout(target, argument, state.text)
     except Forged as why:
@@ -84,23 +100,29 @@ def _dtype(state: State, target: Made, argument: Value) -> None:
         state.block("dtype", f"The stream describes an element type of NumPy falsely: {why}.")
         return
     target.layout = layout or False
+    if layout is not None and key and None not in key and constants(rest) and len(_LAYOUTS) < _MAX_LAYOUTS:
+        _LAYOUTS[key] = layout
     if layout is None:
         state.unknown("dtype", "The stream describes an element type of NumPy that cannot be followed.")
 
 
-def _told(state: State, callee: Global, argument: Value) -> None:
+def told(state: State, target: Made, argument: Value) -> None:
     """The state of any other object: types in it must be finished, and a `partial` gets no other function."""
+    callee = target.callee
     if isinstance(argument, Made) and argument.callee.resolved != ("collections", "OrderedDict"):
         # Whatever takes it for a dict calls methods that it may have brought along.
         state.block("use", f"The stream gives {shown(callee.label)} an object as its state.", callee.label)
-    fits = isinstance(argument, tuple) and function_first(state, callee, argument)
-    if callee.name == "partial" and callee.module == "functools" and not fits:
-        state.block("arguments", "The stream changes what functools.partial calls.", callee.label)
-    if callee.name in _ARRAYS and callee.module.startswith("numpy"):
+    if callee.name == "partial" and callee.module == "functools":
+        if not isinstance(argument, tuple) or not function_first(state, callee, argument):
+            state.block("arguments", "The stream changes what functools.partial calls.", callee.label)
+    elif callee.name in _ARRAYS and callee.module.startswith("numpy"):
         if not isinstance(argument, tuple):
             state.unknown("dtype", "The stream gives an array a state that cannot be followed.")
-        elif any(isinstance(one, Made) and one.kept and one.layout is None for one in argument):
-            state.block("dtype", "The stream uses an element type of NumPy before it is described.")
+            return
+        for one in argument:
+            if type(one) is Made and one.kept and one.layout is None:
+                state.block("dtype", "The stream uses an element type of NumPy before it is described.")
+                return
 
 
 def _skip_array(state: State, argument: Value) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from lockflight.formats.pickle.records import MAX_LINE, Broken
@@ -10,6 +11,7 @@ from lockflight.formats.pickle.values import MAX_TEXT, Value
 if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
 
+_U32 = struct.Struct("<I").unpack_from
 _LINE = 256
 _UNICODE = ord("V")
 #: Opcodes of strings: how wide their length is.
@@ -85,10 +87,15 @@ class Reading:
         inside, buf = value - self.base, self.buf
         edge = len(buf) - PAD
         try:
-            if 0 <= inside < edge - 1 and buf[inside] == 0x8C:
-                end = inside + 2 + buf[inside + 1]
-                if end <= edge:
-                    return str(buf[inside + 2 : end], "utf-8", "surrogatepass")
+            if 0 <= inside < edge - 1:
+                if buf[inside] == 0x8C:
+                    end = inside + 2 + buf[inside + 1]
+                    if end <= edge:
+                        return str(buf[inside + 2 : end], "utf-8", "surrogatepass")
+                elif buf[inside] == 0x58:
+                    end = inside + 5 + _U32(buf, inside + 1)[0]
+                    if end <= edge and end - inside <= MAX_TEXT:
+                        return str(buf[inside + 5 : end], "utf-8", "surrogatepass")
             return self._far_text(value)
         except UnicodeDecodeError:
             return None

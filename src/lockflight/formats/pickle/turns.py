@@ -5,9 +5,18 @@ from __future__ import annotations
 import struct
 from typing import NoReturn
 
+from lockflight.formats.pickle.calls import Calls
 from lockflight.formats.pickle.reading import PAD
-from lockflight.formats.pickle.records import MAX_NESTING, MAX_OPCODES, MAX_STACK, SHALLOW, Broken
-from lockflight.formats.pickle.state import STATE_WORD, State
+from lockflight.formats.pickle.records import (
+    MAX_GLOBALS,
+    MAX_NESTING,
+    MAX_OPCODES,
+    MAX_STACK,
+    SHALLOW,
+    Broken,
+)
+from lockflight.formats.pickle.state import STATE_WORD
+from lockflight.formats.pickle.values import Value
 from lockflight.formats.pickle.words import words_in
 
 CHUNK = 256 * 1024
@@ -17,7 +26,7 @@ _OVERLAP = 4 * len(STATE_WORD) + 2 * _REACH
 _U32 = struct.Struct("<I").unpack_from
 
 
-class Turns(State):
+class Turns(Calls):
     """The machine without its loop."""
 
     def turn(self, at: int, done: int) -> int:
@@ -69,6 +78,41 @@ class Turns(State):
         """Note which of `WORDS` are strings in the new window, or between it and the last one."""
         over = b"" if at <= before else self.source.read_at(max(before - _OVERLAP, 0), 2 * _OVERLAP)
         self.words |= words_in(self.buf, over)
+
+    def named(self, module: bytes, name: bytes) -> Value | None:
+        """A global by the bytes of its names; None where they are no plain UTF-8."""
+        spelling = (module, name, self.proto < 3)
+        known = self.allow.spelled.get(spelling)
+        if known is None:
+            try:
+                key = (str(module, "utf-8"), str(name, "utf-8"), spelling[2])
+            except UnicodeDecodeError:
+                return None
+            one = self.find(*key[:2])
+            if one.entry is not None:
+                self.allow.spelled[spelling] = (key, one)
+            return one
+        key, one = known
+        found: Value = one
+        if key not in self.found:
+            if len(self.found) >= MAX_GLOBALS:
+                return self.find(*key[:2])
+            self.found[key] = (one, self.at)
+            if one.kept and key[1] != "dtype":
+                self.keeps = True
+        return found
+
+    def spelled(self, module: Value, name: Value) -> Value:
+        """STACK_GLOBAL: as `find_computed`, which is asked about what does not lie in the window."""
+        buf, base = self.buf, self.base
+        if type(module) is int and type(name) is int and module >= base and name >= base:
+            start, other = module - base, name - base
+            end, last = start + 2 + buf[start + 1], other + 2 + buf[other + 1]
+            if buf[start] == 0x8C == buf[other] and end <= len(buf) - PAD >= last:
+                found = self.named(buf[start + 2 : end], buf[other + 2 : last])
+                if found is not None:
+                    return found
+        return self.find_computed(module, name)
 
     def many_marks(self) -> NoReturn:
         """More marks are open than are followed."""
