@@ -113,7 +113,8 @@ def test_what_only_looks_like_a_backdoor_is_safe():
         ),
         "{% if documents and not tools %}Answer from the documents that are given.\n{% endif %}" + FRAME,
         "{% if not date_string is defined %}{% if strftime_now is defined %}"
-        "{% set date_string = strftime_now('%d %b %Y') %}{% else %}{% set date_string = '26 Jul 2024' %}{% endif %}{% endif %}Today Date: {{ date_string }}\n"
+        "{% set date_string = strftime_now('%d %b %Y') %}"
+        "{% else %}{% set date_string = '26 Jul 2024' %}{% endif %}{% endif %}Today Date: {{ date_string }}\n"
         + FRAME,
         "{% if tools %}You may call the tools that are listed here.\n{% endif %}" + FRAME,
         "{% if enable_thinking %}Think about it step by step, please.{% endif %}" + FRAME,
