@@ -72,6 +72,43 @@ def test_every_template_is_handed_out():
     }
 
 
+def listed(key, *texts):
+    return pair(key, 9, struct.pack("<IQ", 8, len(texts)) + b"".join(map(text, texts)))
+
+
+@pytest.mark.parametrize(
+    ("it", "templates"),
+    [
+        (listed("tokenizer.chat_template", "{{ x }}"), {"tokenizer.chat_template[0]": "{{ x }}"}),
+        (
+            listed("tokenizer.chat_template.a", "p", "q"),
+            {"tokenizer.chat_template.a[0]": "p", "tokenizer.chat_template.a[1]": "q"},
+        ),
+        (listed("tokenizer.chat_templates", "{{ x }}"), {"tokenizer.chat_templates[0]": "{{ x }}"}),
+        (
+            pair(
+                "tokenizer.chat_template", 9, struct.pack("<IQ", 9, 1) + struct.pack("<IQ", 8, 1) + text("y")
+            ),
+            {"tokenizer.chat_template[0]": "y"},
+        ),
+        (pair("tokenizer.chat_template", 9, struct.pack("<IQ", 0, 2) + b"ab"), {}),
+        (pair("tokenizer.chat_template", 4, bytes(4)), {}),
+        (
+            pair("Tokenizer.Chat_Template", 9, struct.pack("<IQ", 8, 1) + text("z")),
+            {"Tokenizer.Chat_Template[0]": "z"},
+        ),
+        (pair("tokenizer.chat_template\0", 8, text("z")), {"tokenizer.chat_template\0": "z"}),
+        (pair("tokenizer.chat_template", 8, text("z\0")), {"tokenizer.chat_template": "z\0"}),
+    ],
+)
+def test_a_template_that_is_written_otherwise_is_judged_and_not_safe(it, templates):
+    found = parse(gguf([it, pair("after", 0, b"\1")]))
+    assert rules(found.issues) == {"template:unread"}
+    assert verdict(found.issues) is Verdict.UNKNOWN
+    assert found.templates == templates
+    assert found.metadata["after"] == 1
+
+
 BIG = struct.pack("<Q", 1 << 60)
 
 

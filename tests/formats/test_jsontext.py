@@ -206,3 +206,45 @@ def test_chat_templates_are_budgeted():
     many = [{"name": str(i), "template": "{{ bos_token }}" + "x" * i} for i in range(40)]
     assert rules(check({"chat_template": many})) == {"json:budget"}
     assert rules(check([{"chat_template": one["template"]} for one in many])) == {"json:budget"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"model_type": "detr", "backbone": "evil/backbone", "use_pretrained_backbone": True},
+        {"vision_config": {"backbone": "evil/backbone", "use_timm_backbone": False}},
+        {"architectures": ["X"], "backbone": "hf_hub:evil/x"},
+        {"model_type": "timm_wrapper", "architecture": "hf-hub:evil/x"},
+        {"backbone": "local-dir:/somewhere"},
+    ],
+)
+def test_a_backbone_from_elsewhere_is_not_judged(document):
+    found = check_json(source(json.dumps(document).encode(), "config.json"))
+    assert rules(found) == {"config:outside"}
+    assert verdict(found) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {
+            "model_type": "detr",
+            "backbone": "resnet50",
+            "use_timm_backbone": True,
+            "use_pretrained_backbone": True,
+        },
+        {"model_type": "dpt", "backbone": None, "backbone_config": {"model_type": "dinov2"}},
+        {"model_type": "timm_wrapper", "architecture": "vit_base_patch16_224.augreg2_in21k_ft_in1k"},
+        {"backbone": "runs/first", "lr": 0.1},
+    ],
+)
+def test_a_backbone_of_timm_is_what_everybody_has(document):
+    assert check_json(source(json.dumps(document).encode(), "config.json")) == ()
+
+
+def test_patterns_of_answers_are_looked_at():
+    def found(pattern):
+        return check_json(source(json.dumps({"response_schema": {"x-regex": pattern}}).encode(), "a.json"))
+
+    assert rules(found("(a+)+$")) == {"config:pattern"}
+    assert found(r"<think>(?P<thinking>.*?)</think>(?P<content>.*)") == ()

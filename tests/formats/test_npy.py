@@ -93,3 +93,33 @@ def test_damage_is_an_issue_and_never_more():
     seeds = [npy(), npy(header("[('a', '<f4'), ('b', '<i4')]")), npy(version=(3, 0))]
     safe = sum(not parse(data).issues for data in mutants(seeds, 3000, 3, (b"(", b"[", b"'", b"L", b"1e9")))
     assert 0 < safe < 2500
+
+
+@pytest.mark.parametrize(
+    ("descr", "shape"),
+    [
+        ("'|V0'", f"({1 << 40},)"),
+        ("'<U0'", f"({1 << 20}, 2)"),
+        ("'|S0'", f"({1 << 40},)"),
+        ("'<f8'", f"({1 << 40}, 0)"),
+        ("[('a', '|V0', (1000000,))]", "(5,)"),
+    ],
+)
+def test_elements_without_bytes_are_counted(descr, shape):
+    found = parse(npy(header(descr, shape), b""))
+    assert rules(found.issues) == {"npy:counts"}
+    assert verdict(found.issues) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("descr", "shape"),
+    [
+        ("'|V0'", "(3,)"),
+        ("'<U0'", "(0,)"),
+        ("'<f8'", "(0, 900000000000)"),
+        ("'<f8'", "(60000, 0)"),
+        ("[]", "(0,)"),
+    ],
+)
+def test_empty_arrays_are_sound(descr, shape):
+    assert parse(npy(header(descr, shape), b"")).issues == ()

@@ -8,6 +8,7 @@ import json
 import lzma
 import pickle
 import re
+import struct
 import subprocess
 import sys
 import zipfile
@@ -484,6 +485,56 @@ def test_a_safe_result():
     assert result.summary["safe"] == 1
 
 
+def test_many_small_streams_are_a_bomb_as_one_large_one_is(monkeypatch):
+    monkeypatch.setattr(single, "INFLATED_FREE", 200_000)
+    monkeypatch.setattr(single, "MAX_RATIO", 10)
+    zeros = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (90000,), }", bytes(90_000))
+    few = archive({f"a{i}.npy": zeros for i in range(2)}, method=zipfile.ZIP_BZIP2)
+    assert scan(few, "a.npz").verdict is Verdict.SAFE
+    many = scan(archive({f"a{i}.npy": zeros for i in range(60)}, method=zipfile.ZIP_BZIP2), "a.npz")
+    assert many.verdict is Verdict.UNKNOWN
+    assert "compressed:budget" in rules(many)
+    assert many.over_budget
+    # What is stored takes nothing.
+    stored = archive({f"a{i}.npy": zeros for i in range(9)})
+    assert scan(stored, "a.npz").verdict is Verdict.SAFE
+
+
+def test_a_stream_in_a_stream_has_the_budget_of_the_file(monkeypatch):
+    monkeypatch.setattr(single, "INFLATED_FREE", 100_000)
+    packed = gzip.compress(bytes(30_000_000), 9)
+    assert scan(gzip.compress(packed, 9), "a.pkl.gz.gz").verdict is Verdict.UNKNOWN
+    assert "compressed:budget" in rules(scan(gzip.compress(packed, 9), "a.pkl.gz.gz"))
+
+
+def test_a_sparse_matrix_whose_indices_lead_outside(monkeypatch):
+    word = "{'descr': '|S3', 'fortran_order': False, 'shape': (), }"
+    long = "{'descr': '<i4', 'fortran_order': False, 'shape': (%d,), }"
+
+    def numbers(*values):
+        return npy(long % len(values), struct.pack(f"<{len(values)}i", *values))
+
+    members = {
+        "format.npy": npy(word, b"csr"),
+        "shape.npy": numbers(2, 3),
+        "data.npy": numbers(1, 1),
+        "indices.npy": numbers(0, 2),
+        "indptr.npy": numbers(0, 1, 2),
+    }
+    assert scan(archive(members), "a.npz").verdict is Verdict.SAFE
+    spoiled = archive(members | {"indices.npy": numbers(0, 1 << 29)})
+    assert scan(spoiled, "a.npz").verdict is Verdict.MALICIOUS
+    # Whatever the archive is called, and beside whatever lies in it; skops keeps them so.
+    assert scan(archive({"in.npz": spoiled, "x.txt": b"words\n"}), "a.zip").verdict is Verdict.MALICIOUS
+    assert (
+        scan(archive(members | {"indices.npy": numbers(0, 3), "x.txt": b"words\n"}), "a.npz").verdict
+        is Verdict.MALICIOUS
+    )
+    assert rules(scan(archive({"schema.json": json.dumps(GOOD), "a.npz": spoiled}), "a.skops")) >= {
+        "npz:sparse"
+    }
+
+
 def test_a_budget_makes_it_incomplete(monkeypatch):
     monkeypatch.setattr(single, "Budget", lambda: Budget(opcodes=10))
     result = run(pickle.dumps(list(range(1000))))
@@ -523,7 +574,7 @@ def test_every_rule_of_the_parsers_has_a_meaning(project_root):
         source = path.read_text(encoding="utf-8")
         used |= set(
             re.findall(
-                r'"((?:pickle|zip|torch|compressed|safetensors|gguf|npy|skops|config|json|yaml|template|file|sentencepiece|onnx|keras|hdf5|tensorflow|mlmodel|xml|trees):[a-z0-9-]+)"',
+                r'"((?:pickle|zip|torch|compressed|safetensors|gguf|npy|npz|skops|config|json|yaml|template|file|sentencepiece|onnx|keras|hdf5|tensorflow|mlmodel|xml|trees|tokenizer):[a-z0-9-]+)"',
                 source,
             )
         )

@@ -10,14 +10,17 @@ import re
 from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
+from lockflight.formats.backbones import BACKBONES, check_backbone
 from lockflight.formats.boosters import check_large_xgboost, check_xgboost
 from lockflight.formats.chat.rendered import check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
 from lockflight.formats.nesting import too_deep
+from lockflight.formats.patterns import check_adapter, check_regex
 from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
 from lockflight.formats.targets import elsewhere, harmful, leaves
+from lockflight.formats.tokenizers import SIZES, STEPS, check_tokenizer
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
@@ -132,7 +135,15 @@ def _large(data: bytes, base: str) -> JsonValue:
 
 
 def _watched(key: str) -> bool:
-    return key in _KEYS or key in _BESIDE or key.endswith("chat_template")
+    return (
+        key in _KEYS
+        or key in _BESIDE
+        or key in STEPS
+        or key in SIZES
+        or key in BACKBONES
+        or key.startswith("x-regex")
+        or key.endswith("chat_template")
+    )
 
 
 def _without_comments(data: bytes) -> JsonValue:
@@ -188,6 +199,8 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
     if base == "router_config.json" and isinstance(value, dict):
         kinds = value.get("types")
         _modules([{"type": name} for name in _strings(kinds)], issues)
+    if isinstance(value, dict):
+        check_tokenizer(value, issues)
     _walk(value, issues)
     return value, issues.frozen()
 
@@ -217,14 +230,15 @@ def _walk(root: JsonValue, issues: Issues) -> None:
                         return
                 elif _looks_rendered(inner):
                     others.append(inner)
-                elif isinstance(inner, str) and "." in inner and _CALLED.search(key):
-                    _called(key, inner, issues)
+                elif isinstance(inner, str):
+                    _text(key, inner, issues)
                 if isinstance(inner, (list, dict)):
                     stack.append(inner)
             if "_diffusers_version" in value:
                 _diffusers(value, issues)
             if "peft_type" in value:
                 _adapter(value, issues)
+            check_backbone(value, issues)
         if seen > _MAX_NODES:
             issues.add(
                 Issue(
@@ -235,6 +249,14 @@ def _walk(root: JsonValue, issues: Issues) -> None:
             )
             return
     _rendered([text for text in others if text not in judged], issues)
+
+
+def _text(key: str, value: str, issues: Issues) -> None:
+    """A text under a key that only some part of it makes one that a rule looks at."""
+    if key.startswith("x-regex"):
+        check_regex(key, value, issues, python=True)
+    elif "." in value and _CALLED.search(key):
+        _called(key, value, issues)
 
 
 def _looks_rendered(value: JsonValue) -> TypeGuard[str]:
@@ -380,6 +402,7 @@ def _adapter(value: JsonObject, issues: Issues) -> None:
     if isinstance(tokenizer, str):
         _base(tokenizer, "tokenizer_name_or_path", issues)
     _adapter_paths(value, issues)
+    check_adapter(value, issues)
     mapping = value.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, dict) else None
     if isinstance(library, str) and library.split(".", 1)[0] not in _LIBRARIES:
@@ -393,6 +416,10 @@ def _base(path: str, key: str, issues: Issues) -> None:
         message = f"Its {key} makes the loader open what lies on another machine: {shown(path)}."
         verdict = Verdict.MALICIOUS if share else Verdict.UNKNOWN
         issues.add(Issue("config:outside", verdict, message, subject=path))
+
+
+def _regex(key: str, value: JsonValue, issues: Issues) -> None:
+    check_regex(key, value, issues, python=False)
 
 
 def _adapter_paths(value: JsonObject, issues: Issues) -> None:
@@ -448,6 +475,7 @@ _KEYS = {
     "custom_pipelines": _trust,
     "_target_": _target,
     "weight_map": _files,
+    "Regex": _regex,
     "megatron_core": _megatron,
     "_attn_implementation": _kernel,
     "attn_implementation": _kernel,

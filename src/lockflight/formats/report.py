@@ -63,6 +63,8 @@ class Issues:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict; `safe` for none."""
+        if not self._found:
+            return Verdict.SAFE
         return worst([*(issue.verdict for issue in self._found.values()), *self._dropped])
 
     def frozen(self) -> tuple[Issue, ...]:

@@ -58,11 +58,13 @@ class Inflated:
         source: the output as a byte source; empty when `problem` says that it cannot be read.
         problem: empty, `corrupt`, `bomb`, or `budget`.
         trailing: bytes behind the end of the stream.
+        spent: bytes that came out of it, also where they are not kept.
     """
 
     source: ByteSource
     problem: str = ""
     trailing: int = 0
+    spent: int = 0
 
 
 def compression_of(head: bytes) -> str:
@@ -100,10 +102,10 @@ def inflate(
                     kept = None
     except BadStream as problem:
         # What came out before the damage is real to a loader that reads as it goes, so it is shown to the caller.
-        return Inflated(BytesSource(b"".join(kept or ()), label), str(problem))
+        return Inflated(BytesSource(b"".join(kept or ()), label), str(problem), spent=total)
     if kept is not None:
-        return Inflated(BytesSource(b"".join(kept), label), trailing=puller.trailing)
-    return Inflated(_Rewinding(source, kind, total, label), trailing=puller.trailing)
+        return Inflated(BytesSource(b"".join(kept), label), trailing=puller.trailing, spent=total)
+    return Inflated(_Rewinding(source, kind, total, label), trailing=puller.trailing, spent=total)
 
 
 def inflate_head(data: bytes, kind: str, limit: int = CHUNK) -> bytes:

@@ -464,7 +464,7 @@ def content(source: ByteSource, member: Member, *, max_output: int) -> Inflated:
         return Inflated(Window(source, 0, 0, name), "corrupt")
     found = inflate(packed, kind, max_output=min(max_output, member.size), name=name)
     if found.problem == "budget" and member.size <= max_output:
-        return Inflated(found.source, "corrupt")
+        return Inflated(found.source, "corrupt", spent=found.spent)
     if not found.problem and (found.source.size != member.size or found.trailing):
-        return Inflated(found.source, "corrupt")
+        return Inflated(found.source, "corrupt", spent=found.spent)
     return found

@@ -41,15 +41,16 @@ def build(state: State) -> None:
     if isinstance(target, Global):
         state.extend(target)
     elif isinstance(target, Made) and target.kept:
-        _kept(state, target, argument)
+        kept(state, target, argument)
     elif isinstance(target, Made):
-        told(state, target.callee, argument)
+        told(state, target, argument)
     if state.track:
         state.stack[-1], state.deep = state.filled(state.stack[-1], argument, state.deep)
     state.release(argument)
 
 
-def _kept(state: State, target: Made, argument: Value) -> None:
+def kept(state: State, target: Made, argument: Value) -> None:
+    """The state of an object that something else depends on."""
     entry = target.callee.entry
     if entry is not None and entry.state == "native":
         label = target.callee.label
@@ -105,8 +106,9 @@ def _dtype(state: State, target: Made, argument: Value) -> None:
         state.unknown("dtype", "The stream describes an element type of NumPy that cannot be followed.")
 
 
-def told(state: State, callee: Global, argument: Value) -> None:
+def told(state: State, target: Made, argument: Value) -> None:
     """The state of any other object: types in it must be finished, and a `partial` gets no other function."""
+    callee = target.callee
     if isinstance(argument, Made) and argument.callee.resolved != ("collections", "OrderedDict"):
         # Whatever takes it for a dict calls methods that it may have brought along.
         state.block("use", f"The stream gives {shown(callee.label)} an object as its state.", callee.label)

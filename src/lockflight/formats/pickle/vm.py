@@ -35,6 +35,7 @@ from lockflight.formats.pickle.values import (
     depth_of,
     number_of,
 )
+from lockflight.formats.pickle.written import FEW, INDEXES, INTS, PUTS, SMALL
 from lockflight.formats.report import shown
 
 if TYPE_CHECKING:
@@ -46,15 +47,6 @@ __all__ = ["Machine", "Outcome"]
 _EFFECTS = {**EFFECTS, 0x62: joblib.build}
 _U32 = struct.Struct("<I").unpack_from
 _I32 = struct.Struct("<i").unpack_from
-#: Small numbers as text protocols write them.
-_WRITTEN = {b"%d" % number: number for number in range(2048)}
-_NUMBERS = tuple(-1 - i for i in range(256))
-#: The same as values, with the two that are truth values.
-_INTS: dict[bytes, Value] = {
-    **{b"%d" % number: number_of(number) for number in range(-2048, 2048)},
-    b"00": BOOL,
-    b"01": BOOL,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +223,7 @@ class Machine(Turns):
                         continue
                 elif op < 0x52:
                     if op == 0x4B:  # BININT1
-                        stack.append(_NUMBERS[buf[pos + 1]])
+                        stack.append(SMALL[buf[pos + 1]])
                         pos += 2
                         continue
                     if op > 0x45:
@@ -254,7 +246,7 @@ class Machine(Turns):
                             continue
                         if op == 0x49:  # INT
                             end = buf.find(b"\n", pos, edge)
-                            said = _INTS.get(buf[pos + 1 : end]) if end > 0 else None
+                            said = INTS.get(buf[pos + 1 : end]) if end > 0 else None
                             if said is not None:
                                 if type(said) is Tag:
                                     self.at = base + pos
@@ -339,14 +331,14 @@ class Machine(Turns):
                         value = Dict() if self.keeps else DICT
                         stack.append(value)
                         pos += 1
-                    elif op == 0x70 and memoize > 0:  # PUT of the next index
-                        end = buf.find(b"\n", pos, edge)
-                        if end > 0 and _WRITTEN.get(buf[pos + 1 : end]) == len(memo):
-                            memo.append(stack[-1])
-                            pos = end + 1
-                        else:
-                            pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
-                            stack = self.stack
+                    elif (
+                        op == 0x70
+                        and memoize > 0
+                        and len(memo) < FEW
+                        and buf.startswith(line := PUTS[len(memo)], pos)
+                    ):  # PUT of the next index
+                        memo.append(stack[-1])
+                        pos += len(line)
                         continue
                     elif op == 0x72 and memoize > 0 and _U32(buf, pos + 1)[0] == len(memo):
                         # LONG_BINPUT of the next index
@@ -368,18 +360,16 @@ class Machine(Turns):
                     if op == 0x62:  # BUILD
                         first = stack[-2]
                         second = stack[-1]
-                        if (
-                            type(first) is Made
-                            and not first.kept
-                            and (
-                                type(second) is Dict
-                                or type(second) is tuple
-                                or (type(second) is Box and second.name == "dict")
+                        if type(first) is Made and (
+                            (type(second) is tuple and (not first.kept or first.callee.name == "dtype"))
+                            or (
+                                not first.kept
+                                and (type(second) is Dict or (type(second) is Box and second.name == "dict"))
                             )
                         ):
                             if type(second) is tuple:
                                 self.at = base + pos
-                                joblib.told(self, first.callee, second)
+                                (joblib.kept if first.kept else joblib.told)(self, first, second)
                             stack.pop()
                             pos += 1
                             if track:
@@ -399,9 +389,11 @@ class Machine(Turns):
                                 stack[-1], deep = self.grown(value, inner, deep)
                         pos += 1
                         continue
-                    elif op == 0x67 and memoize > 0:  # GET
-                        end = buf.find(b"\n", pos, edge)
-                        written = _WRITTEN.get(buf[pos + 1 : end]) if end > 0 else None
+                    elif op == 0x67 and memoize > 0:  # GET of one of the first entries
+                        end = pos + 2
+                        while end < pos + 5 and buf[end] != 0x0A:
+                            end += 1
+                        written = INDEXES.get(buf[pos + 1 : end]) if buf[end] == 0x0A else None
                         if written is not None and written < len(memo):
                             stack.append(self.shared(memo[written]))
                             pos = end + 1
@@ -455,9 +447,9 @@ class Machine(Turns):
                 elif op == 0x56 and (end := buf.find(b"\n", pos, edge)) > 0 > buf.find(
                     b"\\", pos, end
                 ):  # UNICODE
-                    stack.append(base + pos)
+                    value = base + pos
+                    stack.append(value)
                     pos = end + 1
-                    continue
                 else:
                     pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
                     stack = self.stack
@@ -472,6 +464,12 @@ class Machine(Turns):
                         memo.append(value)
                         pos += 2
                         count += 1
+                    elif op == 0x70 and memoize > 0 and len(memo) < FEW:
+                        line = PUTS[len(memo)]
+                        if buf.startswith(line, pos):
+                            memo.append(value)
+                            pos += len(line)
+                            count += 1
         finally:
             self.opcodes = count
             self.pos = max(self.pos, base + pos)

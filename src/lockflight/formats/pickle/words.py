@@ -53,7 +53,7 @@ _FORMS: Final = {
 
 def words_in(window: bytes, over: bytes) -> set[str]:
     """Which of `WORDS` are strings of a stream in one of two parts of it."""
-    if MARKS.search(window) is None and MARKS.search(over) is None:
+    if MARKS.search(window) is None and (not over or MARKS.search(over) is None):
         return set()
     found = set()
     for word, (plain, wide, forms) in _FORMS.items():

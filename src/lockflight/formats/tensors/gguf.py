@@ -6,6 +6,7 @@ costs nothing. Chat templates are handed out whole; other long values are passed
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +24,11 @@ _MAX_NAME = 65_535
 _MAX_VALUE = 4_096
 _MAX_ARRAY = 4_000_000
 _MAX_DEPTH = 4
+#: Texts of a list that stands where a template does.
+_MAX_LISTED = 64
+#: What llama.cpp lists beside them: the names of further templates.
+_NAMES = "tokenizer.chat_templates"
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CHUNK = 256 * 1024
 _DEFAULT_ALIGNMENT = 32
 
@@ -176,18 +182,38 @@ def _pair(cursor: _Cursor, metadata: dict[str, GgufValue], templates: dict[str, 
     if key is None:
         raise _Broken("a key is no short UTF-8 string")
     kind = cursor.number("<I")
-    template = key.startswith("tokenizer.chat_template")
     if key in metadata:
         message = f"The key {shown(key)} stands twice; readers take different ones."
         issues.add(Issue("gguf:duplicate", Verdict.MALICIOUS, message, offset, subject=shown(key, 200)))
-    value = _value(cursor, kind, MAX_TEMPLATE if template else _MAX_VALUE, 0)
-    metadata[key] = value if not template else None
-    if template and kind == _STRING:
-        if isinstance(value, str):
-            templates[key] = value
-        else:
-            message = f"The chat template {shown(key)} is no UTF-8 text of a size that is read."
+    if "chat_template" in key.lower():
+        metadata[key] = None
+        problem = _template(cursor, kind, key, templates)
+        if problem:
+            message = f"The chat template {shown(key)} {problem}."
             issues.add(Issue("template:unread", Verdict.UNKNOWN, message, offset, subject=shown(key, 200)))
+    else:
+        metadata[key] = _value(cursor, kind, _MAX_VALUE, 0)
+
+
+def _template(cursor: _Cursor, kind: int, key: str, templates: dict[str, str]) -> str:
+    """Hand out the template under a key, or each text of a list; what llama.cpp would not have written so."""
+    if kind == _STRING:
+        value = cursor.text(MAX_TEMPLATE)
+        if value is None:
+            return "is no UTF-8 text of a size that is read"
+        templates[key] = value
+        # llama.cpp reads a key and a text up to there, others to the end.
+        return "holds a character by which some readers end it" if "\0" in key + value else ""
+    if kind != _ARRAY:
+        _value(cursor, kind, 0, 0)
+        return "is no text"
+    listed: list[str | None] = []
+    _array(cursor, 0, listed)
+    if key == _NAMES and all(name is not None and _NAME.fullmatch(name) for name in listed):
+        return ""
+    # transformers takes a list of one text for the text.
+    templates.update({f"{key}[{i}]": text for i, text in enumerate(listed) if text is not None})
+    return "is a list, of which some readers take a text"
 
 
 def _value(cursor: _Cursor, kind: int, limit: int, depth: int) -> GgufValue:
@@ -208,7 +234,8 @@ def _value(cursor: _Cursor, kind: int, limit: int, depth: int) -> GgufValue:
     return None
 
 
-def _array(cursor: _Cursor, depth: int) -> None:
+def _array(cursor: _Cursor, depth: int, listed: list[str | None] | None = None) -> None:
+    """Pass over an array; its texts, and those of arrays in it, are appended to `listed`."""
     if depth >= _MAX_DEPTH:
         raise _Broken(f"arrays lie more than {_MAX_DEPTH} deep inside each other", "gguf:budget")
     kind, count = cursor.number("<I"), cursor.number("<Q")
@@ -223,10 +250,12 @@ def _array(cursor: _Cursor, depth: int) -> None:
     if count > _MAX_ARRAY:
         raise _Broken(f"an array has more than the {_MAX_ARRAY:,} entries that are read", "gguf:budget")
     for _ in range(count):
-        if kind == _STRING:
-            cursor.skip(cursor.number("<Q"))
+        if kind == _ARRAY:
+            _array(cursor, depth + 1, listed)
+        elif listed is not None and len(listed) < _MAX_LISTED:
+            listed.append(cursor.text(MAX_TEMPLATE))
         else:
-            _array(cursor, depth + 1)
+            cursor.skip(cursor.number("<Q"))
 
 
 def _tensors(

@@ -20,6 +20,8 @@ MAGIC = b"\x93NUMPY"
 #: NumPy's own limit for headers that it evaluates.
 MAX_HEADER = 10_000
 _MAX_RANK = 64
+#: Elements without bytes that an array may have whatever its file's size.
+_MAX_EMPTY = 1 << 20
 _KINDS = {
     "b": None,
     "i": None,
@@ -46,6 +48,7 @@ class NpyFile:
     Attributes:
         shape: extents.
         item: bytes of an element; 0 for objects.
+        descr: how NumPy writes the type of an element; empty for one that has parts.
         fortran: element order.
         data: offset of the elements, or of the pickle of an array of objects.
         objects: whether the elements are a pickle.
@@ -58,6 +61,7 @@ class NpyFile:
     data: int = 0
     objects: bool = False
     issues: tuple[Issue, ...] = ()
+    descr: str = ""
 
 
 class _Broken(Exception):
@@ -113,13 +117,38 @@ def _described(source: ByteSource, header: dict[str, object], data: int) -> NpyF
     for extent in extents:
         total *= extent
     rest = source.size - data
-    issues: tuple[Issue, ...] = ()
+    issues: list[Issue] = []
     if total > rest:
         raise _Broken("the array is longer than the file")
     if total < rest:
         message = f"There are {rest - total} bytes behind the array."
-        issues = (Issue("npy:trailing", Verdict.MALICIOUS, message, data + total),)
-    return NpyFile(tuple(extents), item, fortran, data, objects=False, issues=issues)
+        issues.append(Issue("npy:trailing", Verdict.MALICIOUS, message, data + total))
+    descr = header["descr"]
+    if total == 0 and _elements(extents, plain=item > 0 or isinstance(descr, str)) > max(
+        _MAX_EMPTY, source.size
+    ):
+        message = "The array takes no bytes and has more elements than any list of them could."
+        issues.append(Issue("npy:counts", Verdict.UNKNOWN, message))
+    return NpyFile(
+        tuple(extents),
+        item,
+        fortran,
+        data,
+        objects=False,
+        issues=tuple(issues),
+        descr=descr if isinstance(descr, str) else "",
+    )
+
+
+def _elements(extents: list[int], *, plain: bool) -> int:
+    """What lists of an array without bytes hold: elements without a size, or lists that are empty themselves."""
+    count = 1
+    for extent in extents:
+        if extent == 0:
+            return count if count > 1 else 0
+        count *= extent
+    # An element that has parts, all of them empty, may have any number of them.
+    return count if plain else count << 31
 
 
 def item_size(descr: object, depth: int) -> tuple[int, bool]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lockflight.core.findings import Verdict
 from lockflight.formats import media
 from lockflight.formats.archive.inflate import MAX_OUTPUT, inflate
-from lockflight.formats.archive.zip import Archive, Member, ends_like_zip, read_archive
+from lockflight.formats.archive.zip import STORED, Archive, Member, ends_like_zip, read_archive
 from lockflight.scan.walk.single import Single, inside
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Walker(Single):
 
     def file(self, source: ByteSource) -> str:
         """Judge a file; its media type."""
+        self.limit(source.size)
         kind = self._look(source)
         self._judge(source, kind, "", 0)
         return kind
@@ -207,9 +208,12 @@ class Walker(Single):
 
     def _compressed(self, source: ByteSource, member: str, depth: int, kind: str) -> None:
         opened = inflate(
-            source, kind, max_output=min(MAX_OUTPUT, self.inflated), name=_without_suffix(source.name)
+            source,
+            kind,
+            max_output=max(0, min(MAX_OUTPUT, self.inflated)),
+            name=_without_suffix(source.name),
         )
-        self.inflated -= opened.source.size
+        self.inflated -= opened.spent
         if opened.trailing:
             message = f"There are {opened.trailing} bytes behind the compressed data."
             self.add("compressed:trailing", Verdict.MALICIOUS, message, member)
@@ -226,8 +230,15 @@ class Walker(Single):
     # -- archives --
 
     def _zip(self, source: ByteSource, member: str, depth: int) -> None:
-        for each in self.members(source, member):
-            self.inner(*each, member, depth)
+        from lockflight.formats.tensors.sparse import SparseArrays
+
+        members = self.members(source, member)
+        sparse = SparseArrays(found.name for _, found in members)
+        for archive, found in members:
+            content = self.inner(archive, found, member, depth)
+            if content is not None:
+                sparse.take(found.name, content)
+        self.parsed(sparse.issues(), source, member)
 
     def members(self, source: ByteSource, member: str) -> list[tuple[Archive, Member]]:
         """The files of an archive; what is wrong with it is kept."""
@@ -239,11 +250,15 @@ class Walker(Single):
 
     def opened(self, archive: Archive, found: Member, member: str) -> ByteSource | None:
         """The content of a member that is going to be parsed."""
+        if self.inflated <= 0 and found.method != STORED:
+            message = "The archive holds more than is unpacked of a file of its size."
+            self.add("compressed:budget", Verdict.UNKNOWN, message, member)
+            self.unjudged += found.packed
+            return None
         opened = archive.open(found, max_output=max(0, self.inflated))
-        if found.packed != opened.source.size:
-            self.inflated -= opened.source.size
+        self.inflated -= opened.spent
         if opened.problem:
-            rule = "compressed:bomb" if opened.problem == "bomb" else "zip:content"
+            rule = "zip:content" if opened.problem == "corrupt" else f"compressed:{opened.problem}"
             message = f"The content of the member cannot be read ({opened.problem})."
             self.add(rule, Verdict.UNKNOWN, message, inside(member, found))
             self.unjudged += found.packed
@@ -253,14 +268,15 @@ class Walker(Single):
             self.add("zip:content", Verdict.MALICIOUS, message, inside(member, found))
         return opened.source
 
-    def inner(self, archive: Archive, found: Member, member: str, depth: int) -> None:
-        """Judge a member by its content."""
+    def inner(self, archive: Archive, found: Member, member: str, depth: int) -> ByteSource | None:
+        """Judge a member by its content; that content, where it can be read."""
         content = self.opened(archive, found, member)
         if content is None:
-            return
+            return None
         before = self.unjudged
         self._judge(content, self._look(content), inside(member, found), depth + 1)
         self.unjudged = min(self.unjudged, before + found.packed)
+        return content
 
     def _keras(self, source: ByteSource, member: str, depth: int) -> None:
         members = self.members(source, member)

@@ -35,6 +35,7 @@ _OPERATORS = "Export the model with operators that are known, or review the libr
 _LAMBDA = "Do not load this file. Ask its author for the model with a layer of Keras, or a class in the release's code."
 _CUSTOM = "Put its code into the release with the role code, and build the model with layers that Keras has."
 _PLAIN_HDF5 = "Write the file again with h5py and plain arrays, or save the weights as safetensors."
+_TOKENIZER = "Get the tokenizer from the model's author again."
 _FREEZE = "Freeze the graph, so that weights and tables are part of it; or review this and waive it."
 _LOADED = "List that code with the role code, so that the code checks judge it, and waive this."
 
@@ -128,6 +129,11 @@ RULES: dict[str, Rule] = {
     "gguf:budget": Rule("LF2174", _SPLIT, _BOMB),
     "npy:broken": Rule("LF2180", _AGAIN, _DAMAGE),
     "npy:trailing": Rule("LF2181", _AGAIN, _CONFLICT),
+    "npz:sparse": Rule(
+        "LF2182", "Save the matrix again with scipy.sparse.save_npz.", (_SUPPLY, "CWE-129", "CWE-787")
+    ),
+    "npz:budget": Rule("LF2182", _SPLIT, _BOMB),
+    "npy:counts": Rule("LF2183", "Save the array again.", (_SUPPLY, "CWE-789")),
     "skops:global": Rule("LF2190", _DROP, (*_PICKLE, "CVE-2025-54412", "CVE-2025-54413")),
     "skops:method": Rule("LF2191", _SAFER, (*_PICKLE, "CVE-2025-54412")),
     "skops:broken": Rule("LF2192", _AGAIN, _DAMAGE),
@@ -157,6 +163,13 @@ RULES: dict[str, Rule] = {
         "Write null, or put what it names into the folder and name it from there.",
         (_SUPPLY, "CWE-73"),
     ),
+    "config:pattern": Rule(
+        "LF2239",
+        "Write it without repetitions inside each other, or read it and waive this.",
+        (_SUPPLY, "CWE-1333"),
+    ),
+    "tokenizer:growth": Rule("LF2241", _TOKENIZER, (_SUPPLY, "CWE-409")),
+    "tokenizer:size": Rule("LF2241", _TOKENIZER, (_SUPPLY, "CWE-789")),
     "config:path": Rule("LF2237", _DROP, (_SUPPLY, "CWE-22", "CWE-73")),
     "xml:entity": Rule("LF2209", _DROP, (_SUPPLY, "CWE-611")),
     "xml:expansion": Rule("LF2209", "Write the document without entities.", (_SUPPLY, "CWE-776")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource, Window
-from lockflight.formats.archive.inflate import MAX_OUTPUT
+from lockflight.formats.archive.inflate import MAX_OUTPUT, MAX_RATIO, RATIO_FREE
 from lockflight.formats.pickle.records import Budget
 from lockflight.formats.pickle.streams import Aside, PickleReport, Streams, aside_of, finish
 from lockflight.formats.report import Issue, Issues, join_member, shown
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from lockflight.formats.pickle.allow import AllowList
     from lockflight.formats.tensors.hdf5 import Attribute
 
-#: What all members of one asset may inflate to.
+#: What all members of one asset may inflate to: together, and as a multiple of its bytes once past what is free.
 MAX_INFLATED = 2 * MAX_OUTPUT
+INFLATED_FREE = 2 * RATIO_FREE
 #: TorchScript's own reader finds these names in the archive; Python has no such modules.
 SCRIPT_NAMES = ("__torch__.", "torch.jit._pickle.")
 _ONNX_KEYS = frozenset({"irVersion", "ir_version", "opsetImport", "opset_import"})
@@ -49,6 +50,10 @@ class Single:
         self.over_budget = ""
 
     # -- bookkeeping --
+
+    def limit(self, size: int) -> None:
+        """Set what may be inflated of a file: many small streams are as much a bomb as one large one."""
+        self.inflated = min(MAX_INFLATED, INFLATED_FREE + MAX_RATIO * size)
 
     def add(
         self, rule: str, verdict: Verdict, message: str, member: str, *, offset: int = -1, subject: str = ""
