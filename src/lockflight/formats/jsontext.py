@@ -51,8 +51,9 @@ _NOTED = frozenset(
         "opset_import",
     }
 )
-_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+")|,\s*+([\]}])', re.DOTALL)
+#: What does not end is taken to the end of the file, so that nobody looks for its end again from within.
+_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|//[^\n]*|(/\*.*?)(?:\*/|\Z)', re.DOTALL)
+_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,\s*+([\]}])', re.DOTALL)
 
 _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py/newargs", "py/repr"})
 
@@ -161,8 +162,14 @@ def _without_comments(data: bytes) -> JsonValue:
     except NotJson:
         if b"//" not in data and b"/*" not in data and _LAST_COMMA.search(data) is None:
             raise
-        plain = _COMMENT.sub(lambda m: m.group() if m.group().startswith(b'"') else b" ", data)
+        plain = _COMMENT.sub(_without, data)
         return parse_json(_LAST_COMMA.sub(lambda m: m.group(1) or m.group(2), plain))
+
+
+def _without(found: re.Match[bytes]) -> bytes:
+    """A text stays, a comment goes, and one that does not end stays an error."""
+    kept = found.group().startswith(b'"') or (found[1] is not None and found.end() == found.end(1))
+    return found.group() if kept else b" "
 
 
 def check_json(source: ByteSource) -> tuple[Issue, ...]:
