@@ -19,7 +19,7 @@ from lockflight.formats.nesting import too_deep
 from lockflight.formats.patterns import check_adapter, check_regex, is_adapter_pattern
 from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import elsewhere, harmful, leaves
+from lockflight.formats.targets import ADAPTER_KEYS, check_adapter_paths, harmful, leaves
 from lockflight.formats.tokenizers import SIZES, STEPS, check_tokenizer
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ _NOTED = frozenset(
     {
         "Model",
         "learner",
+        "types",
+        "structure",
         "class_name",
         "config",
         "graph",
@@ -50,8 +52,9 @@ _NOTED = frozenset(
         "opset_import",
     }
 )
-_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+")|,\s*+([\]}])', re.DOTALL)
+#: What does not end is taken to the end of the file, so that nobody looks for its end again from within.
+_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|//[^\n]*|(/\*.*?)(?:\*/|\Z)', re.DOTALL)
+_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,\s*+([\]}])', re.DOTALL)
 
 _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py/newargs", "py/repr"})
 
@@ -59,11 +62,6 @@ _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py
 _LIBRARIES = frozenset(
     {"diffusers", "transformers", "timm", "peft", "onnxruntime", "optimum", "sentence_transformers"}
 )
-
-#: Files that PEFT opens by itself, as torch.load does, or writes anew where there is none.
-_ADAPTER_FILES = frozenset({"cache_file", "covariance_file", "prompt_tuning_init_state_dict_path"})
-
-_ADAPTER_KEYS = _ADAPTER_FILES | {"adapters", "tokenizer_name_or_path"}
 
 _MEGATRON = frozenset({"megatron", "megatron.core"})
 #: What the file modules.json names where the library wrote it, under the names of its versions.
@@ -129,7 +127,9 @@ def _large(source: ByteSource, base: str) -> JsonValue:
     """
     value = read_large(source, _watched, _NOTED)
     whole = isinstance(value, dict) and (
-        "_diffusers_version" in value or {"class_name", "config"} <= value.keys()
+        "_diffusers_version" in value
+        or {"class_name", "config"} <= value.keys()
+        or {"types", "structure"} <= value.keys()
     )
     if whole or base in _READ_WHOLE:
         raise TooMuch
@@ -140,7 +140,7 @@ def _watched(key: str) -> bool:
     return (
         key in _KEYS
         or key in _BESIDE
-        or key in _ADAPTER_KEYS
+        or key in ADAPTER_KEYS
         or is_adapter_pattern(key)
         or key in STEPS
         or key in SIZES
@@ -161,8 +161,14 @@ def _without_comments(data: bytes) -> JsonValue:
     except NotJson:
         if b"//" not in data and b"/*" not in data and _LAST_COMMA.search(data) is None:
             raise
-        plain = _COMMENT.sub(lambda m: m.group() if m.group().startswith(b'"') else b" ", data)
+        plain = _COMMENT.sub(_without, data)
         return parse_json(_LAST_COMMA.sub(lambda m: m.group(1) or m.group(2), plain))
+
+
+def _without(found: re.Match[bytes]) -> bytes:
+    """A text stays, a comment goes, and one that does not end stays an error."""
+    kept = found.group().startswith(b'"') or (found[1] is not None and found.end() == found.end(1))
+    return found.group() if kept else b" "
 
 
 def check_json(source: ByteSource) -> tuple[Issue, ...]:
@@ -198,7 +204,8 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
         _modules(value, issues)
     if base == "adapter_config.json" and isinstance(value, dict) and "peft_type" not in value:
         _adapter(value, issues)
-    if base == "router_config.json" and isinstance(value, dict):
+    routed = base == "router_config.json" or (isinstance(value, dict) and "structure" in value)
+    if routed and isinstance(value, dict):
         kinds = value.get("types")
         _modules([{"type": name} for name in _strings(kinds)], issues)
     if isinstance(value, dict):
@@ -399,11 +406,7 @@ def _adapter(value: JsonObject, issues: Issues) -> None:
     if isinstance(base, str) and base:
         message = f"It adapts the model {shown(base)}, which decides as much and is judged by itself."
         issues.add(Issue("config:base-model", Verdict.SAFE, message, subject=base))
-        _base(base, "base_model_name_or_path", issues)
-    tokenizer = value.get("tokenizer_name_or_path")
-    if isinstance(tokenizer, str):
-        _base(tokenizer, "tokenizer_name_or_path", issues)
-    _adapter_paths(value, issues)
+    check_adapter_paths(value, issues)
     check_adapter(value, issues)
     mapping = value.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, dict) else None
@@ -411,41 +414,8 @@ def _adapter(value: JsonObject, issues: Issues) -> None:
         _imports("auto_mapping", library, issues)
 
 
-def _base(path: str, key: str, issues: Issues) -> None:
-    """What stands on the machine where it was trained is called by its path there; that of another machine is not."""
-    if elsewhere(path):
-        share = "://" not in path
-        message = f"Its {key} makes the loader open what lies on another machine: {shown(path)}."
-        verdict = Verdict.MALICIOUS if share else Verdict.UNKNOWN
-        issues.add(Issue("config:outside", verdict, message, subject=path))
-
-
 def _regex(key: str, value: JsonValue, issues: Issues) -> None:
     check_regex(key, value, issues, python=False)
-
-
-def _adapter_paths(value: JsonObject, issues: Issues) -> None:
-    """Files and adapters that the configuration has PEFT open beside its own weights."""
-    stack: list[tuple[str, JsonValue]] = list(value.items())
-    while stack:
-        key, inner = stack.pop()
-        if key != "tokenizer_name_or_path" and key in _ADAPTER_KEYS:
-            for path in _strings(inner):
-                _opened(key, path, issues)
-        elif isinstance(inner, dict):
-            stack.extend(inner.items())
-        elif isinstance(inner, list):
-            stack.extend((key, item) for item in inner if isinstance(item, (list, dict)))
-
-
-def _opened(key: str, path: str, issues: Issues) -> None:
-    if not leaves(path):
-        return
-    climbs = elsewhere(path) or ".." in path.replace("\\", "/").split("/")
-    message = f"Its {key} makes the loader open what lies outside the model's folder: {shown(path)}."
-    issues.add(
-        Issue("config:outside", Verdict.MALICIOUS if climbs else Verdict.UNKNOWN, message, subject=path)
-    )
 
 
 def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:
