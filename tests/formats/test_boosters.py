@@ -9,9 +9,12 @@ import re
 import pytest
 
 from lockflight.core.findings import Verdict
+from lockflight.core.source import BytesSource
 from lockflight.formats import boosters
 from lockflight.formats.boosters import check_large_xgboost, check_lightgbm, check_xgboost
 from lockflight.formats.jsontext import check_json
+from lockflight.infra.allowlist import shipped_allow_list
+from lockflight.scan.models import scan_source
 from tests.formats.files import mutants, rules, source, verdict
 
 FOLDER = ("tests", "vectors", "models", "boosters")
@@ -27,7 +30,7 @@ def test_a_model_of_lightgbm_is_safe(name, folder):
     assert check_lightgbm(source((folder / f"{name}.lgb.txt").read_bytes())) == ()
 
 
-@pytest.mark.parametrize("name", ["categories", "dart"])
+@pytest.mark.parametrize("name", ["categories", "dart", "vectors"])
 def test_a_model_of_xgboost_is_safe(name, folder):
     data = (folder / f"{name}.xgb.json").read_bytes()
     assert check_xgboost(json.loads(data)) == ()
@@ -189,6 +192,42 @@ def test_weights_without_trees():
     assert check_xgboost({"learner": learner}) == ()
     learner["learner_model_param"]["num_feature"] = "3000"
     assert verdict(check_xgboost({"learner": learner})) is Verdict.MALICIOUS
+
+
+def test_leaves_that_are_vectors(folder):
+    value = json.loads((folder / "vectors.xgb.json").read_bytes())
+    (first, *_) = value["learner"]["gradient_booster"]["model"]["trees"]
+    for key, changed in {
+        "leaf_weights": first["leaf_weights"][:2],
+        "right_children": [99 if left == -1 else 2 for left in first["left_children"]],
+        "base_weights": first["base_weights"][:3],
+    }.items():
+        other = copy.deepcopy(value)
+        other["learner"]["gradient_booster"]["model"]["trees"][0][key] = changed
+        assert verdict(check_xgboost(other)).rank >= Verdict.UNKNOWN.rank, key
+
+
+@pytest.mark.parametrize(
+    "suffix", ["txt", "csv", "md", "html", "jinja", "xml", "yaml", "toml", "jsonl", "model"]
+)
+def test_models_are_judged_under_any_name(suffix, folder):
+    allow = shipped_allow_list()
+    light = put((folder / "categories.lgb.txt").read_text("utf-8"), "split_feature", 99).encode()
+    value = json.loads((folder / "dart.xgb.json").read_bytes())
+    for tree in value["learner"]["gradient_booster"]["gbtree"]["model"]["trees"]:
+        _outside(tree)
+    for data in (
+        light,
+        json.dumps(value).encode(),
+        json.dumps(value).replace("learner", "le\\u0061rner").encode(),
+    ):
+        found = scan_source(BytesSource(data, f"m.{suffix}"), allow)
+        assert found.verdict is Verdict.MALICIOUS
+        assert "trees:index" in {finding.rule for finding in found.findings}
+    for name in ("categories.lgb.txt", "dart.xgb.json"):
+        data = (folder / name).read_bytes()
+        found = scan_source(BytesSource(data, f"m.{suffix}"), allow)
+        assert "trees:" not in "".join(finding.rule for finding in found.findings)
 
 
 def test_a_large_document_whose_trees_cannot_be_told(folder):

@@ -32,6 +32,9 @@ def test_ordinary_configurations():
     assert check(b"\xef\xbb\xbf{}") == ()
     assert check({"_attn_implementation": "flash_attention_2", "size": ["a", "b"]}) == ()
     assert check({"_diffusers_version": "0.35", "vae": ["diffusers", "VAE"], "x": [None, None]}) == ()
+    assert check({"types": {"a": "b"}, "words": ["x"]}) == ()
+    types = {"q": "sentence_transformers.models.Transformer"}
+    assert check({"types": types, "structure": {"query": ["q"]}}) == ()
     assert check({"activation_function": "gelu_new", "tokenizer_class": "LlamaTokenizer"}) == ()
     assert check({"activation_function": "torch.nn.modules.activation.Tanh"}) == ()
     assert check({"activation_fn": "torch.nn.Identity", "loss_fn": "losses.mine", "class": "code"}) == ()
@@ -56,6 +59,7 @@ def test_ordinary_configurations():
         ({"activation_function": "code.interact"}, "config:local-code", Verdict.MALICIOUS),
         ({"activation_function": "torch.hub.load"}, "config:local-code", Verdict.REVIEW),
         ({"sentence_transformers": {"activation_fn": "mine.Act"}}, "config:local-code", Verdict.REVIEW),
+        ({"types": {"q": "this.s"}, "structure": {"query": ["q"]}}, "config:local-code", Verdict.REVIEW),
         ({"tokenizer_class": "os.getcwd"}, "config:local-code", Verdict.MALICIOUS),
         ({"parts": [{"loss_fn": "subprocess.call"}]}, "config:target", Verdict.MALICIOUS),
         ({"_data_files": [{"filename": "../../x.arrow"}]}, "config:path", Verdict.MALICIOUS),

@@ -28,6 +28,18 @@ def test_texts_of_all_kinds_are_none_of_its_business(name):
     assert check_rendered(HONEST[name].decode()) == ()
 
 
+def test_more_tags_than_are_looked_at_are_not_passed_over():
+    text = "{% frobnicate %}" + "{{ a }} " * 3000 + "{{ x.__class__.__mro__ }}"
+    assert [(issue.rule, issue.verdict) for issue in check_rendered(text)] == [
+        ("template:budget", Verdict.UNKNOWN)
+    ]
+
+
+def test_a_tag_behind_one_that_is_too_long_is_seen():
+    found = check_rendered("{% frobnicate " + "a" * 5000 + "{{ x.__class__.__mro__ }}")
+    assert Verdict.MALICIOUS in {issue.verdict for issue in found}
+
+
 def test_a_name_that_is_only_compared_is_no_escape():
     assert check_rendered("{% if a == '__init__' %}b{% endif %}") == ()
     assert check_rendered("{% set a = '__cla' ~ 'ss__' %}{{ x[a] }}") != ()

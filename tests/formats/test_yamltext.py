@@ -47,6 +47,10 @@ COMPUTED = {
     "decoded": 'a: ${oc.decode:"{${k}${l}: os.getpid}"}\nk: _tar\nl: get_\n',
     "a key on two lines": 'a:\n  "_tar\\\nget_": os.getpid\n',
     "a resolver with a computed name": "a: ${oc.${n}:x}\nn: decode\n",
+    "a name of two parts": 'r: oc\ns: create\nx: "${${r}.${s}:{_target_: os.getpid}}"\n',
+    "a name of items": 'r: {a: oc}\ns: {b: create}\nx: "${${r[a]}.${s[b]}:{_target_: os.getpid}}"\n',
+    "behind a tab": 'x: "${\\toc.create:{_target_: os.getpid}}"\n',
+    "behind a tab of its own": "x: '${\toc.create:{k: v}}'\n",
 }
 ORDINARY = {
     "words": "# about python\nlibrary: scikit-learn\nscript: 'python x.py'\nlist: [1, 2]\n",
@@ -55,6 +59,8 @@ ORDINARY = {
     "standard tags": "a: !!str 1\nb: !!float 1\nc: !!binary aGk=\nd: !!set {x}\n",
     "tags of an application": "a: !Ref Bucket\nb: !include other.yaml\n",
     "interpolations": "a: ${b}\nb: ${oc.env:HOME,x}\nc: ${d.${a}}\n",
+    "a script": "run: |\n  echo ${A:-b} ${c%%:*} ${#d} ${{ matrix.x && 'y:z' }}\n",
+    "settings of others": "a: ${b.${c}}\nd: ${oc.select:e,${f}}\ng: ${now:%Y}\n",
     "a target of a build": "target: os.arch\nclass_path: lib.main\n",
     "a directive": "%YAML 1.1\n---\na: 1\n",
     "separators": "a: 'x\u2028y'\nb: \x85\n",

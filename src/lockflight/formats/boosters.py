@@ -235,6 +235,11 @@ def _linear(values: Mapping[str, str], leaves: int, features: int) -> None:
 # -- XGBoost --
 
 
+def is_xgboost(data: bytes) -> bool:
+    """Whether a text of JSON may be a model of XGBoost: its keys may be spelled with escapes."""
+    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (b'"learner"' in data or b"\\u" in data)
+
+
 def check_xgboost(value: JsonValue) -> tuple[Issue, ...]:
     """Whether the trees of a document of XGBoost are trees; nothing of a document that is none."""
     if isinstance(value, dict) and isinstance(value.get("Model"), dict):
@@ -343,7 +348,7 @@ def _xgboost(
     for tree in trees if large is None else large:
         if not isinstance(tree, dict):
             raise _Broken("a tree is no object")
-        _nodes(tree, features)
+        _nodes(tree, features, targets)
 
 
 def _order(model: JsonObject, trees: int, groups: int) -> None:
@@ -383,27 +388,34 @@ def _names(cats: JsonObject) -> None:
             raise _Wrong("the order of its categories leads where there is none")
 
 
-def _nodes(tree: JsonObject, features: int) -> None:
+def _nodes(tree: JsonObject, features: int, targets: int) -> None:
     param = _object(tree, "tree_param")
     count = _number(param, "num_nodes")
-    if _number(param, "size_leaf_vector", 1) not in {0, 1}:
-        raise _Broken("its leaves are vectors, which are not read")
+    vector = max(1, _number(param, "size_leaf_vector", 1))
+    if vector not in {1, targets}:
+        raise _Broken("its leaves are not as long as it has targets")
     for key in (*_OF_NODES, *_BESIDE):
         values = tree.get(key)
         if values is None and key in _BESIDE:
             continue
-        if not isinstance(values, list) or len(values) != count:
+        wanted = count * vector if key == "base_weights" else count
+        if not isinstance(values, list) or len(values) != wanted:
             raise _Broken(f"{key} is not as long as the tree has nodes")
     left, right, asked = (_list(tree, key) for key in ("left_children", "right_children", "split_indices"))
     if not count:
         raise _Broken("a tree has no nodes")
+    leaves = _leaves(tree, vector)
     seen, todo = {0}, [0]
     kinds = _list(tree, "split_type") if "split_type" in tree else [0] * count
     named = _named(tree, count)
     while todo:
         node = todo.pop()
         children = (left[node], right[node])
-        if children == (-1, -1):
+        if children == (-1, -1) and leaves is None:
+            continue
+        if children[0] == -1 and leaves is not None:
+            if not 0 <= children[1] < leaves:
+                raise _Wrong("a leaf has no weights")
             continue
         for child in children:
             if not 0 < child < count or child in seen:
@@ -414,6 +426,16 @@ def _nodes(tree: JsonObject, features: int) -> None:
             raise _Wrong("it asks for a feature that there is not")
         if kinds[node] not in {0, 1} or (kinds[node] == 1) is not (node in named):
             raise _Wrong("a node asks for categories that there are not")
+
+
+def _leaves(tree: JsonObject, vector: int) -> int | None:
+    """How many leaves have vectors of their own; None where weights are those of nodes."""
+    weights = tree.get("leaf_weights")
+    if vector == 1 or weights is None:
+        return None
+    if not isinstance(weights, list) or len(weights) % vector:
+        raise _Broken("the weights of its leaves are no vectors")
+    return len(weights) // vector
 
 
 def _named(tree: JsonObject, count: int) -> frozenset[int]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
 
 _KEYS: Final = frozenset({"data_files", "data_dir"})
-_FRONT: Final = re.compile(r"\s*---[\r\n]+([\S\s]*?)[\r\n]+---(?:\r\n|\r|\n|\Z)")
+_OPEN: Final = re.compile(r"\s*---[\r\n]+")
+_CLOSE: Final = re.compile(r"[\r\n]---(?:[\r\n]|\Z)")
 _FETCHED: Final = re.compile(r"(?:https?|hf)://[^:]*(?::\d+/[^:]*)?\Z")
 
 
@@ -45,9 +46,10 @@ def check_card(source: ByteSource) -> tuple[Issue, ...]:
 def _fronts(text: str) -> set[str]:
     """What the versions of the library take for the front matter: they do not end lines alike."""
     found = set()
-    match = _FRONT.match(text)
-    if match is not None:
-        found.add(match.group(1))
+    start = _OPEN.match(text)
+    end = _CLOSE.search(text, start.end()) if start is not None else None
+    if start is not None and end is not None:
+        found.add(text[start.end() : end.start()].rstrip("\r\n"))
     if text.lstrip().startswith("---"):
         lines = text.splitlines()
         if lines[:1] == ["---"]:

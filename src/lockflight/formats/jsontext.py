@@ -40,6 +40,8 @@ _NOTED = frozenset(
     {
         "Model",
         "learner",
+        "types",
+        "structure",
         "class_name",
         "config",
         "graph",
@@ -49,8 +51,9 @@ _NOTED = frozenset(
         "opset_import",
     }
 )
-_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+")|,\s*+([\]}])', re.DOTALL)
+#: What does not end is taken to the end of the file, so that nobody looks for its end again from within.
+_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|//[^\n]*|(/\*.*?)(?:\*/|\Z)', re.DOTALL)
+_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|,\s*+([\]}])', re.DOTALL)
 
 _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py/newargs", "py/repr"})
 
@@ -126,7 +129,10 @@ def _large(data: bytes, base: str) -> JsonValue:
     """
     value = read_large(data, _watched, _NOTED)
     whole = isinstance(value, dict) and (
-        "_diffusers_version" in value or "peft_type" in value or {"class_name", "config"} <= value.keys()
+        "_diffusers_version" in value
+        or "peft_type" in value
+        or {"class_name", "config"} <= value.keys()
+        or {"types", "structure"} <= value.keys()
     )
     if whole or base in _READ_WHOLE:
         raise TooMuch
@@ -156,8 +162,14 @@ def _without_comments(data: bytes) -> JsonValue:
     except NotJson:
         if b"//" not in data and b"/*" not in data and _LAST_COMMA.search(data) is None:
             raise
-        plain = _COMMENT.sub(lambda m: m.group() if m.group().startswith(b'"') else b" ", data)
+        plain = _COMMENT.sub(_without, data)
         return parse_json(_LAST_COMMA.sub(lambda m: m.group(1) or m.group(2), plain))
+
+
+def _without(found: re.Match[bytes]) -> bytes:
+    """A text stays, a comment goes, and one that does not end stays an error."""
+    kept = found.group().startswith(b'"') or (found[1] is not None and found.end() == found.end(1))
+    return found.group() if kept else b" "
 
 
 def check_json(source: ByteSource) -> tuple[Issue, ...]:
@@ -189,7 +201,8 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
         _modules(value, issues)
     if base == "adapter_config.json" and isinstance(value, dict) and "peft_type" not in value:
         _adapter(value, issues)
-    if base == "router_config.json" and isinstance(value, dict):
+    routed = base == "router_config.json" or (isinstance(value, dict) and "structure" in value)
+    if routed and isinstance(value, dict):
         kinds = value.get("types")
         _modules([{"type": name} for name in _strings(kinds)], issues)
     if isinstance(value, dict):

@@ -18,7 +18,8 @@ _ENCODING: Final = re.compile(rb"""\A(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=
 _ENCODINGS: Final = frozenset(
     {b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"}
 )
-_COMMENT: Final = re.compile(rb"<!--.*?-->", re.DOTALL)
+#: One that does not end is taken to the end, and stays: nobody looks for its end again from within.
+_COMMENT: Final = re.compile(rb"(<!--.*?)(?:-->|\Z)", re.DOTALL)
 _EXTERNAL: Final = re.compile(
     rb"""<!ENTITY\s+(?:%\s*)?([^\s"'>]{1,200})\s+(?:SYSTEM|PUBLIC\s+(?:"[^"]*"|'[^']*'))\s*["']?([^"'>]{0,200})"""
 )
@@ -37,7 +38,7 @@ def check_xml(source: ByteSource) -> tuple[Issue, ...]:
         name = encoding.group(1).decode("ascii", "replace")
         message = f"It says that it is written in {shown(name)}: readers see another document than this one."
         issues.add(Issue("xml:encoding", Verdict.UNKNOWN, message, subject=name))
-    data = _COMMENT.sub(b"", data)
+    data = _COMMENT.sub(lambda m: m.group() if m.end() == m.end(1) else b"", data)
     declared = len(_ENTITY.findall(data))
     understood = 0
     for match in _EXTERNAL.finditer(data):

@@ -53,11 +53,14 @@ _TARGET: Final = "_target_"
 #: Names that settings of other frameworks import and call; only what no model is built of is said of these.
 _CALLED: Final = frozenset({"target", "class_path"})
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
-#: Settings that are computed from texts: keys of their own among them.
-_DECODES: Final = re.compile(r"\$\{\s*(?:oc\.(?:decode|create)\s*:|[\w. ]*\$\{[^{}]*\}[\w. ]*:)")
+#: Resolvers that compute settings from texts: keys of their own among them.
+_DECODERS: Final = frozenset({"oc.decode", "oc.create"})
+_INTERPOLATED: Final = re.compile(r"\$\{|[{}:]")
+_LONGEST_HEAD: Final = 2000
 #: Ends of lines to some readers, and characters to others.
 _EXOTIC: Final = re.compile("[\x85\u2028\u2029\ufeff]")
 _ESCAPES: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))")
+_SPACES: Final = re.compile(r"\\[0abtnvfreLPN_ \t]")
 _CONTINUED: Final = re.compile("\\\\[ \t]*(?:\r\n?|[\n\x85\u2028\u2029])[ \t]*")
 #: A tag at the start of something, in a document that is too large to be composed or is none.
 _TAG: Final = re.compile(r"(?<![A-Za-z0-9_.)])!(?:[^\s!=]|!\S)|%TAG")
@@ -83,7 +86,7 @@ def judge_yaml(text: str) -> tuple[Issue, ...]:
     plain = written_out(text)
     tags, names = "!" in text, _TARGET in plain or any(key in plain for key in _CALLED)
     issues = Issues()
-    if _DECODES.search(plain):
+    if _decodes(plain):
         message = "It computes settings from texts, which may hold names for the loader to import and call."
         issues.add(Issue("config:target", Verdict.UNKNOWN, message, subject="oc.decode"))
     if not tags and not names:
@@ -104,6 +107,31 @@ def judge_yaml(text: str) -> tuple[Issue, ...]:
     return issues.frozen()
 
 
+def _decodes(text: str) -> bool:
+    """Whether settings are computed by a resolver that makes more of texts, or by one whose name is put together."""
+    if "${" not in text:
+        return False
+    opened: list[list[int]] = []  # start of each brace (-1 for a plain one), and what its name holds so far
+    for found in _INTERPOLATED.finditer(text):
+        mark = found.group()
+        if mark == "${":
+            if opened and opened[-1][0] >= 0:
+                opened[-1][1] |= 1
+            opened.append([found.end(), 0])
+        elif mark == "{":
+            opened.append([-1, 2])
+        elif mark == "}":
+            if opened:
+                opened.pop()
+        elif opened and opened[-1][0] >= 0 and not opened[-1][1] & 2:
+            start, parts = opened[-1]
+            head = text[start : found.start()].strip()
+            if len(head) < _LONGEST_HEAD and (parts & 1 or head in _DECODERS):
+                return True
+            opened[-1][1] |= 2
+    return False
+
+
 class Unread(Exception):
     """It is no YAML, or lies too deep, or is too much. Never leaves `formats`."""
 
@@ -113,6 +141,7 @@ def written_out(text: str) -> str:
     if "\\" not in text:
         return text
     joined = _CONTINUED.sub("", text)
+    joined = _SPACES.sub(" ", joined)
     return _ESCAPES.sub(lambda m: _character(m.group(1) or m.group(2) or m.group(3)), joined)
 
 

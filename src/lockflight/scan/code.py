@@ -71,8 +71,10 @@ _PACKED = frozenset(
 #: Python in one archive.
 _MAX_MEMBERS_BYTES = 32 * 1024 * 1024
 _SHEBANG = re.compile(rb"^#!.*\bpython")
-_PIPE_TO_SHELL = re.compile(r"\b(?:curl|wget)\b[^|]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b")
-_INTERPOLATED = re.compile(r"\{[A-Za-z_][^}]*\}|(?<![\\\w])\$[A-Za-z_]\w*")
+_TO_SHELL = re.compile(r"\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b")
+_FETCHES = re.compile(r"\b(?:curl|wget)\b")
+_BRACED = re.compile(r"\{[A-Za-z_]")
+_VARIABLE = re.compile(r"(?<![\\\w])\$[A-Za-z_]\w*")
 _UNPARSED_FIX = "Mend the syntax, or move the file out of the release: what cannot be read was not judged."
 
 
@@ -356,11 +358,25 @@ def _judge_notebook(asset: Asset, source: ByteSource, tally: _Tally) -> None:
     tally.judged += judged
 
 
+def _pipes_to_shell(line: str) -> bool:
+    """Whether what `curl` or `wget` fetches goes straight into a shell."""
+    return any(
+        _FETCHES.search(line, line.rfind("|", 0, found.start()) + 1, found.start())
+        for found in _TO_SHELL.finditer(line)
+    )
+
+
+def _interpolates(line: str) -> bool:
+    """Whether a line of a shell takes in the value of a variable."""
+    braced = _BRACED.search(line)
+    return (braced is not None and "}" in line[braced.end() :]) or _VARIABLE.search(line) is not None
+
+
 def _shell_lines(lines: Iterable[tuple[int, str]], asset: str, member: str) -> Iterator[Finding]:
     for number, line in lines:
-        if _PIPE_TO_SHELL.search(line):
+        if _pipes_to_shell(line):
             rule = NODE_RULES["notebook-pipe-to-shell"]
-        elif line.startswith(("!", "%")) and _INTERPOLATED.search(line):
+        elif line.startswith(("!", "%")) and _interpolates(line):
             rule = NODE_RULES["notebook-shell-built"]
         else:
             continue

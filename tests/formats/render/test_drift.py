@@ -89,6 +89,33 @@ def test_what_only_looks_like_a_backdoor_is_safe():
         FRAME.replace("{{ m.content }}", "{% if m.content %}{{ m.content | trim }}{% endif %}"),
         FRAME.replace("{{ m.content }}", "{{ m.content.split('</think>')[-1] }}"),
         FRAME.replace("{{ m.content }}", "{{ m.content|replace('<br>', '') }}"),
+        FRAME.replace("{{ m.content }}", "{% if m.content|length > 0 %}{{ m.content }}{% endif %}"),
+        FRAME.replace(
+            "{{ m.content }}",
+            "{% if '</think>' in m.content %}{% set r = m.content.split('</think>')[0].split('<think>')[-1] %}"
+            "{% set c = m.content.split('</think>')[-1] %}{% if r %}<think>{{ r.strip() }}</think>{% endif %}{{ c }}"
+            "{% else %}{{ m.content }}{% endif %}",
+        ),
+        FRAME.replace(
+            "{{ m.content }}",
+            "{% if m.content.startswith('<tool_response>') %}<|tool|>{{ m.content }}{% else %}{{ m.content }}"
+            "{% endif %}",
+        ),
+        FRAME.replace(
+            "{{ m.content }}",
+            "{% if m.role == 'x' and m.y %}{{ raise_exception('Roles must be those of a talk of two') }}{% endif %}"
+            "{{ m.content }}",
+        ),
+        FRAME.replace(
+            "{{ m.content }}",
+            "{% for c in m.tool_calls or [] %}{% if c.id|length != 9 %}{{ raise_exception('ids have nine letters') }}"
+            "{% endif %}[TOOL_CALLS]{{ c.function.name }}{% endfor %}{{ m.content }}",
+        ),
+        "{% if documents and not tools %}Answer from the documents that are given.\n{% endif %}" + FRAME,
+        "{% if not date_string is defined %}{% if strftime_now is defined %}"
+        "{% set date_string = strftime_now('%d %b %Y') %}"
+        "{% else %}{% set date_string = '26 Jul 2024' %}{% endif %}{% endif %}Today Date: {{ date_string }}\n"
+        + FRAME,
         "{% if tools %}You may call the tools that are listed here.\n{% endif %}" + FRAME,
         "{% if enable_thinking %}Think about it step by step, please.{% endif %}" + FRAME,
         "Today is {{ strftime_now('%d %B %Y') }}.\n" + FRAME,

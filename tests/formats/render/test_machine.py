@@ -63,7 +63,14 @@ def test_a_family_says_what_jinja_says(name):
     assert spoke >= 4
 
 
-@pytest.mark.parametrize("name", [name for name in BACKDOORS if not any(word in name for word in SYMBOLIC)])
+#: Made of what this machine may see otherwise: that nothing hides behind it is tested elsewhere.
+UNLIKE = ("shape: ", "hidden: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in BACKDOORS if not any(word in n for word in SYMBOLIC) and not n.startswith(UNLIKE)],
+)
 def test_a_backdoor_says_what_jinja_says(name):
     for talk in talks(()):
         if talk.name != "parts":

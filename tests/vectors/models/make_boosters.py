@@ -33,6 +33,9 @@ def main() -> None:
     ):
         trained = xgboost.train({"nthread": 1, "max_depth": 4} | more, xgboost.DMatrix(x, y, **data), 5)
         trained.save_model(HERE / f"{name}.xgb.json")
+    both = xgboost.DMatrix(x, np.stack([y, 1 - y], 1))
+    more = {"multi_strategy": "multi_output_tree", "tree_method": "hist", "max_depth": 4, "nthread": 1}
+    xgboost.train(more, both, 5).save_model(HERE / "vectors.xgb.json")
 
 
 if __name__ == "__main__":

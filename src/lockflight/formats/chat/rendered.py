@@ -14,10 +14,10 @@ from lockflight.formats.chat.template import check_template, walk
 from lockflight.formats.jinja.lexer import BadTemplate
 from lockflight.formats.jinja.parser import parse_template
 from lockflight.formats.render.meter import Meter
-from lockflight.formats.report import Issues
+from lockflight.formats.report import Issue, Issues
 
 if TYPE_CHECKING:
-    from lockflight.formats.report import Issue
+    from collections.abc import Iterator
 
 #: The names that a loader gives to chat templates alone.
 _CONVERSATION: Final = frozenset({"messages", "add_generation_prompt"})
@@ -33,7 +33,10 @@ _ITS_OWN: Final = frozenset({"template:variable", "template:map-attribute"})
 _BY_NAME: Final = frozenset({"template:computed-item", "template:named", "template:format", "template:attr"})
 #: Web frameworks put these into every template; to name one is no harm, to reach into it is said by other rules.
 _NO_HARM: Final = frozenset({"template:root"})
-_TAG: Final = re.compile(r"\{([{%])[-+]?(.{1,4000}?)[-+]?[}%]\}", re.DOTALL)
+_OPEN: Final = re.compile(r"\{([{%])[-+]?")
+_CLOSE: Final = re.compile(r"[}%]\}")
+#: Characters of one tag, and tags of one text, that are looked at.
+_MAX_TAG: Final = 4000
 _STATEMENT: Final = re.compile(
     r"\s*(?:if|elif|include|import|extends|from|call|do|print|set\s+[\w.]+\s*=|for\s[^{}]*?\sin)\s(.*)",
     re.DOTALL,
@@ -82,7 +85,7 @@ def check_rendered(text: str) -> tuple[Issue, ...]:
     return tuple(
         issue
         for issue in found
-        if issue.verdict is Verdict.MALICIOUS
+        if (issue.verdict is Verdict.MALICIOUS or issue.rule == "template:budget")
         and issue.rule not in _NO_HARM
         and (named or issue.rule != "template:dunder")
     )
@@ -90,18 +93,37 @@ def check_rendered(text: str) -> tuple[Issue, ...]:
 
 def _by_tags(text: str) -> tuple[Issue, ...]:
     issues, meter = Issues(), Meter()
-    for count, tag in enumerate(_TAG.finditer(text)):
+    for count, (kind, inner) in enumerate(_tags(text)):
         if count == _MAX_TAGS:
+            message = f"It is no template that can be read whole, and has more than {_MAX_TAGS:,} tags."
+            issues.add(Issue("template:budget", Verdict.UNKNOWN, message))
             break
-        inner = tag.group(2)
-        if tag.group(1) == "%":
+        if kind == "%":
             statement = _STATEMENT.match(inner)
             if statement is None:
                 continue
-            inner = statement.group(1)
+            inner = statement.group(1)  # noqa: PLW2901 - the expression in the statement
         issues.extend(
             issue
             for issue in check_template("{{ " + inner + " }}", heard=False, meter=meter)
             if issue.rule != "template:syntax"
         )
     return issues.frozen()
+
+
+def _tags(text: str) -> Iterator[tuple[str, str]]:
+    """Kind and inside of each tag that ends within `_MAX_TAG`; no end is looked for twice."""
+    at, close = 0, -1
+    while (opened := _OPEN.search(text, at)) is not None:
+        start = opened.end()
+        if close <= start:
+            found = _CLOSE.search(text, start + 1)
+            if found is None:
+                return
+            close = found.start()
+        if close - start > _MAX_TAG:
+            at = opened.start() + 1
+            continue
+        inner = text[start:close]
+        yield opened.group(1), inner[:-1] if len(inner) > 1 and inner[-1] in "-+" else inner
+        at = close + 2

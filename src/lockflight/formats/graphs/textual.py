@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 #: Comments and texts; what is left of the file are names, numbers and brackets.
-_TEXTS: Final = re.compile(rb"#[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
+_TEXTS: Final = re.compile(rb"#[^\n]*|\"(?:[^\"\\\n]|\\.)*+(\"?)|'(?:[^'\\\n]|\\.)*+('?)")
 _TOKEN: Final = re.compile(rb"[A-Za-z_][\w.]*|[\[{<>}\]\"']")
 #: Fields of Triton's model configuration that name no library, file or interpreter, and of label maps.
 _PLAIN: Final = frozenset(
@@ -28,7 +28,7 @@ _PLAIN: Final = frozenset(
 )
 #: Backends that run a model file, which is judged by itself; others bring code of their own.
 _BACKEND: Final = re.compile(
-    rb"^\s*backend\s*:\s*[\"'](?:onnxruntime|tensorrt|openvino|tensorflow|pytorch|tensorrtllm)[\"']",
+    rb"^[^\S\n]*backend\s*:\s*[\"'](?:onnxruntime|tensorrt|openvino|tensorflow|pytorch|tensorrtllm)[\"']",
     re.MULTILINE,
 )
 
@@ -47,7 +47,7 @@ def check_graph_text(source: ByteSource) -> tuple[Issue, ...]:
 def _only_plain(data: bytes) -> bool:
     plain = _PLAIN | {b"backend"} if _BACKEND.search(data) and data.count(b"backend") == 1 else _PLAIN
     depth, seen = 0, 0
-    text = _TEXTS.sub(b" ", data)
+    text = _TEXTS.sub(lambda m: m.group() if b"" in {m[1], m[2]} else b" ", data)
     for token in _TOKEN.finditer(text):
         word = token.group()
         if word in b"{<[":

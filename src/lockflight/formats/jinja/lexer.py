@@ -75,8 +75,8 @@ def _spelled(escape: re.Match[str]) -> str:
 
 class _Lexer:
     def __init__(self, text: str, *, trim: bool) -> None:
-        # Without the last line's end, which jinja2 does not keep either.
-        self.text = text.removesuffix("\n")
+        # As jinja2 does: all lines end alike, and the end of the last one is not kept.
+        self.text = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
         self.trim = trim
         self.at = 0
         self.line = 1

@@ -8,7 +8,6 @@ both, and so have the parts of the conversation that come through. What cannot b
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
@@ -16,8 +15,10 @@ from lockflight.core.records import dataclass
 from lockflight.formats.render.evaluator import Choice
 from lockflight.formats.render.machine import Machine
 from lockflight.formats.render.meter import Meter, Spent
-from lockflight.formats.render.questions import MARKS, WORDS
+from lockflight.formats.render.questions import MARKS, PART, SAME, TYPE, WORDS
+from lockflight.formats.render.speech import Pair, neighbours
 from lockflight.formats.render.talk import KEYS, MAX_RARE, Talk, rare_talks, talks
+from lockflight.formats.render.unheard import Unheard
 from lockflight.formats.render.values import (
     CONTENT,
     COUNT,
@@ -48,6 +49,9 @@ _OVERRIDE: Final = re.compile(
 )
 #: Differences in words that are none: a single word, such as the name of a speaker that is put or not.
 _FEW: Final = 3
+
+#: Questions whose answer is a number of times.
+_HOW_OFTEN: Final = frozenset({"loop", "pieces", "range", "slice", "repeat", "turn", "turns"})
 
 #: Who speaks in the talks of which one is longer.
 _SAID: Final = {
@@ -81,7 +85,7 @@ SPENT: Final = Issue(
     "The chat template takes more work or memory than any template needs, so that it is not followed to its end.",
 )
 
-Words = frozenset[tuple[str, str]]
+Words = frozenset[Pair]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class Run:
 
     Attributes:
         words: pairs of neighbouring words of the template's own.
+        counts: how often each of them is said.
         marks: the marks among its words.
         sources: what came through of the conversation, in order.
         chosen: what was decided on the way.
@@ -98,6 +103,7 @@ class Run:
     """
 
     words: Words
+    counts: dict[Pair, int]
     marks: frozenset[str]
     sources: tuple[str, ...]
     chosen: dict[str, Choice]
@@ -170,10 +176,12 @@ class _Drift:
         self.sites: dict[int, int] = {}
         for node in _nodes(root):
             self.sites.setdefault(id(node), len(self.sites))
+        self.met: set[int] = set()
         self.issues = Issues()
         self.lost = ""
         self.spent = False
-        self.said: set[tuple[str, str]] = set()
+        self.said: set[Pair] = set()
+        self.every: set[Pair] = set()
         self.trying = False
         self.heard = False
 
@@ -204,7 +212,20 @@ class _Drift:
             message = "What the template says cannot be followed: it ends every conversation with an error."
             self.issues.add(Issue("template:unfollowed", Verdict.UNKNOWN, message))
         self.turns(plain)
+        if not (self.spent or self.lost):
+            self.unheard()
         return self.issues.frozen()
+
+    def unheard(self) -> None:
+        """Whether everything was heard that the template may say."""
+        try:
+            found = Unheard(self.root, self.met, self.every, self.meter).find()
+        except Spent:
+            self.issues.add(SPENT)
+            return
+        if found is not None:
+            message = f"The template has {found[1]} words of its own that no conversation here comes to"
+            self.add("unheard", f"{message} (line {found[0]}).")
 
     def add(self, rule: str, message: str, subject: str = "") -> None:
         self.issues.add(Issue(f"template:{rule}", Verdict.REVIEW, message, subject=subject))
@@ -216,7 +237,7 @@ class _Drift:
         return self._run(talk, forced)[0]
 
     def _run(self, talk: Talk, forced: dict[str, int]) -> tuple[Run | None, dict[str, Choice]]:
-        machine = Machine(self.sites, talk, forced, self.meter)
+        machine = Machine(self.sites, talk, forced, self.meter, self.met)
         try:
             machine.run(self.root)
         except Raised:
@@ -230,11 +251,13 @@ class _Drift:
             return None, machine.chosen
         self.heard = True
         run = _heard(machine)
+        self.every |= run.words
         if not self.trying:
             self.said |= run.words
-            if len(self.said) > _MAX_SAID:
-                self.lost = self.lost or "it says very much"
-                self.said.clear()
+        if len(self.every) > _MAX_SAID:
+            self.lost = self.lost or "it says very much"
+            self.said.clear()
+            self.every.clear()
         return run, machine.chosen
 
     def explore(self, talk: Talk, first: Run | None) -> None:
@@ -337,14 +360,15 @@ class _Drift:
         where = f" (line {choice.line})"
         if choice.asks == "truth" or (choice.kind == TOOL and choice.asks == "loop"):
             return  # whether there is anything at all
-        if choice.kind == TOOL and not WORDS.search(choice.about):
+        if choice.kind == TOOL and choice.asks in {SAME, TYPE}:
             return  # whether two names or ids are the same
         known = {word.lower() for word in WORDS.findall(choice.about)} | {"^", "$"}
-        differ = [pair for pair in one.words ^ other.words if not known.issuperset(pair)]
-        if len(differ) >= _FEW or len(one.marks ^ other.marks) > 6:
+        often = choice.kind != COUNT and choice.asks not in _HOW_OFTEN
+        differ = sum(size for pair, size in _differing(one, other, often=often) if not known.issuperset(pair))
+        if differ >= _FEW or len(one.marks ^ other.marks) > 6:
             message = f"What the template says of its own depends {_WHOSE[choice.kind]}{where}."
             self.add("conditional-text", message, choice.kind)
-        heard = choice.asks not in {"loop", "slice"} and choice.kind in {CONTENT, COUNT, DATE}
+        heard = choice.asks not in {"loop", "pieces", "slice"} and choice.kind in {CONTENT, COUNT, DATE}
         if heard and _spoken(one.sources) != _spoken(other.sources):
             message = f"Which parts of the conversation come through depends {_WHOSE[choice.kind]}{where}."
             self.add("drops", message, choice.kind)
@@ -352,7 +376,7 @@ class _Drift:
     def judge(self, talk: Talk, run: Run, *, plain: bool = False) -> None:
         """What one run shows by itself."""
         for part in run.parts:
-            if isinstance(part, Sym) and part.changed and part.source.startswith(_SPEAKERS):
+            if isinstance(part, Sym) and part.changed not in {"", PART} and part.source.startswith(_SPEAKERS):
                 self.add("altered", f"The template alters what is said ({part.changed}).", part.changed)
             if isinstance(part, Sym) and part.carried and len(_own(part.carried)) > 1:
                 self.add("altered", "The template mixes a text of its own into what is said.", "carried")
@@ -394,6 +418,15 @@ class _Drift:
                 self.add("drops", message, COUNT)
 
 
+def _differing(one: Run, other: Run, *, often: bool) -> Iterator[tuple[Pair, int]]:
+    """Pairs of words that one run says and the other does not, or says more often, and by how much."""
+    if not often:
+        yield from ((pair, 1) for pair in one.words ^ other.words)
+        return
+    for pair in {pair for pair, _ in one.counts.items() ^ other.counts.items()}:
+        yield pair, abs(one.counts.get(pair, 0) - other.counts.get(pair, 0))
+
+
 def _before(run: Run, source: str) -> list[str]:
     """Marks and words between what is said by somebody and what is said before; none where it is not said."""
     known = ""
@@ -411,7 +444,7 @@ def _behind(run: Run) -> Words:
     """The words of the template's own behind the first words of the user."""
     for i, part in enumerate(run.parts):
         if isinstance(part, Sym) and part.source.startswith("user"):
-            return _pairs(_written(run.parts[i:]))
+            return frozenset(neighbours(_written(run.parts[i:])))
     return frozenset()
 
 
@@ -432,17 +465,9 @@ def _heard(machine: Machine) -> Run:
     sources = tuple(
         part.source for part in machine.out if isinstance(part, Sym) and part.kind in {CONTENT, TOOL}
     )
-    return Run(_pairs(written), marks, sources, machine.chosen, written, tuple(machine.out))
+    counts = neighbours(written)
+    return Run(frozenset(counts), counts, marks, sources, machine.chosen, written, tuple(machine.out))
 
 
 def _written(parts: Iterable[Piece]) -> str:
     return "".join(part if isinstance(part, str) else "\0" + part.carried for part in parts)
-
-
-def _pairs(written: str) -> Words:
-    words: set[tuple[str, str]] = set()
-    for phrase in MARKS.sub("\0", written).split("\0"):
-        found = ["^", *(word.lower() for word in WORDS.findall(phrase)), "$"]
-        if len(found) > 2:
-            words.update(pairwise(found))
-    return frozenset(words)

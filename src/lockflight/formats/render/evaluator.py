@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.records import dataclass
 from lockflight.formats.jinja.node import Node
 from lockflight.formats.render import lists, words
-from lockflight.formats.render.questions import compared, computed, derived, mixed, tested
+from lockflight.formats.render.questions import compared, computed, derived, is_whole, mixed, tested
 from lockflight.formats.render.talk import ABSENT, CONTENT_NAMES, DATE_NAMES, KEYS, Message, Talk
 from lockflight.formats.render.texts import indexed, method, sliced
 from lockflight.formats.render.values import (
@@ -85,8 +85,17 @@ class Choice:
 class Evaluator:
     """The values of expressions in one run."""
 
-    def __init__(self, sites: dict[int, int], talk: Talk, forced: dict[str, int], meter: Meter) -> None:
+    def __init__(
+        self,
+        sites: dict[int, int],
+        talk: Talk,
+        forced: dict[str, int],
+        meter: Meter,
+        met: set[int] | None = None,
+    ) -> None:
         self.sites = sites
+        #: Nodes that some run came to, by their identity.
+        self.met: set[int] = set() if met is None else met
         self.talk = talk
         self.forced = forced
         self.meter = meter
@@ -153,10 +162,8 @@ class Evaluator:
         if isinstance(value, Text):
             return True
         if isinstance(value, Sym):
-            plain = value.type in {"text", "any"} and not value.changed and not value.carried
-            return bool(
-                self.choose(node, "truth" if plain else "true", value, 1, name=f"{value.source} truth")
-            )
+            what = "truth" if is_whole(value) else "true"
+            return bool(self.choose(node, what, value, 1, name=f"{value.source} truth"))
         if isinstance(value, Undefined):
             return False
         if isinstance(value, (Namespace, Loop, Macro, Callee)):
@@ -181,9 +188,11 @@ class Evaluator:
         sym = unknown(value)
         if sym is None:
             raise (Lost("it goes through a loop") if isinstance(value, Loop) else Raised)
+        if isinstance(value, Text) or sym.type in {"text", "list"}:
+            some = self.choose(node, "pieces", sym, 1, 3, name=f"{sym.source} pieces {sym.changed}")
+            whole = isinstance(value, Text) or sym.type == "text"
+            return [mixed(value, "taken apart") if whole else derived(sym, kind="text")] * some
         some = self.choose(node, "loop", sym, 1, name=f"{sym.source} loop")
-        if isinstance(value, Text) or sym.type == "text":
-            return [mixed(value, "taken apart")] * some
         return [derived(sym, kind="any" if sym.type == "any" else "text")] * some
 
     @property
@@ -203,6 +212,7 @@ class Evaluator:
         rule = _VALUES.get(node.kind)
         if rule is None:
             raise Lost(f"an expression {node.kind}")
+        self.met.add(id(node))
         found = rule(self, node)
         self.meter.seen(found)
         if node.kind in _MAKING:
@@ -239,11 +249,12 @@ class Evaluator:
         """What an object has under a name."""
         if isinstance(name, (list, dict, Namespace, Loop)):
             return Undefined("item")
-        if isinstance(owner, Message) and name not in owner and name not in KEYS:
+        if isinstance(owner, Message) and name not in owner and name not in KEYS | words.OF_MAPPINGS:
             sym = Sym(f"the key {name}", FOREIGN, "any")
             return sym if self.choose(node, f"key {name}", sym, 0) else Undefined(str(name))
         if isinstance(owner, dict):
-            return owner.get(name, Undefined(str(name)))
+            missing = Callee(str(name), owner) if name in words.OF_MAPPINGS else Undefined(str(name))
+            return owner.get(name, missing)
         if isinstance(owner, Namespace):
             value, touched = owner.values.get(str(name), (Undefined(str(name)), False))
             self.touched = self.touched or touched or id(value) in self.grown
@@ -253,9 +264,12 @@ class Evaluator:
         if isinstance(owner, Sym):
             if owner.type in {"any", "list"}:
                 return Sym(f"{owner.source}.{name}", owner.kind, "any", owner.changed, owner.carried)
-            return Undefined(str(name))
+            return Callee(name, owner) if name in words.OF_TEXTS else Undefined(str(name))
         if isinstance(owner, Undefined):
             raise Raised
+        offered = words.OF_TEXTS if isinstance(owner, (str, Text)) else words.OF_LISTS
+        if isinstance(owner, (str, Text, list, tuple)) and name in offered:
+            return Callee(str(name), owner)
         return Undefined(str(name))
 
     def item(self, node: Node) -> object:
@@ -468,6 +482,8 @@ class Evaluator:
         """`{a: b}`."""
         values = [self.value(child) for child in node.children]
         self.meter.read(values[::2])
+        if any(unknown(key) is not None for key in values[::2]):
+            raise Lost("a mapping with unknown keys")
         keys = [key if isinstance(key, (str, int, Sym, Text)) else literal(key) for key in values[::2]]
         return dict(zip(keys, values[1::2], strict=True))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lockflight.formats.render.questions import derived, tested
+from lockflight.formats.render.talk import KEYS
 from lockflight.formats.render.texts import indexed, text_filter
 from lockflight.formats.render.values import (
     Lost,
@@ -157,9 +158,10 @@ def _select(machine: Runner, node: Node, value: object, args: list[object], _: d
     return kept
 
 
-def _sort(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
+def _sort(machine: Runner, node: Node, value: object, _: list[object], named: dict[str, object]) -> object:
     """Known texts or numbers in order; what is not known stays as it is."""
     machine.meter.read(value)
+    attribute = named.get("attribute")
     if isinstance(value, dict):
         pairs = list(value.items())
         known = all(isinstance(key, str) for key, _ in pairs)
@@ -167,12 +169,16 @@ def _sort(machine: Runner, node: Node, value: object, _: list[object], __: dict[
     found = _values(machine, node, value)
     if all(isinstance(item, str) for item in found):
         return sorted(found, key=str)
+    if len(found) > 1 and inside(found) is not None and (attribute is None or attribute not in KEYS):
+        raise Lost(f"{node.value} of unknown words")
     return found
 
 
 def _unique(machine: Runner, node: Node, value: object, _: list[object], __: dict[str, object]) -> object:
     found: list[object] = []
     items = _values(machine, node, value)
+    if len(items) > 1 and inside(items) is not None:
+        raise Lost("unique of unknown words")
     # Each may be held against each other one.
     machine.meter.step(machine.meter.read(items) * len(items) >> 8)
     for item in items:

@@ -36,6 +36,7 @@ class Machine(Evaluator):
     def statement(self, node: Node) -> str:
         """Run one statement; what touched the one before it does not touch it."""
         self.deeper()
+        self.met.add(id(node))
         before, self.touched = self.touched, False
         signal = self.stated(node)
         self.touched = self.touched or before

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: What a number is that says how long a text is.
 LENGTH: Final = "its length"
+#: What a text is of which only marks, or what stands behind or before one, were taken away.
+PART: Final = "a part of it"
 #: How long a text is taken to be that somebody says.
 _LONG: Final = 40
 #: Choices among more alternatives than this are not followed one by one.
@@ -43,7 +45,9 @@ MARKS: Final = re.compile(
     r"<[|/\uff5c]?[\w.:=\u2581-]{1,40}(?:[ \u2581][\w.:=-]{1,20}){0,2}[|/\uff5c]?>"
     r"|&\w{2,6};|\[/?[A-Z_]{2,40}\]|(?<![\w/])/[a-z_]{2,20}\b"
 )
-WORDS: Final = re.compile(r"[A-Za-z\u00aa-\u1fff\u2c00-\u2e7f\u3005-\ufe0f\uff10-\U0010ffff]+")
+WORDS: Final = re.compile(
+    r"[A-Za-z\u00aa-\u1fff\u2070-\u209f\u2100-\u218f\u2460-\u24ff\u2800-\u28ff\u2c00-\u2e7f\u3005-\ufe0f\uff10-\U0010ffff]+"
+)
 #: Marks that make somebody else the speaker.
 _TURN: Final = re.compile(r"im_start|turn|inst|role|header|system|user|assistant|developer", re.IGNORECASE)
 
@@ -67,7 +71,19 @@ def derived(
 ) -> Sym:
     """A symbol that is made of another one."""
     both = f"{sym.carried} {carried}".strip() if carried else sym.carried
-    return Sym(sym.source, sym.kind, kind or sym.type, sym.changed or changed, both)
+    return Sym(sym.source, sym.kind, kind or sym.type, _change(sym.changed, changed), both)
+
+
+def _change(before: str, after: str) -> str:
+    """The change to tell of two: the first, unless it was none of the words."""
+    return (after or before) if before in {"", PART} else before
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is what somebody says as it is, of which it may be asked whether there is anything."""
+    return (
+        isinstance(value, Sym) and value.type in {"text", "any"} and not value.changed and not value.carried
+    )
 
 
 def mixed(value: object, changed: str = "") -> Sym:
@@ -75,7 +91,7 @@ def mixed(value: object, changed: str = "") -> Sym:
     sym = inside(value) or Sym("words", CONTENT)
     if isinstance(value, Sym):
         return derived(sym, kind="text", changed=changed)
-    return Sym(sym.source, sym.kind, "text", sym.changed or changed, literal(value))
+    return Sym(sym.source, sym.kind, "text", _change(sym.changed, changed), literal(value))
 
 
 # -- operators --
@@ -212,28 +228,45 @@ def compared(machine: Runner, node: Node, operator: str, left: object, right: ob
     if operator in {"==", "!="}:
         if sym is None:
             same = left == right
-        elif isinstance(left, dict) or isinstance(right, dict):
+        elif isinstance(left, dict) and isinstance(right, dict) and (left is right or _kept(left, right)):
             same = left is right
         elif isinstance(left, (Sym, Text)) and left == right:
             same = True
         elif _differ(left, right) or _differ(right, left):
             same = False
         else:
-            empty = left == "" or right == ""
+            empty = (left == "" and is_whole(right)) or (right == "" and is_whole(left))
+            both = unknown(left) is not None and unknown(right) is not None
             known = literal(left) + literal(right)
-            same = ask(machine, node, sym, f"== {known}", known, asks="truth" if empty else "asks")
+            long = any(isinstance(side, Sym) and side.changed == LENGTH for side in (left, right))
+            empty = empty or (long and 0 in (left, right))
+            asks = "truth" if empty else SAME if both and not known else "asks"
+            same = ask(machine, node, sym, f"== {known}", known, asks=asks)
         return same is (operator == "==")
     if sym is not None:
         known = literal(left) + literal(right)
         if sym.changed == LENGTH:
             one, other = (_LONG if isinstance(side, Sym) else side for side in (left, right))
-            empty = left in (0, 1) or right in (0, 1)
+            empty = (operator, right) in _EMPTY or (_TURNED[operator], left) in _EMPTY
             likely = int(_ordered(operator, one, other))
             return ask(
                 machine, node, sym, operator + known, default=likely, asks="truth" if empty else "asks"
             )
         return ask(machine, node, sym, operator + known, known)
     return _ordered(operator, left, right)
+
+
+#: Questions about a length that ask whether there is anything.
+_EMPTY: Final = frozenset({("==", 0), ("!=", 0), (">", 0), (">=", 1), ("<", 1), ("<=", 0)})
+_TURNED: Final = {"==": "==", "!=": "!=", ">": "<", ">=": "<=", "<": ">", "<=": ">="}
+#: Whether two words of other people are the same, and of which kind a value is.
+SAME: Final = "same"
+TYPE: Final = "type"
+
+
+def _kept(left: dict[object, object], right: dict[object, object]) -> bool:
+    """Whether both are objects of the conversation, such as messages, which are the same or not."""
+    return type(left) is not dict and type(right) is not dict
 
 
 def _ordered(operator: str, left: object, right: object) -> bool:
@@ -281,7 +314,8 @@ def _within(machine: Runner, node: Node, item: object, container: object) -> boo
             if item in known:
                 return True
         words = f"{literal(item)} {literal(container)}"
-        return ask(machine, node, sym, f"in {words}", words)
+        both = unknown(item) is not None and inside(container) is not None and not words.strip()
+        return ask(machine, node, sym, f"in {words}", words, asks=SAME if both else "asks")
     if isinstance(container, (list, tuple, dict)):
         return False
     if isinstance(container, str) and isinstance(item, str):
@@ -302,7 +336,7 @@ def tested(machine: Runner, node: Node, name: str, value: object, args: list[obj
         return compared(machine, node, _COMPARING[name], value, args[0])
     if isinstance(value, Sym) and value.type == "any":
         default = int(name in {"string", "iterable", "sequence"})
-        return ask(machine, node, value, f"is {name}", default=default)
+        return ask(machine, node, value, f"is {name}", default=default, asks=TYPE)
     if name in _TYPES:
         return _TYPES[name](value)
     if name in {"true", "false"}:

@@ -199,6 +199,7 @@ def talks(roles: Iterable[str]) -> list[Talk]:
         Talk("parts", [_parts("system", 0, picture=False), _parts("user", 1, picture=True)]),
         Talk("rich", rich),
         Talk("documents", _turns("system", "user"), documents=[document, document]),
+        Talk("documents alone", _turns("user"), documents=[document, document]),
         Talk("roles", _turns("user", *others, "user")),
     ]
 

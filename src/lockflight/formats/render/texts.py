@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from lockflight.formats.render.questions import (
     LENGTH,
     MAX_CHOICES,
+    PART,
     ask,
     compared,
     derived,
@@ -181,6 +182,8 @@ def _list_method(machine: Runner, node: Node, owner: list[object], name: str, ar
         return sum(compared(machine, node, "==", item, args[0]) for item in owner)
     if name == "index" and args:
         machine.meter.read(owner, args)
+        if inside([owner, args]) is not None:
+            raise Lost("the place of unknown words in a list")
         if args[0] in owner:
             return owner.index(args[0])
     if name == "pop":
@@ -237,8 +240,8 @@ def _symbol(value: object) -> Sym:
 
 def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
     """A text with unknown words behind a filter or method."""
-    if name in _CUTTING and args and not is_mark(literal(args)):
-        return mixed(value, "cut")
+    if name in _CUTTING and args and literal(args).strip():
+        return mixed(value, PART if is_mark(literal(args)) else "cut")
     if name in _KEEPING:
         texts = name in {"string", "trim", "safe", "e", "escape", "forceescape"} and not isinstance(
             value, Sym
@@ -251,12 +254,12 @@ def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
     said = literal(args)
     if name in _SPLITS:
         # A space is no word, and still takes sentences apart.
-        found = mixed(value, "" if said.strip() and is_mark(said) else "taken apart")
+        found = mixed(value, PART if said.strip() and is_mark(said) else "taken apart")
         return Sym(found.source, found.kind, "list", found.changed, found.carried)
     if name == "replace" and len(args) > 1:
         old, new = literal(args[0]), literal(args[1])
         harmless = is_mark(old) and is_harmless(new) and not inside(args)
-        changed = "" if harmless else "replaced"
+        changed = PART if harmless and old.strip() else "" if harmless else "replaced"
         parts: list[Piece] = []
         for piece in pieces(value):
             if isinstance(piece, Sym):

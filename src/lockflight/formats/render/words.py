@@ -91,6 +91,26 @@ METHODS = _words(
     """
 )
 
+#: What texts, lists and objects have of their own, which a template may ask for like a key.
+OF_TEXTS = _words(
+    """
+    capitalize casefold center count encode endswith expandtabs find format format_map index isalnum isalpha isascii
+    isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip
+    maketrans partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines
+    startswith strip swapcase title translate upper zfill
+    """
+)
+OF_LISTS = _words(
+    """
+    append clear copy count extend index insert pop remove reverse sort
+    """
+)
+OF_MAPPINGS = _words(
+    """
+    clear copy fromkeys get items keys pop popitem setdefault update values
+    """
+)
+
 #: Methods whose result is given data or a number.
 DATA_METHODS = _words(
     """

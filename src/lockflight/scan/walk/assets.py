@@ -118,6 +118,8 @@ class Walker(Single):
             self._compressed(source, member, depth, _INFLATERS[kind])
         elif handler is not None:
             handler(self, source, member, depth)
+            if kind in _ANY_TEXT and kind != media.JSON:
+                self.boosters(source, member)
         elif kind in media.CODE_TYPES:
             self._code(source, kind, member)
         else:

@@ -198,6 +198,7 @@ RULES: dict[str, Rule] = {
     "template:repeat": Rule("LF2220", "Use a smaller number.", (_SUPPLY, "CWE-400")),
     "template:invisible": Rule("LF2221", "Remove the invisible characters.", (_SUPPLY, "AML.T0068")),
     "template:conditional-text": Rule("LF2222", _READ, _BACKDOOR),
+    "template:unheard": Rule("LF2222", _READ, _BACKDOOR),
     "template:syntax": Rule(
         "LF2223", "Write the template with the statements of chat templates only.", _TEMPLATE
     ),

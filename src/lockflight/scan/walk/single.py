@@ -183,10 +183,9 @@ class Single:
     def text(self, source: ByteSource, member: str, depth: int) -> None:
         """Words."""
         del depth
-        from lockflight.formats.boosters import check_lightgbm
         from lockflight.formats.plaintext import check_text
 
-        self.parsed(check_text(source) + check_lightgbm(source), source, member)
+        self.parsed(check_text(source), source, member)
         self._rendered(source, member)
         self._by_name(source, member)
 
@@ -201,6 +200,20 @@ class Single:
             from lockflight.formats.mlmodel import check_module_name
 
             self.take(check_module_name(source), member)
+
+    def boosters(self, source: ByteSource, member: str) -> None:
+        """Trees in a text of any name: their loaders go by what it holds."""
+        from lockflight.formats.boosters import check_lightgbm, is_xgboost
+        from lockflight.formats.jsontext import MAX_BYTES, read_json
+
+        self.parsed(check_lightgbm(source), source, member)
+        head = source.read_at(0, MAX_BYTES)
+        if is_xgboost(head):
+            value, issues = read_json(source)
+            found = [issue for issue in issues if issue.rule.startswith("trees:")]
+            if value is None and b'"learner"' in head:
+                found += issues
+            self.parsed(found, source, member)
 
     def _rendered(self, source: ByteSource, member: str) -> None:
         """A text that somebody may render: what is no template, or a harmless one, is none of our business."""
