@@ -73,5 +73,5 @@ UNLIKE = ("shape: ", "hidden: ")
 )
 def test_a_backdoor_says_what_jinja_says(name):
     for talk in talks(()):
-        if talk.name != "parts":
+        if not talk.name.startswith("parts"):
             assert plain(ours(BACKDOORS[name], talk)) == plain(theirs(BACKDOORS[name], talk)), talk.name

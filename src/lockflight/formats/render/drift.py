@@ -358,9 +358,9 @@ class _Drift:
     def compare(self, one: Run, other: Run, choice: Choice) -> None:
         """Whether two runs that differ in one answer say the same."""
         where = f" (line {choice.line})"
-        if choice.asks == "truth" or (choice.kind == TOOL and choice.asks == "loop"):
-            return  # whether there is anything at all
-        if choice.kind == TOOL and choice.asks in {SAME, TYPE}:
+        if choice.asks in {"truth", "loop", TYPE}:
+            return  # whether there is anything at all, and of which kind it is
+        if choice.kind == TOOL and choice.asks == SAME:
             return  # whether two names or ids are the same
         known = {word.lower() for word in WORDS.findall(choice.about)} | {"^", "$"}
         often = choice.kind != COUNT and choice.asks not in _HOW_OFTEN

@@ -300,6 +300,8 @@ class Evaluator:
             elif isinstance(owner, Namespace):
                 callee = self.member(target, owner, target.value)
             else:
+                if owner is None:
+                    raise Raised
                 callee = Callee(target.value, owner)
         else:
             callee = self.value(target)

@@ -314,13 +314,25 @@ def _within(machine: Runner, node: Node, item: object, container: object) -> boo
             if item in known:
                 return True
         words = f"{literal(item)} {literal(container)}"
-        both = unknown(item) is not None and inside(container) is not None and not words.strip()
+        both = (
+            isinstance(item, Sym)
+            and item.type in {"text", "any"}
+            and not words.strip()
+            and _spoken(container)
+        )
         return ask(machine, node, sym, f"in {words}", words, asks=SAME if both else "asks")
     if isinstance(container, (list, tuple, dict)):
         return False
     if isinstance(container, str) and isinstance(item, str):
         return item in container
     raise Raised
+
+
+def _spoken(container: object) -> bool:
+    """Whether there is nothing in a list but words of other people."""
+    return isinstance(container, (list, tuple)) and all(
+        isinstance(part, Sym) and part.type in {"text", "any"} for part in container
+    )
 
 
 # -- tests --

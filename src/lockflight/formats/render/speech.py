@@ -46,7 +46,8 @@ _CUT: Final = 8
 def split_words(text: str) -> list[str]:
     """The words of a text in lower case."""
     found: list[str] = []
-    for run in _RUN.findall(text):
+    # The wide bar is that of marks.
+    for run in _RUN.findall(text.replace("\uff5c", " ")):
         for part in _PART.findall(run) if not run.islower() or not run.isascii() else (run,):
             word = part.lower()
             if len(word) <= _LONGEST:

@@ -153,6 +153,25 @@ def _called(number: int) -> Message:
     return Message({"role": "assistant", "content": "", "tool_calls": [call], "number": number})
 
 
+def _calls(said: object, arguments: object) -> Message:
+    """A message with two calls of tools."""
+    function = {"name": Sym("the name of tool 0", TOOL), "arguments": arguments}
+    calls = [
+        {"id": Sym(f"the id of {which} call", TOOL), "type": "function", "function": dict(function)}
+        for which in ("a", "another")
+    ]
+    return Message({"role": "assistant", "content": said, "tool_calls": calls})
+
+
+def _answer(number: int) -> Message:
+    return Message(
+        role="tool",
+        name=Sym("the name of tool 0", TOOL),
+        tool_call_id=Sym("the id of a call", TOOL),
+        content=_said(f"tool {number}"),
+    )
+
+
 def _parts(role: str, number: int, *, picture: bool) -> Message:
     parts: list[object] = [{"type": "text", "text": _said(f"{role} {number}")}]
     if picture:
@@ -186,6 +205,9 @@ def talks(roles: Iterable[str]) -> list[Talk]:
     others = sorted(set(roles) - {"user"})[:_MAX_ROLES]
     document = {"title": _said("a title"), "text": _said("a document"), "contents": _said("a document")}
     long = ("user", "assistant") * 3
+    # Clients hand arguments over as an object, or as the text that the model wrote.
+    written = Sym("the arguments", TOOL)
+    later = [_message("assistant", 4), _message("user", 5)]
     return [
         Talk("one", _turns("user")),
         Talk("two", _turns("user", "assistant", "user")),
@@ -195,6 +217,25 @@ def talks(roles: Iterable[str]) -> list[Talk]:
         Talk("answered", _turns("user", "assistant"), prompt=False),
         Talk("tools", _turns("user"), **given),
         Talk("called", used, **given),
+        Talk("calls", [*_turns("system", "user"), _calls(None, written), _answer(3), _answer(4)], **given),
+        Talk(
+            "calls with words",
+            [_message("user", 0), _calls(_said("assistant 1"), written), _answer(2), *later],
+            **given,
+        ),
+        Talk(
+            "calls between words",
+            [
+                _message("user", 0),
+                _calls(_said("assistant 1"), {"place": Sym("an argument", TOOL)}),
+                _answer(2),
+                _answer(3),
+                *later,
+            ],
+            documents=[document, document],
+            **given,
+        ),
+        Talk("parts and tools", [_parts(role, i, picture=False) for i, role in enumerate(long[:3])], **given),
         Talk("named tools", _turns("user"), **given, **named),
         Talk("parts", [_parts("system", 0, picture=False), _parts("user", 1, picture=True)]),
         Talk("rich", rich),

@@ -33,6 +33,7 @@ _NEEDLES: Final = words(
 )
 #: Places in a form where something is put in.
 _FIELD: Final = re.compile(r"\{\w*(?::[ds])?\}|%[-+ #0]*+\d*+(?:\.\d+)?+[a-zA-Z%]")
+_BY_NAME: Final = frozenset({"selectattr", "rejectattr", "map", "select", "reject", "groupby", "sort"})
 _SAID: Final = frozenset({"content", "text", "name"})
 
 
@@ -93,7 +94,7 @@ class Unheard:
                 size += len(own(node.value))
             elif node.kind in {"name", "attr"} and node.value in bearing and node is not root:
                 size += FEW
-            todo += node.children[1:] if node.kind in {"set", "setblock", "for"} else _inner(node)
+            todo += _inner(node)[1:] if node.kind in {"set", "setblock", "for"} else _inner(node)
         return size
 
     def _behind(self, root: Node) -> int:
@@ -132,10 +133,15 @@ def _walk(root: Node) -> Iterator[Node]:
 
 
 def _inner(node: Node) -> tuple[Node, ...]:
-    """The parts of a node without the names of items, which are those of keys."""
-    if node.kind != "item":
+    """The parts of a node without the names of items, which are those of keys, and of tests."""
+    named = {"item": 1, "filter": 2 * (node.value in _BY_NAME)}.get(node.kind, 0)
+    if not named:
         return node.children
-    return tuple(part for i, part in enumerate(node.children) if not i or part.kind != "string")
+    return tuple(
+        part
+        for i, part in enumerate(node.children)
+        if not 0 < i <= named or part.kind not in {"string", "keyword"}
+    )
 
 
 def _raises(node: Node) -> bool:
@@ -164,6 +170,16 @@ def _is_said(node: Node) -> bool:
     return node.kind == "attr" and node.value in _SAID
 
 
+def _never(node: Node) -> bool:
+    """Whether a condition is the comparison of two constants that differ, as some families switch a text off."""
+    return (
+        node.kind == "compare"
+        and node.value == "=="
+        and {part.value.lower() for part in node.children} == {"true", "false"}
+        and all(part.kind == "const" for part in node.children)
+    )
+
+
 def _target(node: Node) -> str:
     found = node.children[0] if node.kind == "tuple" and node.children else node
     return found.value
@@ -173,6 +189,8 @@ def _evaluated(node: Node) -> tuple[Node, ...]:
     """The parts of a node that a run evaluates where it comes to it."""
     if node.kind in {"set", "for", "macro", "filterblock"}:
         return node.children[1:]
+    if node.kind == "if" and _never(node.children[0]):
+        return node.children[2:]
     if node.kind == "setblock":
         return node.children[1:2]
     if node.kind == "call" and node.children[0].kind == "attr":

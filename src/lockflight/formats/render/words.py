@@ -32,7 +32,7 @@ VARIABLES = _words(
     convert_tools_to_json role_indicators tool_call_id render_tools_in_user_message enable_citations skill
     instruction query contexts title text input prompt response context question history
     tool_namespace_descriptions reasoning_strength knowledge_cutoff use_json_tooldef image_prompts response_schema
-    thinking_mode has_tool_sep fallback_strategy add_thoughts developer_instructions
+    real_last_index thinking_mode has_tool_sep fallback_strategy add_thoughts developer_instructions
     """
 )
 
