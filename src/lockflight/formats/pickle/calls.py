@@ -65,8 +65,9 @@ class Calls(State):
         *,
         torch: bool = False,
         joblib: bool = False,
+        careful: bool = False,
     ) -> None:
-        super().__init__(source, allow, budget, torch=torch, joblib=joblib)
+        super().__init__(source, allow, budget, torch=torch, joblib=joblib, careful=careful)
         #: How often something was said about the stream.
         self.said = 0
 
@@ -82,7 +83,7 @@ class Calls(State):
 
     def called(self, opcode: str, callee: Value, args: Value) -> Value:
         """As `call`, which is asked about what is new."""
-        if type(callee) is not Global or type(args) is not tuple or (args and callee.plain):
+        if self.careful or type(callee) is not Global or type(args) is not tuple or (args and callee.plain):
             return self.call(opcode, callee, args)  # of what is plain it knows enough by itself
         calls, rest = self.allow.calls, args
         key: tuple[object, ...] = (opcode, callee, args)
@@ -100,11 +101,12 @@ class Calls(State):
                 known = calls.get(key)
         if known is None:
             return self._asked(opcode, callee, args, key, rest)
-        edge, made = known
+        edge, made, taken = known
         if edge not in self.edges:
             if len(self.edges) >= MAX_CALLS:
                 return self.call(opcode, callee, args)
             self.edges[edge] = None
+        self.handed += taken
         return self._kept_object(edge[1], made, args) if made.kept else made.made
 
     def _asked(
@@ -116,7 +118,7 @@ class Calls(State):
         rest: tuple[Value, ...],
     ) -> Value:
         """Make a call; `rest` are the arguments that the key names as they are."""
-        before = self.said
+        before, handed = self.said, self.handed
         made = self.call(opcode, callee, args)
         if self.said != before or type(made) is not Made or callee.entry is None:
             return made
@@ -125,5 +127,5 @@ class Calls(State):
         if constants(rest) and len(self.allow.calls) < _MAX_KNOWN:
             first = args[0] if args and isinstance(args[0], Global) else None
             owner = first if first is not None and callee.module in BUILDERS else callee
-            self.allow.calls[key] = ((opcode, callee, first), owner)
+            self.allow.calls[key] = ((opcode, callee, first), owner, self.handed - handed)
         return made
