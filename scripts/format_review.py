@@ -265,7 +265,9 @@ TORCH_LEFT_OUT = re.compile(
     r"^_test|^_foobar|^_debug|_ptr$|^set_data$|record_stream|_unsafe$|view_from_buffer|^_sobol|_plan_cache|^_lazy|"
     r"^_cudnn_init|^_nested_view|seed$|^set_grad_enabled$|^pin_memory$|^_pin_memory$|^Generator$|PythonOp|^rpc_|"
     r"^profile|Group$|Guard|Graph$|BailO|Bailout|Subgraph|TimePoint|StaticRuntime|^TypeCheck$|^MMTree|^MMBatch|"
-    r"^AddStatValue$|^_get_mkldnn_serialized|awaitable|^save$|^from_file$"
+    r"^AddStatValue$|^_get_mkldnn_serialized|awaitable|^save$|^from_file$|"
+    # They believe indices that they are given, and read and write where these lead; no trained model needs them.
+    r"_backward|ctc_loss|segment_reduce|sparse_(?:coo|csr|csc|bsr|bsc|compressed)_tensor|^_convert_indices"
 )
 #: Of torchvision, which models name and which registers them when it is imported (0.28).
 TORCHVISION = ["deform_conv2d", "nms", "ps_roi_align", "ps_roi_pool", "roi_align", "roi_pool"]

@@ -206,3 +206,40 @@ def test_names_that_lie_deep_are_not_safe():
     for _ in range(900):
         deep = [deep]
     assert rules(check({"loss": deep}, model=False)) == {"keras:broken"}
+
+
+def stack(*layers, shape=(None, 3)):
+    return model({"class_name": "InputLayer", "config": {"batch_shape": list(shape)}}, *layers)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        stack(layer("Dense", units=300_000_000), layer("Dense", units=10)),
+        stack(layer("Dense", units=40_000), layer("Dense", units=80_000)),
+        stack(layer("Embedding", input_dim=1 << 30, output_dim=8)),
+        stack(
+            layer("Conv2D", filters=60_000, kernel_size=[9, 9]),
+            layer("Conv2D", filters=60_000, kernel_size=[3, 3]),
+        ),
+        stack(layer("LSTM", units=60_000)),
+        stack(layer("Dense", units=10**400)),
+    ],
+)
+def test_layers_that_the_file_has_no_weights_for(config):
+    found = check(config, size=12_000)
+    assert rules(found) == {"keras:size"}
+    assert verdict(found) is Verdict.UNKNOWN
+    # What is no model with its weights is the shape of one only.
+    assert check(config) == ()
+
+
+def test_layers_as_large_as_their_file():
+    large = stack(layer("Embedding", input_dim=250_000, output_dim=1024), layer("Dense", units=16_384))
+    assert check(large, size=1_100_000_000) == ()
+    small = stack(
+        layer("Conv2D", filters=512, kernel_size=[3, 3]),
+        layer("Dense", units=4096),
+        shape=(None, 224, 224, 3),
+    )
+    assert check(small, size=20_000) == ()

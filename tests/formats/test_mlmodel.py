@@ -40,6 +40,21 @@ def test_what_mlflow_writes():
     assert "model.pkl" in found[0].message
 
 
+def test_transformers_with_their_weights():
+    found = check(
+        b"flavors:\n"
+        b"  python_function: {loader_module: mlflow.transformers, python_version: 3.11.7}\n"
+        b"  transformers:\n"
+        b"    components: [tokenizer]\n"
+        b"    model_binary: model\n"
+        b"    pipeline_model_type: BertForSequenceClassification\n"
+        b"    source_model_name: google/bert\n"
+        b"    task: text-classification\n"
+        b"    tokenizer_type: BertTokenizerFast\n"
+    )
+    assert found == ()
+
+
 BAD = {
     "a module of somebody's own": (
         b"flavors: {python_function: {loader_module: evil}}",
@@ -57,6 +72,18 @@ BAD = {
     "a model from code": (b"flavors: {langchain: {model_code_path: x.py}}", "mlmodel:code", "review"),
     "code elsewhere": (b"flavors: {python_function: {code: ../../x}}", "mlmodel:path", "malicious"),
     "data elsewhere": (b"flavors: {python_function: {data: /etc}}", "mlmodel:path", "malicious"),
+    "weights of a repository": (
+        b"flavors: {transformers: {source_model_name: evil/x, source_model_revision: main}}",
+        "mlmodel:outside",
+        "unknown",
+    ),
+    "weights of the machine": (
+        b"flavors: {transformers: {local_base_model_path: /models/x}}",
+        "mlmodel:outside",
+        "unknown",
+    ),
+    "weights elsewhere": (b"flavors: {transformers: {model_binary: ../x}}", "mlmodel:path", "malicious"),
+    "a part elsewhere": (b"flavors: {transformers: {components: [../x]}}", "mlmodel:path", "malicious"),
     "an object": (b"flavors: !!python/object/apply:os.system [x]", "yaml:tag", "malicious"),
     "two keys": (
         b"flavors: {loader_module: mlflow.sklearn, loader_module: evil}",

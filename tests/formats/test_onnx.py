@@ -196,3 +196,81 @@ def test_damage_is_an_issue_and_never_more():
     seeds = [*GOOD.values(), *(data for data, _ in BAD.values())]
     seen = [verdict(parse(data).issues) for data in mutants(seeds, 3000, 31, (b"PyOp", b"../x"))]
     assert {Verdict.SAFE, Verdict.UNKNOWN, Verdict.MALICIOUS} <= set(seen)
+
+
+def op(name, inputs, outputs, more=b""):
+    return field(
+        1,
+        b"".join(field(1, one.encode()) for one in inputs)
+        + b"".join(field(2, one.encode()) for one in outputs)
+        + field(4, name.encode())
+        + more,
+    )
+
+
+def numbers(name, *values, raw=False):
+    body = number(1, len(values)) + number(2, 7)
+    body += (
+        field(9, struct.pack(f"<{len(values)}q", *values))
+        if raw
+        else field(7, b"".join(varint(value & ((1 << 64) - 1)) for value in values))
+    )
+    return body + field(8, name.encode())
+
+
+def doubled(times, joined="Concat"):
+    return b"".join(op(joined, [f"a{i}", f"a{i}"], [f"a{i + 1}"]) for i in range(times))
+
+
+CONSTANT = op("Constant", [], ["s"], field(5, field(1, b"value") + field(5, numbers("x", 1 << 20, 1 << 20))))
+LISTED = op(
+    "Constant", [], ["s"], field(5, field(1, b"value_ints") + number(8, 1 << 20) + number(8, 1 << 20))
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        model(op("ConstantOfShape", ["s"], ["z"]), [numbers("s", 100_000, 100_000)]),
+        model(op("ConstantOfShape", ["s"], ["z"]), [numbers("s", 100_000, 100_000, raw=True)]),
+        model(CONSTANT + op("ConstantOfShape", ["s"], ["z"])),
+        model(LISTED + op("Cast", ["s"], ["t"]) + op("Expand", ["x", "t"], ["z"])),
+        model(op("Mul", ["s", "s"], ["t"]) + op("ConstantOfShape", ["t"], ["z"]), [numbers("s", 1 << 20)]),
+        model(op("Concat", ["s", "s"], ["t"]) + op("ConstantOfShape", ["t"], ["z"]), [numbers("s", 1 << 20)]),
+        model(op("Tile", ["s", "r"], ["z"]), [numbers("s", 1, 2), numbers("r", 1 << 40)]),
+        model(op("Range", ["a", "b", "c"], ["z"]), [numbers("a", 0), numbers("b", 1 << 50), numbers("c", 1)]),
+        model(op("OneHot", ["s", "d", "v"], ["z"]), [numbers("s", 1), numbers("d", 1 << 40)]),
+        model(doubled(34), [tensor((1,), raw=bytes(4)).replace(field(8, b"w"), field(8, b"a0"))]),
+        model(
+            doubled(30) + op("Relu", ["a30"], ["b"]) + op("Concat", ["b", "b", "b", "b", "b"], ["c"]),
+            [numbers("a0", 5)],
+        ),
+    ],
+)
+def test_constants_that_are_made_into_more_than_there_is(data):
+    found = parse(data).issues
+    assert rules(found) == {"onnx:size"}
+    assert verdict(found) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        model(op("ConstantOfShape", ["s"], ["z"]), [numbers("s", 1, 12, 64, 64)]),
+        # Shapes that come from what is put in are not known here.
+        model(op("Shape", ["x"], ["s"]) + op("ConstantOfShape", ["s"], ["z"])),
+        model(op("Expand", ["x", "s"], ["z"]), [numbers("s", -1, 1 << 40)]),
+        model(doubled(12), [numbers("a0", 5)]),
+        model(doubled(40)),
+        # A large weight in another file, turned.
+        model(op("Transpose", ["w"], ["t"]), [elsewhere("w.bin", dims=(1 << 20, 1 << 12))]),
+        # Exporters write the largest number for a loop that ends by its condition.
+        model(op("Loop", ["m", "t", "x"], ["y"]), [numbers("m", (1 << 63) - 1)]),
+    ],
+)
+def test_constants_as_exporters_write_them(data):
+    assert verdict(parse(data).issues) is Verdict.SAFE
+
+
+def test_lists_of_numbers_are_not_kept_whole():
+    assert parse(model(tensors=[numbers("s", *range(70_000))])).issues == ()

@@ -9,6 +9,7 @@ so on that only compute; gadgets that are known are told by name. Safe mode is n
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
@@ -75,6 +76,17 @@ _SHORT: Final = frozenset(
         "MSLE",
     ]
 )
+#: Sizes of layers that have weights, and shapes of what comes into them.
+_SIZES: Final = (
+    "units", "filters", "kernel_size", "depth_multiplier", "num_heads", "key_dim", "value_dim", "intermediate_dim",
+)  # fmt: skip
+_WIDENS: Final = ("num_tokens", "num_bins", "max_tokens")
+_SHAPES: Final = ("batch_shape", "batch_input_shape", "input_shape")
+#: Bytes that a model may ask for whatever its file has, and of a weight.
+MAX_ASKED: Final = 8 * 1024**3
+_RATIO: Final = 1000
+_WIDTH: Final = 4
+_MAX_RANK: Final = 16
 #: Modules other than Keras's own that built-in functions are said to be in.
 _BUILTIN: Final = frozenset({"builtins", "keras"})
 
@@ -111,13 +123,14 @@ def keras_tables(table: JsonObject) -> KerasTables:
     return KerasTables(classes, frozenset(texts(table["functions"])), frozenset(texts(table["stdlib"])))
 
 
-def check_config(data: bytes, tables: KerasTables, *, model: bool = True) -> tuple[Issue, ...]:
+def check_config(data: bytes, tables: KerasTables, *, model: bool = True, size: int = 0) -> tuple[Issue, ...]:
     """Judge a configuration.
 
     Args:
         data: its JSON.
         tables: what it may name.
         model: it has to be that of a model, not of its training.
+        size: bytes of the file with its weights; 0 where it has none.
     """
     if len(data) > MAX_CONFIG:
         return (
@@ -133,7 +146,52 @@ def check_config(data: bytes, tables: KerasTables, *, model: bool = True) -> tup
         return (Issue("keras:broken", Verdict.UNKNOWN, f"The configuration cannot be judged: {error}."),)
     if not isinstance(root, dict) or (model and not isinstance(root.get("class_name"), str)):
         return (Issue("keras:broken", Verdict.UNKNOWN, "The configuration is that of no Keras model."),)
-    return _Reader(tables).read(root)
+    issues = _Reader(tables).read(root)
+    asked = _WIDTH * weights(root) if size else 0
+    if asked > max(MAX_ASKED, _RATIO * size):
+        message = "Its layers are of sizes that take all memory, and its file has no weights of such sizes."
+        issues += (Issue("keras:size", Verdict.UNKNOWN, message),)
+    return issues
+
+
+def weights(root: JsonValue) -> int:
+    """About how many weights the layers of a configuration have: never a thousandth of what it is, rather more."""
+    total, widest = 0, 1
+    stack: list[JsonValue] = [root]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(reversed([item for item in value if isinstance(item, (list, dict))]))
+        elif isinstance(value, dict):
+            stack.extend(reversed([item for item in value.values() if isinstance(item, (list, dict))]))
+            sizes = [size for key in _SIZES if (size := _size(value.get(key))) > 1]
+            widest = max(widest, *(_size(value.get(key)) for key in _WIDENS))
+            for key in _SHAPES:
+                shape = value.get(key)
+                widest = (
+                    max(widest, *(_size(one) for one in shape))
+                    if isinstance(shape, list) and shape
+                    else widest
+                )
+            if "input_dim" in value and "output_dim" in value:
+                # A table of what stands for each number; no more comes in.
+                total += _size(value["input_dim"]) * _size(value["output_dim"])
+                widest = max(widest, _size(value["output_dim"]))
+            elif sizes:
+                # What comes in is at most as wide as the widest so far; a recurrent layer takes its own output too.
+                total += prod(sizes) * max(widest, *sizes)
+                widest = max(widest, *sizes)
+    return total
+
+
+def _size(value: JsonValue) -> int:
+    """An extent, or the product of some; others are 1."""
+    if isinstance(value, list):
+        total = 1
+        for item in value[:_MAX_RANK]:
+            total *= _size(item) if not isinstance(item, list) else 1
+        return total
+    return min(value, 1 << 62) if isinstance(value, int) and not isinstance(value, bool) and value > 1 else 1
 
 
 def is_config(value: JsonValue) -> bool:

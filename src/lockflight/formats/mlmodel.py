@@ -65,7 +65,13 @@ _PATHS: Final = _CODE | {
     "model_path",
     "path",
     "weights",
+    "model_binary",
+    "peft_adaptor",
+    "components",
 }
+#: Keys by which MLflow loads a model that does not lie beside its description, whatever else does: a commit of the
+#: repository that another key names, whose code it then trusts, and a folder of the machine where it was trained.
+_OUTSIDE: Final = frozenset({"source_model_revision", "local_base_model_path"})
 
 
 def check_mlmodel(source: ByteSource) -> tuple[Issue, ...]:
@@ -159,6 +165,9 @@ def _judge(key: str, value: str, at: int, issues: Issues) -> None:
         or (key in _CLASSES and _CLASS_OF.fullmatch(value) is None)
     ):
         issues.add(_imported(value, at, subject))
+    elif key in _OUTSIDE:
+        message = f"Its {key} makes MLflow load a model that does not lie beside it: {shown(value)}."
+        issues.add(Issue("mlmodel:outside", Verdict.UNKNOWN, message, at, subject=subject))
     elif key in _CODE:
         message = f"Loading the model runs code that lies beside it: {shown(value)}."
         issues.add(Issue("mlmodel:code", Verdict.REVIEW, message, at, subject=subject))

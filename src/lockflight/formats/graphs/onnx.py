@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
 from lockflight.core.shape import integer, obj, text, texts
+from lockflight.formats.graphs.onnxsizes import Sizes
 from lockflight.formats.graphs.protobuf import BadWire
-from lockflight.formats.graphs.wire import Data, OverBudget, Walk, parse_messages
+from lockflight.formats.graphs.wire import MAX_FEW, Data, OverBudget, Walk, parse_messages
 from lockflight.formats.plaintext import hidden
 from lockflight.formats.report import Issue, Issues, shown
 
@@ -29,6 +30,8 @@ _BITS: Final = {
     1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128, 16: 16,
     17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2, 27: 6, 28: 6,
 }  # fmt: skip
+_INT32: Final = 6
+_INT64: Final = 7
 _STRING: Final = 8
 _EXTERNAL: Final = 1
 _KEYS: Final = frozenset({"location", "offset", "length", "checksum"})
@@ -44,11 +47,18 @@ _KEEP: Final = {
     "ModelProto": frozenset({1}),
     "GraphProto": frozenset[int](),
     "OperatorSetIdProto": frozenset({1, 2}),
-    "NodeProto": frozenset({4, 7, 8}),
+    "NodeProto": frozenset({1, 2, 4, 7, 8}),
+    "AttributeProto": frozenset({1, 3, 8}),
     "FunctionProto": frozenset({1, 10, 13}),
-    "TensorProto": frozenset({1, 2, 9, 14}),
+    "TensorProto": frozenset({1, 2, 7, 8, 9, 14}),
     "StringStringEntryProto": frozenset({1, 2}),
     "TypeProto.Opaque": frozenset({1, 2}),
+}
+#: Inputs, outputs and numbers, of which some tell what a constant is made into.
+_FEW: Final = {
+    "NodeProto": frozenset({1, 2}),
+    "AttributeProto": frozenset({8}),
+    "TensorProto": frozenset({7}),
 }
 
 
@@ -125,9 +135,12 @@ class _Reader:
         self.main: set[tuple[str, str]] = set()
         self.graphs = 0
         self.imports = 0
+        self.sizes = Sizes()
+        #: The value of the node that is being read, where it is a constant.
+        self.constant: tuple[int, tuple[int, ...] | None] | None = None
 
     def read(self) -> OnnxFile:
-        walk = Walk(self.source, self.tables.messages, _KEEP, self._visit)
+        walk = Walk(self.source, self.tables.messages, _KEEP, self._visit, _FEW)
         self.walk = walk
         try:
             walk.run("ModelProto")
@@ -151,13 +164,19 @@ class _Reader:
             )
         self._operators()
         self._recursion()
+        asked = self.sizes.asked(self.source.size)
+        if asked:
+            message = f"Its constants are made into more than {asked >> 30:,} GiB, which the model has not."
+            self._add("onnx:size", Verdict.UNKNOWN, message)
         return OnnxFile(self.issues.frozen(), tuple(self.external))
 
     def _add(self, rule: str, verdict: Verdict, message: str, *, offset: int = -1, subject: str = "") -> None:
         self.issues.add(Issue(rule, verdict, message, offset, subject=subject))
 
     def _visit(self, name: str, values: Values, at: int) -> None:
-        if name in {"NodeProto", "FunctionProto"} and any(not _whole(found) for found in values.values()):
+        if name in {"NodeProto", "FunctionProto"} and any(
+            not _whole(found) for number, found in values.items() if number not in _FEW.get(name, ())
+        ):
             self._add(
                 "onnx:budget", Verdict.UNKNOWN, "The model has a name that is longer than is read.", offset=at
             )
@@ -167,6 +186,13 @@ class _Reader:
             key = (_text(values, 7), _text(values, 4))
             self.calls.setdefault(key, at)
             (self.body if "FunctionProto" in self.walk.path else self.main).add(key)
+            self._sized(values)
+        elif name == "AttributeProto":
+            if _text(values, 1) in {"value_ints", "value_int"}:
+                numbers = tuple(
+                    _signed(n) for n in values.get(8, []) or values.get(3, []) if isinstance(n, int)
+                )
+                self.constant = (len(numbers), numbers)
         elif name == "FunctionProto":
             self._function((_text(values, 10), _text(values, 1)), at)
         elif name == "StringStringEntryProto":
@@ -188,12 +214,26 @@ class _Reader:
             message = f"The model is written in version {version} of the format, which is not known here."
             self._add("onnx:version", Verdict.UNKNOWN, message, offset=at)
 
+    def _sized(self, values: Values) -> None:
+        constant, self.constant = self.constant, None
+        inputs, outputs = ([v.text for v in values.get(n, []) if isinstance(v, Data)] for n in (1, 2))
+        op = _text(values, 4)
+        if op == "Constant" and constant is not None and outputs:
+            self.sizes.tensor(outputs[0], *constant)
+        elif _domain(_text(values, 7)) == "" and "FunctionProto" not in self.walk.path:
+            self.sizes.node(op, inputs, outputs)
+
     # -- tensors --
 
     def _tensor(self, values: Values, at: int) -> None:
         entries, self.entries = self.entries, []
         raw = _data(values, 9)
         bits = _BITS.get(_number(values, 2), 0)
+        count = _size([v for v in values.get(1, []) if isinstance(v, int)], 8)
+        if self.walk.path[-2:-1] == ["AttributeProto"]:
+            self.constant = (max(count, 0), _numbers(values, count))
+        elif self.walk.path[-2:-1] == ["GraphProto"]:
+            self.sizes.tensor(_text(values, 8), max(count, 0), _numbers(values, count))
         size = _size([v for v in values.get(1, []) if isinstance(v, int)], bits)
         # metadata of a tensor are pairs too; only a tensor that says so lies elsewhere, but readers differ in that.
         external = _number(values, 14) == _EXTERNAL or any(_is(key, b"location") for key, _ in entries)
@@ -314,6 +354,24 @@ def _whole(found: Iterable[int | Data]) -> bool:
 def _number(values: Values, number: int) -> int:
     found = values.get(number)
     return found[-1] if found and isinstance(found[-1], int) else 0
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >> 63 else number
+
+
+def _numbers(values: Values, count: int) -> tuple[int, ...] | None:
+    """The whole numbers of a small tensor: in a list, or in its bytes."""
+    width = {_INT64: 8, _INT32: 4}.get(_number(values, 2), 0)
+    raw = _data(values, 9)
+    if not width or not 0 <= count <= MAX_FEW:
+        return None
+    if raw is not None and raw.length:
+        head = raw.head if raw.length == count * width else b""
+        return tuple(
+            int.from_bytes(head[at : at + width], "little", signed=True) for at in range(0, len(head), width)
+        )
+    return tuple(_signed(n) for n in values.get(7, []) if isinstance(n, int))
 
 
 def _is(data: Data | None, wanted: bytes) -> bool:

@@ -24,6 +24,8 @@ MAX_FIELDS = 4_000_000
 MAX_DEPTH = 100
 #: Values of one message that are kept for who judges it.
 MAX_KEPT = 65_536
+#: Values of a field of which the first ones are enough.
+MAX_FEW = 256
 #: Bytes of a text that are kept.
 MAX_TEXT = 4_096
 _CHUNK = 256 * 1024
@@ -92,6 +94,7 @@ class Walk:
         source: the bytes.
         messages: what is known of them.
         keep: for each message that is judged, the fields whose values are wanted.
+        few: those of them of which `MAX_FEW` values are enough.
         visit: called behind each such message with its name and its values, in the order of the file.
 
     Attributes:
@@ -105,11 +108,13 @@ class Walk:
         messages: Messages,
         keep: Mapping[str, frozenset[int]],
         visit: Callable[[str, Values, int], None],
+        few: Mapping[str, frozenset[int]] | None = None,
     ) -> None:
         self._source = source
         self._messages = messages
         self._keep = keep
         self._visit = visit
+        self._few = few or {}
         self._window = b""
         self._base = 0
         self._left = MAX_FIELDS
@@ -129,7 +134,7 @@ class Walk:
         if len(self.path) >= MAX_DEPTH:
             raise OverBudget(f"messages lie more than {MAX_DEPTH} deep inside each other")
         self.path.append(name)
-        known, wanted = self._messages[name], self._keep.get(name)
+        known, wanted, few = self._messages[name], self._keep.get(name), self._few.get(name, frozenset())
         values: dict[int, list[int | Data]] = {}
         seen: set[int] = set()
         at = start
@@ -152,7 +157,10 @@ class Walk:
                 self._message(field.kind, at - length, at)
             elif wanted is not None and number in wanted:
                 kept = values.setdefault(number, [])
-                kept.extend(self._packed(field, at - length, at) if packed else [value])
+                if number in few and len(kept) >= MAX_FEW:
+                    continue
+                most = MAX_FEW if number in few else MAX_KEPT
+                kept.extend(self._packed(field, at - length, at, most) if packed else [value])
                 if len(kept) > MAX_KEPT:
                     raise OverBudget(f"{name} has more than {MAX_KEPT} values in its field {number}")
         if wanted is not None:
@@ -183,12 +191,12 @@ class Walk:
             raise BadWire("a field reaches over the end of its message")
         return Data(at, length, self._bytes(at, min(length, MAX_TEXT))), at + length, length
 
-    def _packed(self, field: Field, start: int, end: int) -> list[int | Data]:
+    def _packed(self, field: Field, start: int, end: int, most: int) -> list[int | Data]:
         if field.wire != 0:
             return []
         found: list[int | Data] = []
         at = start
-        while at < end and len(found) <= MAX_KEPT:
+        while at < end and len(found) <= most:
             value, at = self._varint(at, end)
             found.append(value)
         return found

@@ -291,7 +291,7 @@ class Walker(Single):
             if name == "config.json":
                 content = self.opened(archive, found, member)
                 if content is not None:
-                    self.keras_config(content, inside(member, found))
+                    self.keras_config(content, inside(member, found), source.size)
             elif name not in _KERAS_MEMBERS and not name.startswith("assets/"):
                 message = "The member is not one that Keras writes."
                 self.add("keras:member", Verdict.REVIEW, message, inside(member, found))

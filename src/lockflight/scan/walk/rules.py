@@ -245,6 +245,7 @@ RULES: dict[str, Rule] = {
     "onnx:python": Rule("LF2256", _DROP, _CODE, _CRITICAL),
     "onnx:compiled": Rule("LF2257", "Deliver the model as it was before it was compiled.", _CODE),
     "onnx:function": Rule("LF2258", "Give the function a domain of its own.", _CONFLICT),
+    "onnx:size": Rule("LF2279", _DROP, (_SUPPLY, "CWE-789")),
     "onnx:recursion": Rule("LF2259", _DROP, (_SUPPLY, "CWE-674")),
     "keras:lambda": Rule(
         "LF2260", _LAMBDA, (*_RUNS_CODE, "CVE-2024-3660", "CVE-2025-9905", "CVE-2025-9906"), _CRITICAL
@@ -261,6 +262,7 @@ RULES: dict[str, Rule] = {
         "LF2268", "Save the model again with Keras, or review the member and waive it.", _CODE
     ),
     "keras:broken": Rule("LF2269", _AGAIN, _DAMAGE),
+    "keras:size": Rule("LF2279", _DROP, (_SUPPLY, "CWE-789")),
     "keras:budget": Rule("LF2270", _SPLIT, _BOMB),
     "hdf5:external": Rule("LF2271", _DROP, (_SUPPLY, "CWE-73", "CVE-2026-1669")),
     "hdf5:link": Rule("LF2272", "Write the file again with plain links.", (_SUPPLY, "CWE-73")),
@@ -291,6 +293,9 @@ RULES: dict[str, Rule] = {
     "trees:broken": Rule("LF2297", "Save the model again with its library.", _DAMAGE),
     "trees:budget": Rule("LF2298", _SPLIT, _BOMB),
     "mlmodel:path": Rule("LF2291", _DROP, (_SUPPLY, "CWE-22")),
+    "mlmodel:outside": Rule(
+        "LF2238", "Log the model again with its weights (save_pretrained=True).", (_SUPPLY, "CWE-829")
+    ),
     "mlmodel:loader": Rule("LF2292", _LOADED, _CODE),
     "mlmodel:code": Rule("LF2292", _LOADED, _CODE),
     "mlmodel:pickle": Rule("LF2293", "List that file as an asset, so that it is judged.", _PICKLE),

@@ -291,17 +291,16 @@ class Single:
         found = parse_hdf5(source)
         self.parsed(found.issues, source, member)
         for attribute in found.texts:
-            self._hdf5_text(
-                attribute, join_member(member, shown(f"{attribute.path}@{attribute.name}", 200)[1:-1])
-            )
+            place = join_member(member, shown(f"{attribute.path}@{attribute.name}", 200)[1:-1])
+            self._hdf5_text(attribute, place, source.size)
 
-    def _hdf5_text(self, attribute: Attribute, member: str) -> None:
+    def _hdf5_text(self, attribute: Attribute, member: str, size: int) -> None:
         if attribute.name in _KERAS_TEXTS:
             from lockflight.formats.keras import check_config, keras_tables
 
             tables = keras_tables(self.allow.tables["keras"])
             model = _KERAS_TEXTS[attribute.name]
-            self.take(check_config(attribute.value, tables, model=model), member)
+            self.take(check_config(attribute.value, tables, model=model, size=size), member)
         # PyTables takes a text that ends in a dot for a pickle.
         if attribute.value.endswith(b"."):
             aside = self._aside(BytesSource(attribute.value, attribute.name), member)
@@ -309,12 +308,13 @@ class Single:
                 message = f"The attribute is also a pickle, which imports {aside.names[0]}."
                 self.add("file:polyglot", Verdict.MALICIOUS, message, member, subject=aside.names[0])
 
-    def keras_config(self, source: ByteSource, member: str) -> None:
-        """The configuration of a model in an archive of Keras."""
+    def keras_config(self, source: ByteSource, member: str, size: int) -> None:
+        """The configuration of a model in an archive of Keras of `size` bytes."""
         from lockflight.formats.keras import MAX_CONFIG, check_config, keras_tables
 
         data = source.read_at(0, MAX_CONFIG + 1)
-        self.parsed(check_config(data, keras_tables(self.allow.tables["keras"])), source, member)
+        tables = keras_tables(self.allow.tables["keras"])
+        self.parsed(check_config(data, tables, size=size), source, member)
 
     def nothing(self, source: ByteSource, member: str, depth: int) -> None:
         """Numbers: there is nothing to judge."""
