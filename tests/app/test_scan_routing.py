@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan.declared import MODELS
 from lockflight.scan.models import scan_source
 from tests.corpus.loose import HONEST, LOOSE
+from tests.formats.files import safetensors
 from tests.scan.subjects import asset, release
 
 
@@ -187,3 +189,69 @@ def test_code_in_an_archive_is_judged_as_well(tmp_path, files, verdict):
     # The check of models alone does not take code for safe.
     (alone,) = verdicts(tmp_path, checks=("models",)).values()
     assert alone.verdict in {Verdict.UNKNOWN, Verdict.MALICIOUS}
+
+
+def sentence_model():
+    """A folder as sentence-transformers writes it, with a layer of its own."""
+    part = "sentence_transformers.models."
+    kinds = [
+        ("", "Transformer"),
+        ("1_Pooling", "Pooling"),
+        ("2_Dense", "Dense"),
+        ("3_Normalize", "Normalize"),
+    ]
+    documents = {
+        "modules.json": [
+            {"idx": i, "name": str(i), "path": path, "type": part + kind}
+            for i, (path, kind) in enumerate(kinds)
+        ],
+        "1_Pooling/config.json": {"word_embedding_dimension": 384, "pooling_mode_mean_tokens": True},
+        "2_Dense/config.json": {
+            "in_features": 384,
+            "out_features": 128,
+            "bias": True,
+            "activation_function": "torch.nn.modules.activation.Tanh",
+        },
+        "sentence_bert_config.json": {"max_seq_length": 256, "do_lower_case": False},
+        "config_sentence_transformers.json": {
+            "__version__": {"sentence_transformers": "5.1.0", "pytorch": "2.8.0"},
+            "prompts": {"query": "query: "},
+            "similarity_fn_name": "cosine",
+        },
+        "config.json": {"_name_or_path": "who/base", "architectures": ["BertModel"], "model_type": "bert"},
+        "tokenizer_config.json": {"do_lower_case": True, "tokenizer_class": "BertTokenizer"},
+        "special_tokens_map.json": {"unk_token": "[UNK]"},
+        "tokenizer.json": {"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "the": 1}}},
+    }
+    weights = safetensors({"w": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}, bytes(16))
+    return {
+        **{name: json.dumps(document).encode() for name, document in documents.items()},
+        "vocab.txt": b"[PAD]\nthe\n##ing\n",
+        "README.md": b"---\npipeline_tag: sentence-similarity\n---\n\n# A model of sentences\n",
+        "model.safetensors": weights,
+        "2_Dense/model.safetensors": weights,
+    }
+
+
+def test_a_model_of_sentence_transformers_is_safe(tmp_path):
+    laid(tmp_path, sentence_model())
+    outcome = scan([str(tmp_path)], workers=2)
+    assert {file.verdict for file in outcome.files} == {Verdict.SAFE}
+    assert len(outcome.files) == len(sentence_model())
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("modules.json", b"sentence_transformers.models.Pooling", b"my_pooling.Pooling"),
+        ("modules.json", b'"1_Pooling"', b'"../1_Pooling"'),
+        ("2_Dense/config.json", b"torch.nn.modules.activation.Tanh", b"os.abort"),
+        ("config.json", b'"who/base"', b'"who/base", "auto_map": {"AutoModel": "modeling.M"}'),
+    ],
+)
+def test_one_that_brings_more_is_not(tmp_path, name, old, new):
+    files = sentence_model()
+    assert old in files[name]
+    laid(tmp_path, {**files, name: files[name].replace(old, new)})
+    bad = [file.name for file in scan([str(tmp_path)], workers=2).files if file.verdict is not Verdict.SAFE]
+    assert bad == [f"{tmp_path}/{name}"]

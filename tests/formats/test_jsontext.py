@@ -99,6 +99,35 @@ def test_what_a_loader_would_do(value, rule, what):
     assert verdict(issues) is what
 
 
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ({"activation_function": "os.abort"}, Verdict.MALICIOUS),
+        ({"activation_function": "subprocess.Popen"}, Verdict.MALICIOUS),
+        ({"activation_function": "torch.utils.collect_env.main"}, Verdict.REVIEW),
+        ({"activation_function": "torch.nn.utils.parametrize.Anything"}, Verdict.REVIEW),
+        ({"sbert_ce_default_activation_function": "mine.Act"}, Verdict.REVIEW),
+        ({"sentence_transformers": {"activation_fn": "mine.Act"}}, Verdict.REVIEW),
+        ({"tokenizer_class": "mine.Tokenizer"}, Verdict.REVIEW),
+        ({"tokenizer_class": "runpy.run_path"}, Verdict.MALICIOUS),
+        ({"activation_function": "torch.nn.modules.activation.Tanh"}, Verdict.SAFE),
+        ({"activation_function": "gelu_new", "tokenizer_class": "BertTokenizer"}, Verdict.SAFE),
+        ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, Verdict.SAFE),
+        ({"sentence_transformers": {"activation_fn": "torch.nn.Sigmoid"}}, Verdict.SAFE),
+        (
+            {
+                "tokenizer_class": "sentence_transformers.models.tokenizer.WhitespaceTokenizer.WhitespaceTokenizer"
+            },
+            Verdict.SAFE,
+        ),
+    ],
+)
+def test_what_sentence_transformers_imports_by_name(value, what):
+    issues = check(value)
+    assert verdict(issues) is what
+    assert rules(issues) == (set() if what is Verdict.SAFE else {"config:local-code"})
+
+
 LORA = {"peft_type": "LORA", "target_modules": ["q_proj"]}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lockflight.core.source import BytesSource
@@ -27,9 +29,12 @@ KEYS = [
     "py/object",
     "trust_remote_code",
 ]
+KEYS += ["cache_file", "adapters", "tokenizer_name_or_path", "corda_config", "target_modules", "rank_pattern"]
 KEYS += ["normalizer", "decoder", "padding", "Regex", "x-regex", "backbone", "model_type", "architecture"]
 KEYS += ["peft_type", "base_model_name_or_path", "megatron_core", "é", "x\\y", 'q"r', "{{"]
 TEXTS = [
+    "//host/x",
+    "/x",
     "",
     "x",
     "(a+)+",
@@ -67,18 +72,24 @@ def said(data, monkeypatch, *, held):
 
 
 @settings(max_examples=300, deadline=None)
-@given(document=DOCUMENTS, indent=st.sampled_from([None, 1]), escaped=st.booleans())
+@given(
+    document=DOCUMENTS,
+    indent=st.sampled_from([None, 1]),
+    escaped=st.booleans(),
+    window=st.sampled_from([1, 7, 64, 1 << 22]),
+)
 @example(
     document={"auto_map": {"A": ["who/x--b.C", None]}, "a": [["x", "y"], ["z", 1.5]]},
     indent=None,
     escaped=True,
+    window=5,
 )
-@example(document=[{"b_c": {"chat_template": {"x": EVIL}}}, "x", EVIL], indent=1, escaped=False)
-def test_both_ways_say_the_same(document, indent, escaped):
-    # Of an adapter's configuration the rules read everything: a large one is over its budget.
-    assume(not (isinstance(document, dict) and "peft_type" in document))
+@example(document=[{"b_c": {"chat_template": {"x": EVIL}}}, "x", EVIL], indent=1, escaped=False, window=3)
+def test_both_ways_say_the_same(document, indent, escaped, window):
     data = json.dumps(document, indent=indent, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(largejson, "_CHUNK", window)
+        monkeypatch.setattr(largejson, "_AHEAD", max(1, window // 2))
         assert said(data, monkeypatch, held=False) == said(data, monkeypatch, held=True)
 
 
@@ -100,13 +111,16 @@ def readable(data):
 
 def passed(data):
     try:
-        read_large(data, lambda key: key == "auto_map", frozenset())
+        read_large(BytesSource(data, "x.json"), lambda key: key == "auto_map", frozenset())
     except Broken:
         return False
     return True
 
 
-def test_damage_is_seen_in_both_ways():
+@pytest.mark.parametrize("window", [3, 1 << 22])
+def test_damage_is_seen_in_both_ways(window, monkeypatch):
+    monkeypatch.setattr(largejson, "_CHUNK", window)
+    monkeypatch.setattr(largejson, "_AHEAD", window)
     answers = set()
     for data in mutants(SEEDS, 4000, 21, (b'"', b"{", b"]", b",", b"\\u007b", b"0", b"\x01", b" ")):
         assert passed(data) == readable(data), data
@@ -133,25 +147,98 @@ def test_damage_is_seen_in_both_ways():
 )
 def test_what_readers_would_not_see_alike(data, why):
     with pytest.raises(Broken, match=why):
-        read_large(data, lambda _: False, frozenset())
+        read_large(BytesSource(data, "x.json"), lambda _: False, frozenset())
 
 
 def test_keys_of_a_large_object_are_compared_in_parts(monkeypatch):
     monkeypatch.setattr(largejson, "_PART", 10)
     many = {f"w{i}": i for i in range(1000)}
     data = json.dumps(many).encode()
-    assert read_large(data, lambda _: False, frozenset()) == {}
+    assert read_large(BytesSource(data, "x.json"), lambda _: False, frozenset()) == {}
     with pytest.raises(Broken, match="twice"):
-        read_large(data[:-1] + b', "w500": 1}', lambda _: False, frozenset())
+        read_large(BytesSource(data[:-1] + b', "w500": 1}', "x.json"), lambda _: False, frozenset())
+
+
+def test_what_is_read_has_an_end(monkeypatch):
+    def read(document):
+        data = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return read_large(BytesSource(data, "x.json"), lambda _: False, frozenset())
+
+    monkeypatch.setattr(largejson, "_CHUNK", 64)
+    monkeypatch.setattr(largejson, "_AHEAD", 64)
+    monkeypatch.setattr(largejson, "_PART", 10)
+    monkeypatch.setattr(largejson, "_LONGEST", 1000)
+    assert read(["x" * 800, "y" * 800]) is not None
+    for long in (["x" * 2000], {"x" * 2000: 1}, b"1" + b"0" * 2000 + b".0"):
+        with pytest.raises(TooMuch):
+            read(long)
+    monkeypatch.setattr(largejson, "_LONGEST", 1 << 20)
+    monkeypatch.setattr(largejson, "MAX_KEYS", 500)
+    assert read({f"w{i}": i for i in range(400)}) is not None
+    with pytest.raises(TooMuch):
+        read({f"w{i}": i for i in range(1000)})
+    with pytest.raises(TooMuch):
+        read({f"w{i}": [] for i in range(1000)})
+    monkeypatch.setattr(largejson, "MAX_STEPS", 100)
+    with pytest.raises(TooMuch):
+        read([[]] * 1000)
+
+
+#: Runs a parser on a file in a process of its own; prints what it says and the most memory that it took.
+MEASURED = """
+import os, re, sys
+sys.path[:0] = sys.argv[2:]
+from lockflight.formats.jsontext import check_json
+class File:
+    name = "tokenizer.json"
+    fd = os.open(sys.argv[1], os.O_RDONLY)
+    size = os.fstat(fd).st_size
+    def read_at(self, offset, n):
+        return os.pread(self.fd, n, offset)
+said = [issue.rule for issue in check_json(File())]
+peak = re.search(r"VmHWM:\\s+([0-9]+)", open("/proc/self/status").read())[1]
+print(said, int(peak) >> 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory a process took")
+@pytest.mark.parametrize(
+    ("head", "part", "tail", "rules"),
+    [
+        (b'{"model": {"merges": [', b'["\xc4\xa0ab", "cd"], ' * 40_000, b'["a", "b"]]}}', []),
+        (
+            b'{"model": {"merges": [',
+            b'"\xc4\xa0ab cd", ' * 60_000,
+            b'"a b"], "chat_template": "{{ x.__class__ }}"}}',
+            ["template:private", "template:variable"],
+        ),
+        (b"[", b"[[[[" * 250_000, b"", ["json:broken"]),
+        (b"", b"[" * 1_000_000, b"", ["json:broken"]),
+        (b"", b" " * 1_000_000, b"{}", []),
+    ],
+)
+def test_what_is_larger_than_is_held_takes_little_memory(tmp_path, head, part, tail, rules):
+    path = tmp_path / "tokenizer.json"
+    with path.open("wb") as file:
+        file.write(head)
+        while file.tell() < 66 << 20:
+            file.write(part)
+        file.write(tail)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(path), *sys.path], check=True, capture_output=True, text=True
+    )
+    said, peak = done.stdout.strip().rsplit(" ", 1)
+    assert said == repr(rules)
+    assert int(peak) < 256
 
 
 def test_what_is_kept_has_an_end():
     rows = json.dumps([{"auto_map": 1}] * (MAX_KEPT // 2 + 1)).encode()
     with pytest.raises(TooMuch):
-        read_large(rows, lambda key: key == "auto_map", frozenset())
+        read_large(BytesSource(rows, "x.json"), lambda key: key == "auto_map", frozenset())
     texts = json.dumps(["{{" + "x" * 1_000_000] * 9).encode()
     with pytest.raises(TooMuch):
-        read_large(texts, lambda _: False, frozenset())
+        read_large(BytesSource(texts, "x.json"), lambda _: False, frozenset())
 
 
 def test_what_all_of_would_be_needed_is_unknown(monkeypatch):

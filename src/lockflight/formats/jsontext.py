@@ -16,24 +16,25 @@ from lockflight.formats.chat.rendered import check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
 from lockflight.formats.nesting import too_deep
-from lockflight.formats.patterns import check_adapter, check_regex
+from lockflight.formats.patterns import check_adapter, check_regex, is_adapter_pattern
 from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import elsewhere, harmful, leaves
+from lockflight.formats.targets import ADAPTER_KEYS, check_adapter_paths, harmful, leaves
 from lockflight.formats.tokenizers import SIZES, STEPS, check_tokenizer
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue
     from lockflight.core.source import ByteSource
 
-#: Tokenizers of large vocabularies take about half of it.
-MAX_BYTES = 64 * 1024 * 1024
+#: What is read, and what of that is held at once: tokenizers of large vocabularies take about half of it.
+MAX_BYTES = 512 * 1024 * 1024
+_MAX_HELD = 64 * 1024 * 1024
 _MAX_NODES = 20_000_000
 #: Texts of a document that look like templates and are read as such, in characters.
 _MAX_TEMPLATES = 4 * 1024 * 1024
 
 #: Files and keys of which a rule reads everything; none is large.
-_READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json", "adapter_config.json"})
+_READ_WHOLE = frozenset({"model_index.json", "modules.json", "router_config.json"})
 _BESIDE = frozenset({"_diffusers_version", "peft_type", "base_model_name_or_path", "auto_mapping"})
 #: Keys at the top that say what the document is.
 _NOTED = frozenset(
@@ -61,9 +62,6 @@ _JSONPICKLE = frozenset({"py/object", "py/reduce", "py/function", "py/type", "py
 _LIBRARIES = frozenset(
     {"diffusers", "transformers", "timm", "peft", "onnxruntime", "optimum", "sentence_transformers"}
 )
-
-#: Files that PEFT opens by itself, as torch.load does, or writes anew where there is none.
-_ADAPTER_FILES = frozenset({"cache_file", "covariance_file", "prompt_tuning_init_state_dict_path"})
 
 _MEGATRON = frozenset({"megatron", "megatron.core"})
 #: What the file modules.json names where the library wrote it, under the names of its versions.
@@ -120,17 +118,16 @@ def parse_json(data: bytes) -> JsonValue:
     return value
 
 
-def _large(data: bytes, base: str) -> JsonValue:
+def _large(source: ByteSource, base: str) -> JsonValue:
     """What the rules need of a document that is too large to be held.
 
     Raises:
         Broken: it cannot be read.
         TooMuch: the rules need all of it, or much.
     """
-    value = read_large(data, _watched, _NOTED)
+    value = read_large(source, _watched, _NOTED)
     whole = isinstance(value, dict) and (
         "_diffusers_version" in value
-        or "peft_type" in value
         or {"class_name", "config"} <= value.keys()
         or {"types", "structure"} <= value.keys()
     )
@@ -143,6 +140,8 @@ def _watched(key: str) -> bool:
     return (
         key in _KEYS
         or key in _BESIDE
+        or key in ADAPTER_KEYS
+        or is_adapter_pattern(key)
         or key in STEPS
         or key in SIZES
         or key in BACKBONES
@@ -182,18 +181,22 @@ def read_json(source: ByteSource) -> tuple[JsonValue, tuple[Issue, ...]]:
     if source.size > MAX_BYTES:
         message = f"The file is larger than the {MAX_BYTES >> 20} MiB of JSON that are read."
         return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
-    data = source.read_at(0, source.size)
+    # A document of more is read in parts; the rules that need all of its bytes do without it.
+    data = source.read_at(0, source.size) if source.size <= _MAX_HELD else None
     base = source.name.rsplit("/", 1)[-1].lower()
     try:
-        large = is_large(data)
-        value = _large(data, base) if large else _without_comments(data)
+        large = data is None or is_large(data)
+        value = _large(source, base) if data is None or large else _without_comments(data)
+        boosted = isinstance(value, dict) and not value.keys().isdisjoint({"Model", "learner"})
+        if boosted and data is None:
+            raise TooMuch
     except TooMuch:
         message = "The JSON holds more than is read of a document of its size."
         return None, (Issue("json:budget", Verdict.UNKNOWN, message),)
     except (BadJson, Broken) as error:
         return None, (Issue("json:broken", Verdict.UNKNOWN, f"The JSON cannot be judged: {error}."),)
     issues = Issues()
-    if isinstance(value, dict) and not value.keys().isdisjoint({"Model", "learner"}):
+    if boosted and data is not None and isinstance(value, dict):
         issues.extend(check_large_xgboost(data) if large else check_xgboost(value))
     if isinstance(value, dict) and base == "model_index.json":
         _diffusers(value, issues)
@@ -403,11 +406,7 @@ def _adapter(value: JsonObject, issues: Issues) -> None:
     if isinstance(base, str) and base:
         message = f"It adapts the model {shown(base)}, which decides as much and is judged by itself."
         issues.add(Issue("config:base-model", Verdict.SAFE, message, subject=base))
-        _base(base, "base_model_name_or_path", issues)
-    tokenizer = value.get("tokenizer_name_or_path")
-    if isinstance(tokenizer, str):
-        _base(tokenizer, "tokenizer_name_or_path", issues)
-    _adapter_paths(value, issues)
+    check_adapter_paths(value, issues)
     check_adapter(value, issues)
     mapping = value.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, dict) else None
@@ -415,41 +414,8 @@ def _adapter(value: JsonObject, issues: Issues) -> None:
         _imports("auto_mapping", library, issues)
 
 
-def _base(path: str, key: str, issues: Issues) -> None:
-    """What stands on the machine where it was trained is called by its path there; that of another machine is not."""
-    if elsewhere(path):
-        share = "://" not in path
-        message = f"Its {key} makes the loader open what lies on another machine: {shown(path)}."
-        verdict = Verdict.MALICIOUS if share else Verdict.UNKNOWN
-        issues.add(Issue("config:outside", verdict, message, subject=path))
-
-
 def _regex(key: str, value: JsonValue, issues: Issues) -> None:
     check_regex(key, value, issues, python=False)
-
-
-def _adapter_paths(value: JsonObject, issues: Issues) -> None:
-    """Files and adapters that the configuration has PEFT open beside its own weights."""
-    stack: list[tuple[str, JsonValue]] = list(value.items())
-    while stack:
-        key, inner = stack.pop()
-        if key == "adapters" or key in _ADAPTER_FILES:
-            for path in _strings(inner):
-                _opened(key, path, issues)
-        elif isinstance(inner, dict):
-            stack.extend(inner.items())
-        elif isinstance(inner, list):
-            stack.extend((key, item) for item in inner if isinstance(item, (list, dict)))
-
-
-def _opened(key: str, path: str, issues: Issues) -> None:
-    if not leaves(path):
-        return
-    climbs = elsewhere(path) or ".." in path.replace("\\", "/").split("/")
-    message = f"Its {key} makes the loader open what lies outside the model's folder: {shown(path)}."
-    issues.add(
-        Issue("config:outside", Verdict.MALICIOUS if climbs else Verdict.UNKNOWN, message, subject=path)
-    )
 
 
 def _jsonpickle(key: str, value: JsonValue, issues: Issues) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lockflight.core.canonical import JsonValue
+    from lockflight.core.source import ByteSource
 
 #: What a document may take as objects, in bytes, before it is read in this way.
 _HELD: Final = 96 * 1024 * 1024
@@ -30,7 +31,15 @@ MAX_KEPT: Final = 200_000
 MAX_KEPT_BYTES: Final = 8 * 1024 * 1024
 _LONGEST_INTEGER: Final = 4300
 _PART: Final = 250_000
-_CHUNK: Final = 1024 * 1024
+_BUCKETS: Final = 64
+#: Keys of objects with many, values that are read one by one, and bytes of one text.
+MAX_KEYS: Final = 12_000_000
+MAX_STEPS: Final = 8_000_000
+_LONGEST: Final = 40 * 1024 * 1024
+#: What is read at once, and what the window holds at least where a run begins.
+_CHUNK: Final = 4 * 1024 * 1024
+_AHEAD: Final = 1024 * 1024
+_CUT: Final = 3
 
 _SPACE: Final = rb"[ \t\n\r]*+"
 _ESCAPE: Final = rb"\\(?:[\"\\/bfnrt]|u[0-9a-fA-F]{4})"
@@ -47,16 +56,13 @@ _ONE_PAIR: Final = re.compile(
 _PAIRS: Final = re.compile(rb"(?:" + _SPACE + _WORD + _COLON + _PLAIN + _SPACE + rb",)++")
 _TWO: Final = rb"\[" + _SPACE + _PLAIN + rb"(?:" + _COMMA + _PLAIN + rb")?+" + _SPACE + rb"\]"
 _ITEMS: Final = re.compile(rb"(?:" + _SPACE + rb"(?:" + _PLAIN + rb"|" + _TWO + rb")" + _SPACE + rb",)++")
-_KEY: Final = re.compile(_SPACE + rb"(" + _TEXT + rb")" + _SPACE + rb":")
+_KEY: Final = re.compile(_TEXT)
 _VALUE: Final = re.compile(
-    _SPACE
-    + rb"(?:([\[{])|("
+    rb"(?:([\[{])|("
     + _TEXT
     + rb")|(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+|true|false|null|NaN|-?Infinity))"
 )
-_AFTER: Final = re.compile(_SPACE + rb"([,\]}])")
-_CLOSED: Final = re.compile(_SPACE + rb"([\]}])")
-_END: Final = re.compile(_SPACE + rb"\Z")
+_WHITE: Final = re.compile(_SPACE)
 
 
 class Broken(Exception):
@@ -72,26 +78,20 @@ def is_large(data: bytes) -> bool:
     return len(data) * 4 + _EACH * (data.count(b",") + data.count(b"[") + data.count(b"{")) > _HELD
 
 
-def read_large(data: bytes, watched: Callable[[str], bool], noted: frozenset[str]) -> JsonValue:
+def read_large(source: ByteSource, watched: Callable[[str], bool], noted: frozenset[str]) -> JsonValue:
     """What is left of a document when everything is dropped that no rule looks at.
 
     Args:
-        data: the document.
+        source: the document; a part of it is in memory at a time.
         watched: whether what stands under a key is kept whole.
         noted: keys of the outermost object that are kept, with what is left of their values.
 
     Raises:
         Broken: it is no JSON, has a key twice, or lies too deep.
-        TooMuch: more would have to be kept than `MAX_KEPT` values or `MAX_KEPT_BYTES`.
+        TooMuch: more would have to be kept than `MAX_KEPT` values or `MAX_KEPT_BYTES`, or one text, all keys or all
+            steps are more than is read.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for at in range(0, len(data), _CHUNK):
-            decoder.decode(data[at : at + _CHUNK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        raise Broken("it is not UTF-8") from None
-    return _Reader(data, watched, noted).run()
+    return _Reader(source, watched, noted).run()
 
 
 @dataclass(slots=True)
@@ -104,21 +104,106 @@ class _Frame:
     under: bool = False
     #: Hashes of the keys so far: a tenth of what the keys would take.
     keys: array[int] = field(default_factory=lambda: array("q"))
+    #: The same of an object with many, so that few of them have to be compared at once.
+    buckets: tuple[array[int], ...] = ()
+
+    def spread(self) -> None:
+        """Put the keys where equal ones come together."""
+        if not self.buckets:
+            self.buckets = tuple(array("q") for _ in range(_BUCKETS))
+        for key in self.keys:
+            self.buckets[key % _BUCKETS].append(key)
+        self.keys = array("q")
+
+    def twice(self) -> bool:
+        """Whether a key stands twice, without a set of all of them."""
+        if self.buckets:
+            self.spread()
+        return any(len(set(part)) != len(part) for part in self.buckets or (self.keys,))
 
 
 class _Reader:
-    def __init__(self, data: bytes, watched: Callable[[str], bool], noted: frozenset[str]) -> None:
-        self.data = data
+    def __init__(self, source: ByteSource, watched: Callable[[str], bool], noted: frozenset[str]) -> None:
+        self.source = source
         self.watched = watched
         self.noted = noted
-        self.at = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
+        #: A window of the document, where in it the reader is, and whether it ends with the document.
+        self.data = b""
+        self.at = 0
+        self.read = 0
+        self.ended = False
         self.stack: list[_Frame] = []
         self.kept = 0
         self.kept_bytes = 0
+        self.keys = 0
+        self.steps = 0
+
+    # -- the window --
+
+    def _more(self) -> None:
+        """Move the window on: what was read is let go, and more is added at its end."""
+        part = self.source.read_at(self.read, _CHUNK)
+        self.read += len(part)
+        self.ended = not part
+        try:
+            self.decoder.decode(part, final=self.ended)
+        except UnicodeDecodeError:
+            raise Broken("it is not UTF-8") from None
+        self.data = self.data[self.at :] + part
+        self.at = 0
+        if len(self.data) > _LONGEST:
+            raise TooMuch
+
+    def _ahead(self) -> None:
+        """Have enough in the window for a run."""
+        while not self.ended and len(self.data) - self.at < _AHEAD:
+            self._more()
+
+    def _skip(self) -> None:
+        """Pass over white space."""
+        while True:
+            match = _WHITE.match(self.data, self.at)
+            if match is not None:
+                self.at = match.end()
+            if self.ended or self.at < len(self.data):
+                return
+            self._more()
+
+    def _sign(self, wanted: bytes) -> bytes:
+        """The next character behind white space, which is passed if it is one of these; nothing if it is none."""
+        self._skip()
+        sign = self.data[self.at : self.at + 1]
+        if not sign or sign not in wanted:
+            return b""
+        self.at += 1
+        return sign
+
+    def _token(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+        """What stands next, whole: what ends near the end of the window may go on behind it, as `1e+` does."""
+        self._skip()
+        while True:
+            match = pattern.match(self.data, self.at)
+            if self.ended or (match is not None and match.end() + _CUT <= len(self.data)):
+                break
+            self._more()
+        if match is None:
+            raise Broken("it is not JSON")
+        self.at = match.end()
+        return match
+
+    # -- what is read --
 
     def run(self) -> JsonValue:
         root: JsonValue = None
+        self._more()
+        self._ahead()
+        if self.data.startswith(b"\xef\xbb\xbf"):
+            self.at = 3
         while True:
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise TooMuch
             done, value = self._value()
             while done:
                 if not self.stack:
@@ -128,7 +213,8 @@ class _Reader:
                 done, value = self._after()
             if not self.stack:
                 break
-        if _END.match(self.data, self.at) is None:
+        self._skip()
+        if self.at < len(self.data):
             raise Broken("it is not JSON")
         return root
 
@@ -139,10 +225,7 @@ class _Reader:
             frame = self.stack[-1]
             if isinstance(frame.of, dict):
                 self._key(frame)
-        match = _VALUE.match(self.data, self.at)
-        if match is None:
-            raise Broken("it is not JSON")
-        self.at = match.end()
+        match = self._token(_VALUE)
         if match.lastindex == 1:
             return self._opened(match.group(1))
         raw = match.group(match.lastindex or 2)
@@ -168,22 +251,26 @@ class _Reader:
         outer = self.stack[-1] if self.stack else None
         keep = outer is not None and (outer.keep or (outer.under and not self._noted(outer)))
         self.stack.append(_Frame({} if bracket == b"{" else [], keep))
-        match = _CLOSED.match(self.data, self.at)
-        if match is None:
-            return False, None
-        self.at = match.end()
-        return True, self._close(match.group(1))
+        closed = self._sign(b"]}")
+        return (True, self._close(closed)) if closed else (False, None)
 
     def _noted(self, frame: _Frame) -> bool:
         return len(self.stack) == 1 and frame.key in self.noted and not self.watched(frame.key)
 
     def _key(self, frame: _Frame) -> None:
-        match = _KEY.match(self.data, self.at)
-        if match is None:
+        frame.key = self._name(self._token(_KEY).group(), frame)
+        self._counted(frame)
+        if not self._sign(b":"):
             raise Broken("it is not JSON")
-        self.at = match.end()
-        frame.key = self._name(match.group(1), frame)
         frame.under = self.watched(frame.key) or (len(self.stack) == 1 and frame.key in self.noted)
+
+    def _counted(self, frame: _Frame) -> None:
+        """Keep few keys of one object together, and not too many of all."""
+        if len(frame.keys) > _PART:
+            self.keys += len(frame.keys)
+            if self.keys > MAX_KEYS:
+                raise TooMuch
+            frame.spread()
 
     def _name(self, raw: bytes, frame: _Frame) -> str:
         name: str = json.loads(raw)
@@ -195,6 +282,7 @@ class _Reader:
         frame = self.stack[-1]
         if frame.keep:
             return
+        self._ahead()
         if isinstance(frame.of, list):
             match = _ITEMS.match(self.data, self.at)
             if match is not None:
@@ -215,6 +303,7 @@ class _Reader:
             else:
                 append(hash(raw[1:-1]))
         self.at = match.end()
+        self._counted(frame)
 
     def _store(self, value: JsonValue) -> None:
         """Keep a value in what is open, if it is anything."""
@@ -234,32 +323,18 @@ class _Reader:
 
     def _after(self) -> tuple[bool, JsonValue]:
         """What follows a value: another one, or the end of what is open."""
-        match = _AFTER.match(self.data, self.at)
-        if match is None:
+        sign = self._sign(b",]}")
+        if not sign:
             raise Broken("it is not JSON")
-        self.at = match.end()
-        if match.group(1) == b",":
-            return False, None
-        return True, self._close(match.group(1))
+        return (False, None) if sign == b"," else (True, self._close(sign))
 
     def _close(self, bracket: bytes) -> JsonValue:
         frame = self.stack.pop()
         if isinstance(frame.of, dict) != (bracket == b"}"):
             raise Broken("it is not JSON")
-        if _twice(frame.keys):
+        if frame.twice():
             raise Broken("a key stands twice in one object")
         outer = self.stack[-1] if self.stack else None
         if frame.of or frame.keep or outer is None or outer.under:
             return frame.of
         return None
-
-
-def _twice(keys: array[int]) -> bool:
-    """Whether a number stands twice, without a set of all of them."""
-    if len(keys) <= _PART:
-        return len(set(keys)) != len(keys)
-    parts = len(keys) // _PART + 1
-    return any(
-        len(set(mine)) != len(mine)
-        for mine in (array("q", (key for key in keys if key % parts == part)) for part in range(parts))
-    )

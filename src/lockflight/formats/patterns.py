@@ -87,10 +87,15 @@ def check_regex(key: str, pattern: JsonValue, issues: Issues, *, python: bool) -
         issues.add(Issue("config:pattern", Verdict.REVIEW, message, subject=shown(str(pattern), 200)))
 
 
+def is_adapter_pattern(key: str) -> bool:
+    """Whether PEFT takes what stands under a key for patterns."""
+    return key in _MODULES or key.endswith("_pattern")
+
+
 def check_adapter(value: JsonObject, issues: Issues) -> None:
     """The patterns by which an adapter of PEFT finds the modules that it changes."""
     for key, inner in value.items():
-        if key in _MODULES or key.endswith("_pattern"):
+        if is_adapter_pattern(key):
             # Lists are of whole names, mostly; as patterns these are plain. Of ranks by name, the names are patterns.
             for pattern in inner if isinstance(inner, (list, dict)) else [inner]:
                 check_regex(key, pattern, issues, python=True)
