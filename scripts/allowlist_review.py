@@ -124,7 +124,7 @@ REVIEWED: dict[str, str] = {
     "pytz.FixedOffset": "plain",
     "pytz._UTC": "nothing",
     "pytz._p": "plain",
-    "sklearn.tree._tree.Tree": "data",
+    "sklearn.tree._tree.Tree": "tree",
     "sklearn.metrics._dist_metrics.newObj": "class-first",
     "sklearn.neighbors._ball_tree.newObj": "class-first",
     "sklearn.neighbors._kd_tree.newObj": "class-first",
@@ -151,6 +151,27 @@ REFUSED = {
 STATE_RULES = {
     "scipy.stats._distn_infrastructure.rv_generic": "distribution",
     "scipy.spatial._ckdtree.cKDTree": "native",
+    # Cython without bounds: a shorter tuple is read beyond its end.
+    **dict.fromkeys(
+        (
+            "sklearn.metrics._dist_metrics.DistanceMetric64", "sklearn.metrics._dist_metrics.DistanceMetric",
+            "sklearn.metrics._dist_metrics.MahalanobisDistance64", "sklearn.metrics._dist_metrics.MahalanobisDistance",
+        ),
+        "tuple-3",
+    ),
+    **dict.fromkeys(
+        (
+            "sklearn.neighbors._ball_tree.BinaryTree64", "sklearn.neighbors._kd_tree.BinaryTree64",
+            "sklearn.neighbors._ball_tree.BinaryTree", "sklearn.neighbors._kd_tree.BinaryTree",
+        ),
+        "tuple-13",
+    ),
+}  # fmt: skip
+#: The same for what makes objects of them.
+MAKER_STATES = {
+    "sklearn.metrics._dist_metrics.newObj": "tuple-3",
+    "sklearn.neighbors._ball_tree.newObj": "tuple-13",
+    "sklearn.neighbors._kd_tree.newObj": "tuple-13",
 }
 
 #: Classes whose `__setstate__` was read: given any state they only set attributes and copy arrays.
@@ -204,19 +225,80 @@ REVIEWED_STATES = frozenset(
         "sklearn.isotonic.IsotonicRegression",
         "sklearn.tree._tree.Tree",
         "sklearn.utils._bunch.Bunch",
-        "sklearn.metrics._dist_metrics.DistanceMetric64",
-        "sklearn.metrics._dist_metrics.DistanceMetric",
-        "sklearn.metrics._dist_metrics.MahalanobisDistance64",
-        "sklearn.metrics._dist_metrics.MahalanobisDistance",
-        "sklearn.neighbors._ball_tree.BinaryTree64",
-        "sklearn.neighbors._kd_tree.BinaryTree64",
-        "sklearn.neighbors._ball_tree.BinaryTree",
-        "sklearn.neighbors._kd_tree.BinaryTree",
         # Both hand a text or buffer of their own model format to their native reader; nothing else is called.
         "lightgbm.basic.Booster",
         "xgboost.core.Booster",
     ]
 )
+
+_BUILTINS = """
+    bool dict float int list object str tuple complex bytes bytearray set frozenset range slice Ellipsis
+    NotImplemented NoneType ellipsis NotImplementedType
+"""
+_NUMPY = """
+    bool bool_ bytes_ complex64 complex128 datetime64 timedelta64 float16 float32 float64 float128
+    floating generic inexact int8 int16 int32 int64 integer longdouble number object_ record str_ uint8
+    uint16 uint32 uint64
+"""
+_ATTRIBUTES = """
+    affinity analyzer connectivity feature_name_combiner feature_names_out fun func importance_getter
+    inverse_func is_data_valid is_model_valid kernel loss max_features metric oob_score optimizer
+    pooling_func preprocessor refit score_func scoring strategy strip_accents tokenizer
+    verbose_feature_names_out weights _asarray _base_loss base_loss _curve_scorer _kmeans_single _loss
+    loss_ _score_func cv dist dtype_include dtype_exclude k1 k2 kernel_ owner scorer_ vecentropy
+    subclass pyfunc _call _spline metric_ effective_metric_ _effective_metric kernels objective
+    _objective _fobj eval_metric _metric activation out_activation_ splitter _estimator_type criterion
+    link preprocess default_factory
+    """
+#: Types of elements and constants: whoever calls one gets a plain value, so that it may lie anywhere. All of torch's
+#: values are such.
+INERT = frozenset(
+    [
+        *map(
+            "builtins.{}".format,
+            _BUILTINS.split(),
+        ),
+        *map(
+            "numpy.{}".format,
+            _NUMPY.split(),
+        ),
+        "pandas.NA",
+        "pandas.Timedelta",
+        "pandas.Timestamp",
+        "pandas._libs.missing.NA",
+        "pandas._libs.missing.NAType",
+        "pandas._libs.tslibs.nattype.NaTType",
+        "pandas._libs.tslibs.timedeltas.Timedelta",
+        "pandas._libs.tslibs.timestamps.Timestamp",
+        "pandas.api.typing.NAType",
+        "pandas.api.typing.NaTType",
+        "pytz.UTC",
+        "datetime.date",
+        "datetime.datetime",
+        "datetime.time",
+        "datetime.timedelta",
+        "collections.OrderedDict",
+    ]
+)
+#: Classes whose objects can be called, beside the distributions.
+ANSWERS = frozenset(
+    {
+        "functools.partial", "operator.itemgetter", "numpy.poly1d", "numpy.vectorize",
+        "numpy.polynomial.polynomial.Polynomial", "numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct",
+        "sklearn.compose._column_transformer.make_column_selector",
+    }
+)  # fmt: skip
+#: The same for all classes of a module.
+ANSWERING = frozenset(
+    {
+        "scipy.interpolate._bsplines", "scipy.interpolate._cubic", "scipy.interpolate._interpolate",
+        "scipy.interpolate._rgi", "scipy.stats._kde", "sklearn._loss.loss", "sklearn.ensemble._gb_losses",
+        "sklearn.gaussian_process.kernels", "sklearn.metrics._scorer",
+    }
+)  # fmt: skip
+#: Attributes under which real objects hold something that can be called: parameters that scikit-learn documents so, and
+#: what was recorded. No code that runs at load may call an attribute of such a name; the live oracle looks for that.
+ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 
 #: torch's own list of what `weights_only` loads (torch.serialization.get_safe_globals), less what calls its arguments.
 TORCH_CALLABLES = {

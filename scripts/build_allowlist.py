@@ -245,6 +245,7 @@ def merge(files: list[Path]) -> int:
             "versions": sorted(versions.get(library, {"2.0", "2.13"})),
             "names": {module: dict(sorted(found.items())) for module, found in sorted(names.items())},
         }
+        document |= _properties(library, names)
         if library == "python":
             document["moved"] = moved()
         text = json.dumps(document, indent=1, ensure_ascii=True) + "\n"
@@ -259,13 +260,39 @@ def _kind(module: str, name: str, found: set[str]) -> object:
         prefix = review.REVIEWED_CLASSES.get(module)
         if label in review.REVIEWED:
             rule = review.REVIEWED[label]
-            return {"kind": "callable", "arguments": rule} if rule else "callable"
+            more = {"state": review.MAKER_STATES[label]} if label in review.MAKER_STATES else {}
+            return {"kind": "callable", "arguments": rule, **more} if rule else "callable"
         if prefix is not None and name.startswith("__pyx_unpickle_"):
             return {"kind": "callable", "arguments": "class-first"}
         fits = prefix is not None and name.startswith(prefix)
         return {"kind": "callable", "arguments": "data"} if fits else None
     # A class that is only the argument of a reconstructor is recorded as a value: only classes can be built.
     return "class" if "build" in found else "value"
+
+
+def _properties(library: str, names: dict[str, dict[str, object]]) -> dict[str, object]:
+    """What is known of the names of one library beyond how they are used."""
+    uses = {f"{module}.{name}": use for module, found in names.items() for name, use in found.items()}
+    inert = sorted(
+        label
+        for label, use in uses.items()
+        if label in review.INERT or (use == "value" and label.startswith("torch."))
+    )
+    answers = sorted(
+        label
+        for label, use in uses.items()
+        if use != "value"
+        and (label in review.ANSWERS or label.rpartition(".")[0] in review.ANSWERING or _drawn(use))
+    )
+    found: dict[str, object] = {"inert": inert, "answers": answers}
+    if library == "scikit-learn":
+        found["attributes"] = sorted(review.ATTRIBUTES)
+    return {key: value for key, value in found.items() if value}
+
+
+def _drawn(use: object) -> bool:
+    """Whether it is a distribution: calling one freezes it."""
+    return isinstance(use, dict) and use.get("state") == "distribution"
 
 
 def _torch(names: dict[str, dict[str, object]]) -> None:

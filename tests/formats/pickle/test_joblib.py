@@ -73,6 +73,15 @@ def test_several_arrays_of_several_shapes():
     assert judge(data).issues == ()
 
 
+TIME = (
+    b"(K\x04"
+    + short("<")
+    + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00}("
+    + short("ns")
+    + b"K\x01K\x01K\x01t\x86t"
+)
+
+
 @pytest.mark.parametrize(
     ("code", "state", "width"),
     [
@@ -80,7 +89,7 @@ def test_several_arrays_of_several_shapes():
         ("S3", sized(3), 3),
         ("b1", None, 1),
         ("?1", None, 1),
-        ("M8", None, 8),
+        ("M8", TIME, 8),
         ("c16", None, 16),
         ("V6", sized(6), 6),
         ("V6", structure(6, 16, ("a", dtype("i4"), 0), ("b", dtype("S2", sized(2)), 4)), 6),
@@ -305,3 +314,32 @@ def test_what_pickle_would_do_with_the_bytes_of_an_array():
     harm = stack_global("collections", "deque") + stack_global("itertools", "count") + b")R\x85R."
     data = stream(wrapper(shape=b"K" + bytes([len(harm)]) + b"\x85", kind=dtype("u1"), alignment=None), harm)
     assert rules(judge(data)) == {"pickle:arguments"}
+
+
+@pytest.mark.parametrize("code", ["M8", "m8"])
+def test_a_time_without_its_unit(code):
+    """NumPy does not look whether there is one."""
+    assert rules(judge(stream(wrapper(kind=dtype(code)), bytes(24)))) >= {"pickle:dtype"}
+
+
+def test_metadata_that_is_no_dict():
+    state = b"(K\x03" + short("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00%bt"
+    assert rules(judge(b"\x80\x04" + dtype("f8", state % b"K\x01") + b".")) == {"pickle:dtype"}
+    assert judge(b"\x80\x04" + dtype("f8", state % b"}") + b".").issues == ()
+
+
+def test_types_that_share_each_other():
+    kind = dtype("V1", structure(1, 0, ("a", dtype("u1"), 0)))
+    for i in range(60):
+        kind += b"q" + bytes([i]) + b"0"
+        kind += dtype("V1", structure(1, 0, ("a", b"h" + bytes([i]), 0), ("b", b"h" + bytes([i]), 0)))
+    found = judge(b"\x80\x04" + kind + b".")
+    assert (rules(found), verdict(found)) == ({"pickle:dtype"}, Verdict.MALICIOUS)
+
+
+@pytest.mark.parametrize(("items", "fine"), [(b"NNN", True), (b"NN", False), (b"", False)])
+def test_a_state_of_another_length(items, fine):
+    made = (
+        b"csklearn.metrics._dist_metrics\nnewObj\n(csklearn.metrics._dist_metrics\nMinkowskiDistance64\ntR("
+    )
+    assert (judge(made + items + b"tb.").issues == ()) is fine

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from lockflight.formats.pickle.state import WORDS
+from lockflight.formats.pickle.attributes import WORDS
 from lockflight.formats.pickle.words import words_in, words_said
 
 BORDER = b"\x94\x8c\x01_"

@@ -4,7 +4,9 @@ It is data (`_data/allowlist/*.json`, one file per library), read by whoever may
 are exact; there is no pattern and no whole module. What is not listed is refused.
 
 A document is `{"schema": "lockflight-allowlist/1", "library", "versions": [..], "names": {module: {name: use}}}`,
-where `use` is a kind or `{"kind": .., "arguments": .., "state": ..}` with one rule or both. `moved` maps the names that
+where `use` is a kind or `{"kind": .., "arguments": .., "state": ..}` with one rule or both. `inert` and `answers` are
+lists of names that say more, see `Entry`; `attributes` those under which objects hold what can be called.
+`moved` maps the names that
 Python 2 wrote to those of Python 3, as `[module, name, module, name]`; an empty name stands for every name of a module.
 
 Documents with the schema `lockflight-formats/1` are tables of another format: operators, classes, messages. Their
@@ -14,7 +16,7 @@ format reads them; here they are kept, and count in the digest.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from lockflight.core.canonical import JsonObject, JsonValue, dumps, loads_object
@@ -38,8 +40,9 @@ KINDS = frozenset(
     }
 )
 
-#: Rules for states: `distribution` is `distributions.told`; `native` is a class whose C code believes its state.
-STATES = frozenset({"", "distribution", "native"})
+#: Rules for states: `distribution` is `distributions.told`; `native` is a class whose C code believes its state, and
+#: `tuple-N` one whose C code takes N items from a tuple and does not look whether they are there.
+STATES = frozenset({"", "distribution", "native", "tuple-3", "tuple-13"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,15 @@ class Entry:
         kind: one of `KINDS`.
         arguments: the rule of `arguments.RULES` for its arguments.
         state: the rule for the state that a stream gives its objects, one of `STATES`.
+        inert: whoever calls it gets a plain value and nothing else happens: types of elements, constants.
+        answers: objects of it can be called.
     """
 
     kind: str
     arguments: str = ""
     state: str = ""
+    inert: bool = False
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class AllowList:
         renames: Python 2 (module, name) to Python 3.
         modules: Python 2 module to Python 3.
         tables: what is allowed in other formats, by format.
+        attributes: under which real objects hold what can be called.
         digest: SHA-256 (64 hex digits) of everything that decides; part of each verdict's evidence.
         known: what the machine made of listed names, for the next file.
         spelled: the same by the bytes of the names in a stream.
@@ -76,6 +84,7 @@ class AllowList:
     renames: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, JsonObject] = field(default_factory=dict)
+    attributes: frozenset[str] = frozenset()
     digest: str = ""
     known: dict[tuple[str, str, bool], object] = field(
         init=False, default_factory=dict, compare=False, repr=False
@@ -83,7 +92,7 @@ class AllowList:
     spelled: dict[tuple[bytes, bytes, bool], tuple[tuple[str, str, bool], Any]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )
-    calls: dict[tuple[object, ...], tuple[Any, Any]] = field(
+    calls: dict[tuple[object, ...], tuple[Any, Any, int]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )
 
@@ -116,6 +125,7 @@ def parse_allow_list(documents: Iterable[bytes], argument_rules: frozenset[str])
     renames: dict[tuple[str, str], tuple[str, str]] = {}
     modules: dict[str, str] = {}
     tables: dict[str, JsonObject] = {}
+    attributes: set[str] = set()
     digests: list[JsonValue] = []
     for document in documents:
         digests.append(hashlib.sha256(document).hexdigest())
@@ -127,9 +137,13 @@ def parse_allow_list(documents: Iterable[bytes], argument_rules: frozenset[str])
                 continue
             if body["schema"] != SCHEMA:
                 raise ValueError(f"its schema is not {SCHEMA}")
+            inert, answers = (frozenset(texts(body.get(key, []))) for key in ("inert", "answers"))
+            attributes.update(texts(body.get("attributes", [])))
             for module, names in obj(body["names"]).items():
                 for name, use in obj(names).items():
-                    _put(entries, (module, name), _entry(use, argument_rules))
+                    entry, label = _entry(use, argument_rules), f"{module}.{name}"
+                    entry = replace(entry, inert=label in inert, answers=label in answers)
+                    _put(entries, (module, name), entry)
             for row in array(body.get("moved", [])):
                 old_module, old_name, module, name = texts(row)
                 if old_name:
@@ -141,7 +155,7 @@ def parse_allow_list(documents: Iterable[bytes], argument_rules: frozenset[str])
                 "LF2301", f"An allow-list document cannot be used: {error}.", hint="Install Lockflight again."
             ) from error
     digest = hashlib.sha256(dumps(sorted(str(d) for d in digests))).hexdigest()
-    return AllowList(entries, renames, modules, tables, digest)
+    return AllowList(entries, renames, modules, tables, frozenset(attributes), digest)
 
 
 def _put(entries: dict[tuple[str, str], Entry], key: tuple[str, str], entry: Entry) -> None:

@@ -32,6 +32,10 @@ _DATA = frozenset(
 #: joblib reads a file on when an object of these was built, so the machine has to see every one of them.
 JOBLIB = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle", "joblib.numpy_pickle_compat")
 WRAPPER_NAMES = frozenset({"NumpyArrayWrapper", "NDArrayWrapper", "ZNDArrayWrapper"})
+#: They make an empty array, whose shape is among the arguments.
+_SHAPED = frozenset({"_reconstruct", "_mareconstruct"})
+#: Outputs of a tree: more only ask for memory.
+_MAX_OUTPUTS = 4_096
 #: Values that a rule looks at before it gives up.
 _MAX_LOOK = 4_096
 _DECIMAL = re.compile(r"\s*[+-]?[0-9A-Za-z.+-]{1,4300}\s*\Z")
@@ -107,7 +111,12 @@ def class_first(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool
         return False
     own = _top(callee.module)
     first = args[0]
-    return isinstance(first, Global) and _top(first.module) == own and _only(args[1:], _DATA | {own})
+    if not isinstance(first, Global) or first.answers:
+        return False
+    if callee.name in _SHAPED and not any(type(one) is tuple and one == (-1,) for one in args[1:]):
+        # NumPy writes a shape of 0, and tells the array its own later; any other only asks for memory.
+        return False
+    return _top(first.module) == own and _only(args[1:], _DATA | {own})
 
 
 def plain_bytes(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
@@ -154,6 +163,14 @@ def data(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
     """Plain values, arrays, dates, and objects of the callable's own package."""
     del reader
     return _only(args, _DATA | {_top(callee.module)})
+
+
+def tree(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
+    """`(features, classes, outputs)` with few outputs: Cython takes a class for each without looking."""
+    if len(args) != 3 or not data(reader, callee, args):
+        return False
+    outputs = args[2]
+    return type(outputs) is not int or -1 - _MAX_OUTPUTS <= outputs < 0
 
 
 def numbers(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
@@ -248,6 +265,15 @@ def attribute(reader: Reader, callee: Global, args: tuple[Value, ...]) -> bool:
     return entry is not None and entry.state == "distribution" and name == "_entropy"
 
 
+#: Rules of what builds, reads or calls what it is given. Handed on as a value, it would be called by someone who does
+#: not ask its rule.
+BARE = frozenset(
+    {
+        "latin1", "reconstructor", "class-first", "listed-name", "one-none", "function-first", "random-state", "scalar",
+        "from-buffer", "attribute",
+    }
+)  # fmt: skip
+
 RULES: dict[str, Callable[[Reader, Global, tuple[Value, ...]], bool]] = {
     "latin1": latin1,
     "reconstructor": reconstructor,
@@ -259,6 +285,7 @@ RULES: dict[str, Callable[[Reader, Global, tuple[Value, ...]], bool]] = {
     "plain": plain,
     "data": data,
     "numbers": numbers,
+    "tree": tree,
     "factory": factory,
     "function-first": function_first,
     "random-state": random_state,

@@ -60,8 +60,9 @@ class Calls(State):
         *,
         torch: bool = False,
         joblib: bool = False,
+        careful: bool = False,
     ) -> None:
-        super().__init__(source, allow, budget, torch=torch, joblib=joblib)
+        super().__init__(source, allow, budget, torch=torch, joblib=joblib, careful=careful)
         #: How often something was said about the stream.
         self.said = 0
 
@@ -77,7 +78,7 @@ class Calls(State):
 
     def called(self, opcode: str, callee: Value, args: Value) -> Value:
         """As `call`, which is asked about what is new."""
-        if type(callee) is not Global or type(args) is not tuple or (args and callee.plain):
+        if self.careful or type(callee) is not Global or type(args) is not tuple or (args and callee.plain):
             return self.call(opcode, callee, args)  # of what is plain it knows enough by itself
         calls = self.allow.calls
         key: tuple[object, ...] = (opcode, callee, args)
@@ -88,15 +89,16 @@ class Calls(State):
                 known = calls.get(key)
             if known is None:
                 return self._asked(opcode, callee, args, key)
-        edge, made = known
+        edge, made, taken = known
         if edge not in self.edges:
             if len(self.edges) >= MAX_CALLS:
                 return self.call(opcode, callee, args)
             self.edges[edge] = None
+        self.handed += taken
         return self._kept_object(edge[1], made, args) if made.kept else made.made
 
     def _asked(self, opcode: str, callee: Global, args: tuple[Value, ...], key: tuple[object, ...]) -> Value:
-        before = self.said
+        before, handed = self.said, self.handed
         made = self.call(opcode, callee, args)
         if self.said != before or type(made) is not Made or callee.entry is None:
             return made
@@ -108,5 +110,5 @@ class Calls(State):
         if constants(rest) and len(self.allow.calls) < _MAX_KNOWN:
             first = args[0] if args and isinstance(args[0], Global) else None
             owner = first if first is not None and callee.module in BUILDERS else callee
-            self.allow.calls[key] = ((opcode, callee, first), owner)
+            self.allow.calls[key] = ((opcode, callee, first), owner, self.handed - handed)
         return made

@@ -26,7 +26,7 @@ _KEYS: Final = frozenset(
 _TEXT: Final = "_parse_arg_template"
 _SHAPES: Final = r"(?:[A-Za-z_][A-Za-z0-9_]{0,40}, ){0,16}"
 #: SciPy's `parse_arg_template`, with what it is filled with.
-_TEMPLATE: Final = re.compile(
+TEMPLATE: Final = re.compile(
     rf"\ndef _parse_args\(self, (?P<s>{_SHAPES}) (?P<in>loc=0|loc=0, scale=1)\):\n"
     r"    return \((?P=s)\), (?P<out>loc, 1|loc, scale)\n"
     r"\ndef _parse_args_rvs\(self, (?P=s) (?P=in), size=None\):\n"
@@ -51,7 +51,7 @@ def told(state: State, target: Made, argument: Value) -> None:
         known.add(key)
         if key == _TEXT:
             text = state.text(value)
-    if text is None or not _TEMPLATE.match(text):
+    if text is None or not TEMPLATE.match(text):
         state.block(
             "state",
             "The stream gives a distribution a program of its own, which loading it would run.",

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
-from lockflight.formats.pickle.values import NEGATIVE, NONE, Dict, Made, Tag, Value
+from lockflight.formats.pickle.values import DICT, NEGATIVE, NONE, TUPLE, Box, Dict, Made, Tag, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ _UNICODE_WIDTH = 4
 _HOLDS = 0x03
 _OBJECT_FLAGS = 63
 _MAX_EXTENTS = 64
+_MAX_PARTS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,12 @@ class Layout:
     Attributes:
         size: bytes.
         objects: whether it holds references to objects.
+        parts: how many types who walks it meets; types that share each other could be walked for ever.
     """
 
     size: int
     objects: bool
+    parts: int = 1
 
 
 class Forged(ValueError):
@@ -84,6 +87,7 @@ def build_layout(made: Made, state: Value, text: Callable[[Value], str | None]) 
     version, subarray, names, fields, size, alignment, flags = (state[0], *state[2:8])
     if _number(version) not in {3, 4}:
         return None
+    _metadata(kind, state)
     if kind == "V":
         return _void(width, (subarray, names, fields), _number(size), _number(flags), text)
     if not (subarray is NONE and names is NONE and fields is NONE):
@@ -109,6 +113,18 @@ def build_layout(made: Made, state: Value, text: Callable[[Value], str | None]) 
     return Layout(width, objects=False)
 
 
+def _metadata(kind: str, state: tuple[Value, ...]) -> None:
+    """NumPy reads the unit of a time without looking whether there is one, and takes any metadata for a dict."""
+    told = state[8] if len(state) == 9 else NONE
+    name = told.name if isinstance(told, Box) else ""
+    if kind in "mM":
+        # The unit itself NumPy checks.
+        if not isinstance(told, tuple) and name != TUPLE.name:
+            raise Forged("it is a time without a unit")
+    elif told is not NONE and not isinstance(told, Dict) and name != DICT.name:
+        raise Forged("its metadata is no dict")
+
+
 def _number(value: Value) -> int | None:
     """A whole number that is known; None for anything else."""
     if type(value) is int and value < 0:
@@ -132,22 +148,25 @@ def _void(
     if subarray is not NONE:
         if fields is not NONE or names is not NONE:
             raise Forged("an array has no fields")
-        objects = _repeated(subarray, size)
+        held = _repeated(subarray, size)
     elif fields is NONE:
         if names is not NONE:
             raise Forged("it names fields that it does not have")
-        objects = False
+        held = (False, 1)
     else:
         found = _structure(names, fields, size, text)
         if found is None:
             return None
-        objects = found
+        held = found
+    objects, parts = held
+    if parts > _MAX_PARTS:
+        return None
     if flags & _HOLDS != (_HOLDS if objects else 0):
         raise Forged("it says something else about objects than its fields")
-    return Layout(size, objects=objects)
+    return Layout(size, objects=objects, parts=parts)
 
 
-def _repeated(subarray: Value, size: int) -> bool:
+def _repeated(subarray: Value, size: int) -> tuple[bool, int]:
     if not isinstance(subarray, tuple) or len(subarray) != 2:
         raise Forged("an array in it is not described")
     base, shape = layout_of(subarray[0]), subarray[1]
@@ -162,14 +181,17 @@ def _repeated(subarray: Value, size: int) -> bool:
         total *= known
     if total != size:
         raise Forged("an array in it has another size")
-    return base.objects
+    return base.objects, base.parts + 1
 
 
-def _structure(names: Value, fields: Value, size: int, text: Callable[[Value], str | None]) -> bool | None:
-    """Whether a structure holds objects; None where it is too large to be told."""
+def _structure(
+    names: Value, fields: Value, size: int, text: Callable[[Value], str | None]
+) -> tuple[bool, int] | None:
+    """Whether a structure holds objects, and its parts; None where it is too large to be told."""
     if not isinstance(fields, Dict) or fields.items is None or not isinstance(names, tuple):
         return None
     known: set[str] = set()
+    parts = 1
     spans: list[tuple[int, int, bool]] = []
     for i in range(0, len(fields.items), 2):
         name, field = text(fields.items[i]), fields.items[i + 1]
@@ -181,6 +203,7 @@ def _structure(names: Value, fields: Value, size: int, text: Callable[[Value], s
         if name in known:
             raise Forged("two fields have one name")
         known.add(name)
+        parts += inner.parts
         spans.append((offset, offset + inner.size, inner.objects))
     if any(text(name) not in known for name in names):
         raise Forged("it names fields that it does not have")
@@ -188,4 +211,4 @@ def _structure(names: Value, fields: Value, size: int, text: Callable[[Value], s
     for (start, end, held), (other, last, holds) in combinations(sorted(set(spans)), 2):
         if (held or holds) and other < end and start < last:
             raise Forged("an object shares its place with another field")
-    return any(held for _, _, held in spans)
+    return any(held for _, _, held in spans), parts

@@ -12,7 +12,6 @@ from lockflight.formats.pickle.records import MAX_LINE, Broken
 from lockflight.formats.pickle.values import (
     BOOL,
     BYTES,
-    DICT,
     FROZENSET,
     LIST,
     MAX_TUPLE,
@@ -20,7 +19,6 @@ from lockflight.formats.pickle.values import (
     SET,
     STRING,
     TUPLE,
-    Dict,
     Value,
     depth_of,
     number_of,
@@ -45,7 +43,7 @@ SMALLEST_PICKLE = 8
 
 def short_tuple(items: list[Value]) -> Value:
     """The value that stands for a tuple."""
-    return tuple(items) if len(items) <= MAX_TUPLE else TUPLE
+    return tuple(items) if len(items) <= MAX_TUPLE else TUPLE.of(items)
 
 
 def _mark(state: State) -> list[Value]:
@@ -211,7 +209,7 @@ def _list(state: State) -> None:
 
 def _dict(state: State) -> None:
     items = _mark(state)
-    made: Value = Dict() if state.keeps else DICT
+    made = state.new_dict()
     state.put_items(made, items)
     _push(state, made, state.inner + 1)
 
@@ -226,8 +224,8 @@ def _additems(state: State) -> None:
 
 
 def _frozenset(state: State) -> None:
-    _mark(state)
-    _push(state, FROZENSET, state.inner + 1)
+    items = _mark(state)
+    _push(state, FROZENSET.of(items), state.inner + 1)
 
 
 def _empty_set(state: State) -> None:

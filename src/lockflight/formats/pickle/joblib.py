@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockflight.formats.pickle import distributions
+from lockflight.formats.pickle import attributes, distributions
 from lockflight.formats.pickle.arguments import function_first
 from lockflight.formats.pickle.calls import constants
 from lockflight.formats.pickle.dtypes import Forged, Layout, build_layout, layout_of
 from lockflight.formats.pickle.records import Broken
 from lockflight.formats.pickle.state import WRAPPERS
-from lockflight.formats.pickle.values import ARRAY, NONE, Dict, Global, Made, Value
+from lockflight.formats.pickle.values import ARRAY, DICT, NONE, TUPLE, Box, Dict, Global, Made, Value
 from lockflight.formats.report import shown
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def build(state: State) -> None:
     """BUILD: sets the state of an object, and makes joblib read an array."""
     argument = state.stack.pop()
     target = state.stack[-1]
+    if state.careful:
+        _looked(state, target, argument)
     if isinstance(target, Global):
         state.extend(target)
     elif isinstance(target, Made) and target.kept:
@@ -47,6 +49,18 @@ def build(state: State) -> None:
     if state.track:
         state.stack[-1], state.deep = state.filled(state.stack[-1], argument, state.deep)
     state.release(argument)
+
+
+def _looked(state: State, target: Value, argument: Value) -> None:
+    """A careful run: what attributes an object gets."""
+    label = target.callee.label if isinstance(target, Made) else "an object"
+    if isinstance(argument, Made) or (isinstance(argument, Box) and argument.name in {TUPLE.name, DICT.name}):
+        state.unknown("attribute", f"What the stream gives {shown(label)} cannot be followed.", label)
+    elif label == "functools.partial" and isinstance(argument, tuple):
+        # Its function, arguments and keywords are no attributes.
+        attributes.told(state, label, argument[3:])
+    else:
+        attributes.told(state, label, argument)
 
 
 def kept(state: State, target: Made, argument: Value) -> None:
@@ -112,7 +126,12 @@ def told(state: State, target: Made, argument: Value) -> None:
     if isinstance(argument, Made) and argument.callee.resolved != ("collections", "OrderedDict"):
         # Whatever takes it for a dict calls methods that it may have brought along.
         state.block("use", f"The stream gives {shown(callee.label)} an object as its state.", callee.label)
-    if callee.name == "partial" and callee.module == "functools":
+    rule = "" if callee.entry is None else callee.entry.state
+    if rule and rule.startswith("tuple-"):
+        if not isinstance(argument, tuple) or len(argument) != int(rule[6:]):
+            message = f"The stream gives {shown(callee.label)} a state of another length."
+            state.block("state", message, callee.label)
+    elif callee.name == "partial" and callee.module == "functools":
         if not isinstance(argument, tuple) or not function_first(state, callee, argument):
             state.block("arguments", "The stream changes what functools.partial calls.", callee.label)
     elif callee.name in _ARRAYS and callee.module.startswith("numpy"):
@@ -163,4 +182,8 @@ def _words(state: State, argument: Value) -> dict[str, Value]:
             state.block("joblib", "The stream tells an array of joblib something that joblib never writes.")
             raise Broken("the length of an array inside it cannot be told")
         found[key] = argument.items[i + 1]
+    subclass = found.get("subclass")
+    if type(subclass) is Global:
+        # joblib makes the array of it.
+        state.hand(subclass, -1)
     return found

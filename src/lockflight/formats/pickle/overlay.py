@@ -187,7 +187,8 @@ def _added(row: JsonObject, arguments: Collection[str], never: Collection[str]) 
     return Added(
         module=module,
         name=name,
-        entry=Entry(fields["use"], rule),
+        # Whoever adds a function knows what it does to those that are handed it.
+        entry=Entry(fields["use"], rule, inert=fields["use"] == "value"),
         reason=fields["reason"],
         until=unix(fields["until"]),
         asset=asset,

@@ -26,6 +26,9 @@ MAX_PINS = 1_000_000
 MAX_GLOBALS = 20_000
 MAX_CALLS = 20_000
 MAX_LINE = 64 * 1024
+#: Values that are met by walking each tuple once more wherever a stream uses it again: so many, and so many for each
+#: byte of the file. Tuples that share each other can be walked for ever, and a loader walks what it hashes or compares.
+MAX_WALK, WALK_OF_BYTE = 1 << 18, 32
 #: How many of the newest memo entries keep their tuples.
 RECENT = 32_768
 

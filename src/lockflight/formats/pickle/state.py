@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
+from lockflight.formats.pickle import attributes
 from lockflight.formats.pickle.arguments import JOBLIB, RULES, is_wrapper, reached
+from lockflight.formats.pickle.depths import Depths
 from lockflight.formats.pickle.reading import Reading
 from lockflight.formats.pickle.records import (
     MAX_CALLS,
     MAX_GLOBALS,
     MAX_NESTING,
     MAX_PINS,
+    MAX_WALK,
     RECENT,
+    WALK_OF_BYTE,
     Broken,
     Budget,
     Pin,
@@ -23,6 +27,7 @@ from lockflight.formats.pickle.values import (
     ARRAY,
     BUILDERS,
     COMPUTED,
+    DICT,
     HOLE,
     MAX_DICT,
     PERSISTENT,
@@ -34,6 +39,7 @@ from lockflight.formats.pickle.values import (
     Tag,
     Value,
     depth_of,
+    weight_of,
 )
 from lockflight.formats.report import Issue, Issues, shown
 
@@ -49,15 +55,6 @@ WRAPPERS = frozenset((module, "NumpyArrayWrapper") for module in JOBLIB)
 _KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") for module in JOBLIB}
 
 
-#: Assigning to the one makes an object another class; an attribute of the other name is called by the next BUILD.
-CLASS_WORD, STATE_WORD = "__class__", "__setstate__"
-#: The others stand in for attributes of the object, or for methods that NumPy or the object itself calls.
-WORDS = frozenset(
-    {
-        CLASS_WORD, STATE_WORD, "__dict__", "__array__", "__array_interface__", "__array_struct__", "__array_wrap__",
-        "__array_prepare__", "_build_f", "free_network",
-    }
-)  # fmt: skip
 #: What APPEND, APPENDS and ADDITEMS may be about beside lists and sets: of any other object they would call an
 #: attribute, which its state may have brought.
 _APPENDED = frozenset({("collections", "deque")})
@@ -76,7 +73,7 @@ def _plain(args: Value) -> bool:
     return type(args) is tuple and all(type(one) in {int, str, Tag} for one in args)
 
 
-class State(Reading):
+class State(Reading, Depths):
     """Stack, memo and records of one stream."""
 
     def __init__(
@@ -87,8 +84,19 @@ class State(Reading):
         *,
         torch: bool = False,
         joblib: bool = False,
+        careful: bool = False,
     ) -> None:
         super().__init__(source)
+        #: Whether attributes are looked at: a second run does, where the first one cannot rule out that it matters.
+        self.careful = careful
+        #: How many globals lie about that someone could call: named, and neither called nor built by the stream. By
+        #: global only in a careful run.
+        self.handed = 0
+        self.lying: dict[Global, int] = {}
+        #: True once something is imported that makes what can be called.
+        self.answering = False
+        #: Which attributes objects got that are not to be.
+        self.given: set[str] = set()
         self.allow = allow
         self.budget = budget
         self.torch = torch
@@ -123,6 +131,9 @@ class State(Reading):
         self.ext_codes: set[int] = set()
         #: Offset of the first array that joblib keeps between the opcodes, -1 for none.
         self.first_array = -1
+        #: How many values are met by walking what was used again.
+        self.walked = 0
+        self.most_walked = MAX_WALK + WALK_OF_BYTE * source.size
         self._sparse: dict[int, Value] = {}
         self._holes = 0
         self._kept = 0
@@ -144,7 +155,7 @@ class State(Reading):
         if end - self._swept > RECENT:
             old = self.memo[self._swept : end]
             self.memo[self._swept : end] = [
-                TUPLE if type(value) is tuple and value else value for value in old
+                TUPLE.of(value) if type(value) is tuple and value else value for value in old
             ]
             self._swept = end
 
@@ -186,9 +197,37 @@ class State(Reading):
         """
         if type(value) is Dict:
             self.release(value)
-        elif type(value) is Made and value.kept and value.layout is None:
-            value.layout = False
+        elif type(value) is Made:
+            if value.kept and value.layout is None:
+                value.layout = False
+        elif type(value) is tuple:
+            if value:
+                for one in value:
+                    if type(one) is Global:
+                        self.hand(one)
+                self.walk(weight_of(value, self.most_walked))
+        elif type(value) is Global:
+            self.hand(value)
+        elif type(value) is Box and value.weight:
+            self.walk(value.weight)
         return value
+
+    def hand(self, one: Global, count: int = 1) -> None:
+        """Something that can be called lies on the stack, or (-1) is called or built from there."""
+        if not one.inert:
+            self.handed += count
+            if self.careful:
+                self.lying[one] = self.lying.get(one, 0) + count
+
+    def walk(self, weight: int) -> None:
+        """A tuple or frozenset is used again, which is to be walked once more.
+
+        Raises:
+            Broken: that is more than is followed.
+        """
+        self.walked += weight
+        if self.walked > self.most_walked:
+            raise Broken("its tuples share each other so that walking them takes for ever", budget=True)
 
     def memoize(self) -> None:
         """MEMOIZE: the index is the number of entries."""
@@ -214,6 +253,7 @@ class State(Reading):
         key = (module, name, self.proto < 3)
         known = self.found.get(key)
         if known is not None:
+            self.hand(known[0])
             return known[0]
         if len(self.found) >= MAX_GLOBALS:
             raise Broken(f"it names more than the {MAX_GLOBALS:,} globals that are kept", budget=True)
@@ -221,6 +261,8 @@ class State(Reading):
         if not isinstance(one, Global):
             one = self._resolve(key)
         self.found[key] = (one, self.at)
+        self.hand(one)
+        self.answering |= one.answers
         if one.kept and name != "dtype":
             self.keeps = True
         return one
@@ -286,6 +328,10 @@ class State(Reading):
         """A call edge: REDUCE, INST and OBJ call; NEWOBJ and NEWOBJ_EX only build."""
         if type(callee) is not Global:
             return self._call_computed(opcode, callee)
+        if self.careful:
+            self.hand(callee, -1)
+        elif not callee.inert:
+            self.handed -= 1
         first = args[0] if type(args) is tuple and args and type(args[0]) is Global else None
         edge = (opcode, callee, first)
         if edge not in self.edges:
@@ -294,10 +340,14 @@ class State(Reading):
                     f"it makes more than the {MAX_CALLS:,} kinds of calls that are kept", budget=True
                 )
             self.edges[edge] = None
-        elif callee.plain:
+        elif callee.plain and not args:
             # All that a rule could say was said when this kind of call was first seen.
             return callee.made
+        if first is not None and callee.builds:
+            self.hand(first, -1)
         self._use(opcode, callee, args)
+        if self.careful:
+            attributes.told(self, callee.label, args)
         if type(args) is tuple and callee.module not in BUILDERS and any(map(is_wrapper, args)):
             self.block(
                 "joblib", "The stream hands one of joblib's array classes to something that may build it."
@@ -320,8 +370,9 @@ class State(Reading):
         if opcode == "NEWOBJ" and args == ():
             return
         if not entry.arguments:
-            if builds and not _plain(args):
-                # What a class does with arguments nobody looked at; picklers hand it hardly any.
+            if builds and (not _plain(args) or callee.resolved[0].startswith("numpy")):
+                # What a class does with arguments nobody looked at; picklers hand it hardly any. An array would ask for
+                # as much memory as a number says.
                 self.block(
                     "arguments",
                     f"The stream builds {shown(callee.label)} with arguments, which its pickles never have.",
@@ -340,6 +391,10 @@ class State(Reading):
                 f"The stream calls {shown(callee.label)} with arguments that are not allowed for it.",
                 callee.label,
             )
+        elif entry.arguments == "random-state":
+            for one in args:
+                if type(one) is Global:
+                    self.hand(one, -1)
 
     def _misuse(self, callee: Global, only: str) -> None:
         message = f"The stream calls {shown(callee.label)}, which may only be {only}."
@@ -368,29 +423,6 @@ class State(Reading):
 
     # -- containers --------------------------------------------------------------------------------------------
 
-    def deeper(self, value: Value, depth: int) -> Value:
-        """The same value once it is `depth` deep.
-
-        Raises:
-            Broken: nothing is followed so deep.
-        """
-        if depth > MAX_NESTING:
-            raise Broken(f"values lie more than {MAX_NESTING:,} deep inside each other", budget=True)
-        return value.at(depth) if isinstance(value, (Box, Made, Dict)) else value
-
-    def grown(self, value: Value, inner: int, deep: int) -> tuple[Value, int]:
-        """A container that gets something `inner` deep, and how deep the values beside it are then."""
-        if isinstance(value, tuple) or inner >= depth_of(value):
-            value = self.deeper(value, inner + 1)
-        return value, max(deep, inner + 1)
-
-    def filled(self, value: Value, by: Value, deep: int) -> tuple[Value, int]:
-        """An object that is made of arguments or gets a state: as deep as they are."""
-        depth = depth_of(by)
-        if depth > depth_of(value):
-            value = self.deeper(value, depth)
-        return value, max(deep, depth)
-
     def join(self, items: tuple[Value, ...], deep: int) -> tuple[Value, int]:
         """A tuple as it is kept: the tuples in it hold no further ones."""
         depth, flat = 0, True
@@ -402,15 +434,23 @@ class State(Reading):
         if depth >= MAX_NESTING:
             self.deeper(TUPLE, depth + 1)
         if not flat:
+            if self.careful:
+                attributes.told(self, "a tuple", items)
             depths = [(item, depth_of(item)) for item in items]
-            items = tuple(TUPLE.at(d) if d > 1 and type(item) is tuple else item for item, d in depths)
+            items = tuple(TUPLE.of(item, d) if d > 1 and type(item) is tuple else item for item, d in depths)
         return items, max(deep, depth + 1)
+
+    def new_dict(self) -> Value:
+        """An empty dict."""
+        return Dict(kept=self.keeps) if self.keeps or self.careful else DICT
 
     def put_items(self, target: Value, items: list[Value]) -> None:
         """SETITEM and SETITEMS: alternating keys and values."""
         if len(items) % 2:
             raise Broken("a key has no value")
         if isinstance(target, Dict):
+            if self.careful:
+                attributes.look(self, target, items)
             if target.items is not None:
                 self._kept += len(items)
                 if len(target.items) + len(items) > MAX_DICT or self._kept > _MAX_KEPT:
@@ -419,6 +459,11 @@ class State(Reading):
                 else:
                     target.items.extend(items)
             return
+        if self.careful and isinstance(target, Made):
+            # Some give their items as attributes.
+            found = Dict(kept=False)
+            attributes.look(self, found, items)
+            attributes.told(self, target.callee.label, found)
         self.set_item_of(target)
 
     def append_to(self, target: Value) -> None:

@@ -75,7 +75,7 @@ class PickleReport:
 #: What counts of a stream that another loader would see: it takes names that are listed, and does harm with them.
 #: That it calls what is none, or takes one name for another, honest files of joblib show too: their arrays of objects
 #: have a memo of their own.
-_ASIDE = frozenset({"pickle:arguments", "pickle:state", "pickle:dtype"})
+_ASIDE = frozenset({"pickle:arguments", "pickle:state", "pickle:dtype", "pickle:attribute"})
 #: In a joblib file with an array of objects, `pickle.load` reads the array's own stream as part of the outer one, and
 #: its references to "numpy" as whatever stands there. No library has anything of this name that does harm.
 _NUMPY_WORDS = frozenset({"dtype"})
@@ -136,14 +136,14 @@ class Streams:
 
     def run(self, start: int, *, torch: bool | None = None, joblib: bool | None = None) -> Outcome:
         """Run one stream and keep what it says."""
-        machine = Machine(
+        machine, outcome = _ran(
             self.source,
             self.allow,
             self.budget,
+            start,
             torch=self.torch if torch is None else torch,
             joblib=self.joblib if joblib is None else joblib,
         )
-        outcome = machine.run(start)
         self._take(machine, outcome)
         if self.first_array < 0:
             self.first_array = machine.first_array
@@ -155,8 +155,7 @@ class Streams:
 
     def run_aside(self, start: int) -> None:
         """Run what another loader would see; it may break at any time, and what it would do before that counts."""
-        machine = Machine(self.source, self.allow, Budget(), joblib=False)
-        outcome = machine.run(start)
+        machine, outcome = _ran(self.source, self.allow, Budget(), start, torch=False, joblib=False)
         self.opcodes += outcome.opcodes
         self._over(outcome)
         for key, (one, offset) in machine.found.items():
@@ -200,6 +199,20 @@ class Streams:
             persistent_ids=self.persistent_ids,
             ext_codes=frozenset(self.ext_codes),
         )
+
+
+def _ran(
+    source: ByteSource, allow: AllowList, budget: Budget, start: int, *, torch: bool, joblib: bool
+) -> tuple[Machine, Outcome]:
+    """Run a stream, and once more with an eye on attributes where they could matter."""
+    left = budget.opcodes, budget.depth
+    machine = Machine(source, allow, budget, torch=torch, joblib=joblib)
+    outcome = machine.run(start)
+    if machine.doubtful:
+        budget.opcodes, budget.depth = left
+        machine = Machine(source, allow, budget, torch=torch, joblib=joblib, careful=True)
+        outcome = machine.run(start)
+    return machine, outcome
 
 
 def _unlisted(use: Use) -> Issue:

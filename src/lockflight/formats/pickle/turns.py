@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import NoReturn
 
+from lockflight.formats.pickle.arguments import BARE, is_wrapper
+from lockflight.formats.pickle.attributes import CLASS_WORD, STATE_WORD
 from lockflight.formats.pickle.calls import Calls
 from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import (
@@ -15,9 +17,9 @@ from lockflight.formats.pickle.records import (
     SHALLOW,
     Broken,
 )
-from lockflight.formats.pickle.state import STATE_WORD
 from lockflight.formats.pickle.values import Value
 from lockflight.formats.pickle.words import words_in
+from lockflight.formats.report import shown
 
 CHUNK = 256 * 1024
 #: The longest opcode with an argument of fixed length.
@@ -94,10 +96,13 @@ class Turns(Calls):
             return one
         key, one = known
         found: Value = one
+        if not one.inert:
+            self.hand(one)
         if key not in self.found:
             if len(self.found) >= MAX_GLOBALS:
-                return self.find(*key[:2])
+                return self.find(*key[:2])  # which ends the run
             self.found[key] = (one, self.at)
+            self.answering |= one.answers
             if one.kept and key[1] != "dtype":
                 self.keeps = True
         return found
@@ -133,3 +138,27 @@ class Turns(Calls):
             self.put(_U32(buf, pos + 1)[0], self.stack[-1])
         else:
             raise Broken(f"byte 0x{op:02x} is no opcode")
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether attributes matter: one could be told by its name alone, or something callable lies about."""
+        return not self.careful and (bool(self.words) or self.answering or self.handed > 0)
+
+    def after(self) -> None:
+        """What can only be said at the end of a careful run."""
+        if CLASS_WORD in self.given and any(is_wrapper(one) for one, _ in self.found.values()):
+            self.block("joblib", "The stream could make any object one of joblib's arrays (__class__).")
+        for one, count in self.lying.items():
+            if count > 0 and one.entry is not None and one.entry.arguments in BARE:
+                self.unknown(
+                    "use",
+                    f"The stream hands on {shown(one.label)}, which it may only call itself.",
+                    one.label,
+                )
+
+    def heard(self, inner: Turns) -> None:
+        """What a pickle inside this one gives objects, or hands on."""
+        self.words |= inner.words
+        self.given |= inner.given
+        self.answering |= inner.answering
+        self.handed += max(0, inner.handed)

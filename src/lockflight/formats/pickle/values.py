@@ -20,6 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lockflight.formats.pickle.allow import Entry
 
 Value: TypeAlias = "int | str | tuple[Value, ...] | Tag | Box | Global | Made | Dict"
@@ -42,19 +44,29 @@ class Tag:
 
 
 class Box:
-    """A kind of container, at one depth."""
+    """A kind of container, at one depth; of a tuple or frozenset also how many values who walks it would meet."""
 
-    __slots__ = ("depth", "family", "name")
+    __slots__ = ("depth", "family", "name", "weight")
 
-    def __init__(self, name: str, depth: int = 1, family: dict[int, Box] | None = None) -> None:
+    def __init__(
+        self, name: str, depth: int = 1, weight: int = 0, family: dict[tuple[int, int], Box] | None = None
+    ) -> None:
         self.name = name
         self.depth = depth
-        self.family: dict[int, Box] = {} if family is None else family
-        self.family[depth] = self
+        self.weight = weight
+        self.family: dict[tuple[int, int], Box] = {} if family is None else family
+        self.family[depth, weight] = self
 
     def at(self, depth: int) -> Box:
         """The same kind at another depth."""
-        return self.family.get(depth) or Box(self.name, depth, self.family)
+        return self.family.get((depth, self.weight)) or Box(self.name, depth, self.weight, self.family)
+
+    def of(self, items: Iterable[Value], depth: int = 1) -> Box:
+        """The same kind with these in it. The weight is rounded down a little: what doubles it is still seen."""
+        weight = weight_of(items)
+        spare = max(0, weight.bit_length() - 4)
+        weight = weight >> spare << spare
+        return self.family.get((depth, weight)) or Box(self.name, depth, weight, self.family)
 
 
 NONE = Tag("None")
@@ -85,6 +97,8 @@ def number_of(value: int) -> Value:
     return -1 - value if value >= 0 else _BELOW.get(value, NUMBER)
 
 
+#: Rules for states that need what an object was made of.
+_KEEPING = ("distribution", "native")
 #: They make an object of their first argument.
 BUILDERS = ("copyreg", "copy_reg")
 
@@ -100,9 +114,15 @@ class Global:
         kept: its objects are kept with their arguments and state.
         plain: the arguments of its calls do not matter.
         reaches: calling it with a class gives a method of that class.
+        builds: its first argument is the class of what it makes.
+        inert: whoever calls it gets a plain value.
+        answers: what it makes can be called.
     """
 
-    __slots__ = ("entry", "kept", "made", "module", "name", "plain", "reaches", "resolved", "variants")
+    __slots__ = (
+        "answers", "builds", "entry", "inert", "kept", "made", "module", "name", "plain", "reaches", "resolved",
+        "variants",
+    )  # fmt: skip
 
     def __init__(
         self, module: str, name: str, entry: Entry | None, resolved: tuple[str, str], *, kept: bool = False
@@ -111,10 +131,13 @@ class Global:
         self.name = name
         self.entry = entry
         self.resolved = resolved
-        self.kept = kept or (entry is not None and bool(entry.state))
+        self.kept = kept or (entry is not None and entry.state in _KEEPING)
         rule = "" if entry is None else entry.arguments
         self.plain = not self.kept and module not in BUILDERS and not rule
         self.reaches = rule == "attribute"
+        self.builds = rule in {"class-first", "reconstructor"}
+        self.inert = entry is not None and entry.inert
+        self.answers = self.reaches or (entry is not None and entry.answers)
         self.made = Made(self, None)
         self.variants: dict[int, Made] | None = None
 
@@ -154,14 +177,37 @@ class Made:
         return found
 
 
+#: No weight is followed beyond this one: it takes hours to walk as much.
+_MAX_WEIGHT = 1 << 40
+
+
+def weight_of(items: Iterable[Value], most: int = _MAX_WEIGHT) -> int:
+    """How many values are in these, those in their tuples and frozensets counted each time; little more than `most`."""
+    weight, rest = 0, [items]
+    while rest and weight <= most:
+        for item in rest.pop():
+            weight += 1
+            if type(item) is tuple:
+                if item:
+                    rest.append(item)
+            elif type(item) is Box:
+                weight += item.weight
+    return min(weight, _MAX_WEIGHT)
+
+
 class Dict:
-    """A dict; `items` alternates keys and values, and is None once it is too large to be kept."""
+    """A dict; `items` alternates keys and values, and is None once it is too large to be kept.
 
-    __slots__ = ("depth", "items")
+    `odd` says which of its keys no object may have as attributes, and why; `state` that it is an object's state.
+    """
 
-    def __init__(self) -> None:
-        self.items: list[Value] | None = []
+    __slots__ = ("depth", "items", "odd", "state")
+
+    def __init__(self, *, kept: bool = True) -> None:
+        self.items: list[Value] | None = [] if kept else None
         self.depth = 1
+        self.odd: dict[str, str] | None = None
+        self.state = False
 
     def at(self, depth: int) -> Dict:
         """The dict once it holds something that is `depth` - 1 deep."""

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from lockflight.core.records import dataclass
 from lockflight.core.source import Window
 from lockflight.formats.pickle import joblib
-from lockflight.formats.pickle.arguments import is_wrapper
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
 from lockflight.formats.pickle.reading import PAD
 from lockflight.formats.pickle.records import MAX_LINE, MAX_NESTING, MAX_PICKLES, Broken, Budget
-from lockflight.formats.pickle.state import CLASS_WORD
 from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
     BOOL,
@@ -81,8 +79,9 @@ class Machine(Turns):
         *,
         torch: bool = False,
         joblib: bool = False,
+        careful: bool = False,
     ) -> None:
-        super().__init__(source, allow, budget, torch=torch, joblib=joblib)
+        super().__init__(source, allow, budget, torch=torch, joblib=joblib, careful=careful)
         self._value: Value = NONE
 
     def run(self, start: int) -> Outcome:
@@ -97,12 +96,7 @@ class Machine(Turns):
             # Lists that are empty: the stack, the marks, or a memo entry that does not exist.
             problem = "it takes something from an empty stack or an unwritten memo entry"
         self.budget.opcodes -= self.opcodes
-        if CLASS_WORD in self.words and any(is_wrapper(one) for one, _ in self.found.values()):
-            self.block("joblib", "The stream could make any object one of joblib's arrays (__class__).")
-        for word in sorted(self.words):
-            self.unknown(
-                "use", f"The stream could give an object {word}, which others call or believe.", word
-            )
+        self.after()
         return Outcome(not problem, self.pos, self.opcodes, problem, over, self._value)
 
     def nested(self, start: int) -> int:
@@ -114,8 +108,9 @@ class Machine(Turns):
         self.budget.depth -= 1
         if self.budget.depth < 0:
             raise Broken(f"pickles lie more than {MAX_PICKLES} deep inside each other", budget=True)
-        inner = Machine(self.source, self.allow, self.budget)
+        inner = Machine(self.source, self.allow, self.budget, careful=self.careful)
         outcome = inner.run(start)
+        self.heard(inner)
         self.budget.depth += 1
         self.issues.extend(inner.issues.frozen())
         for key, first in inner.found.items():
@@ -290,12 +285,12 @@ class Machine(Turns):
                     if op == 0x74:  # TUPLE
                         items = stack
                         stack = marks.pop()
-                        value = tuple(items) if len(items) <= MAX_TUPLE else TUPLE
+                        value = tuple(items) if len(items) <= MAX_TUPLE else TUPLE.of(items)
                         if track:
                             inner, deep = deep, deeps.pop()
                             if not inner:
                                 deep = deep or 1
-                            elif inner == 1 or value is TUPLE:
+                            elif inner == 1 or type(value) is Box:
                                 value, deep = self.grown(value, inner, deep)
                             else:
                                 value, deep = self.join(tuple(items), deep)
@@ -328,7 +323,7 @@ class Machine(Turns):
                         pos += 1
                         continue
                     elif op == 0x7D:  # EMPTY_DICT
-                        value = Dict() if self.keeps else DICT
+                        value = self.new_dict()
                         stack.append(value)
                         pos += 1
                     elif (
@@ -352,7 +347,7 @@ class Machine(Turns):
                 elif op > 0x61:
                     if op == 0x68 and memoize > 0:  # BINGET
                         value = memo[buf[pos + 1]]
-                        if type(value) is Dict or type(value) is Made:
+                        if type(value) is not int:
                             value = self.shared(value)
                         stack.append(value)
                         pos += 2
@@ -360,11 +355,18 @@ class Machine(Turns):
                     if op == 0x62:  # BUILD
                         first = stack[-2]
                         second = stack[-1]
-                        if type(first) is Made and (
-                            (type(second) is tuple and (not first.kept or first.callee.name == "dtype"))
-                            or (
-                                not first.kept
-                                and (type(second) is Dict or (type(second) is Box and second.name == "dict"))
+                        if (
+                            type(first) is Made
+                            and not self.careful
+                            and (
+                                (type(second) is tuple and (not first.kept or first.callee.name == "dtype"))
+                                or (
+                                    not first.kept
+                                    and (
+                                        type(second) is Dict
+                                        or (type(second) is Box and second.name == "dict")
+                                    )
+                                )
                             )
                         ):
                             if type(second) is tuple:

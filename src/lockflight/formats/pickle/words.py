@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lockflight.formats.pickle.state import WORDS
+from lockflight.formats.pickle.attributes import WORDS
 
 _WIDE_ZEROS: Final = b"\0\0\0"
 

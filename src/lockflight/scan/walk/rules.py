@@ -64,6 +64,7 @@ RULES: dict[str, Rule] = {
     "pickle:persistent-id": Rule("LF2105", _DROP, _PICKLE),
     "pickle:changes-global": Rule("LF2106", _DROP, _PICKLE, _CRITICAL),
     "pickle:use": Rule("LF2107", _DROP, _PICKLE),
+    "pickle:attribute": Rule("LF2107", _DROP, _PICKLE),
     "pickle:arguments": Rule("LF2108", _DROP, _PICKLE, _CRITICAL),
     "pickle:frame": Rule("LF2109", _DROP, _PICKLE),
     "pickle:trailing": Rule("LF2110", _AGAIN, _PICKLE),
