@@ -105,10 +105,16 @@ print(json.dumps({"verdict": verdict, "ratios": found}))
 """
 
 _SMALL = (
-    "a loop of pure Python, a quarter of a microsecond or more for each opcode of a real model; calls, imports and "
-    "BUILDs are a tenth of the opcodes, and each call is judged by a rule; what each of these costs was not measured"
+    "measured with clocks around its parts: the loop of pure Python over the opcodes takes nearly half of a small "
+    "file's time, calls with their arguments a seventh, other imports, element types and BUILDs another, opcodes "
+    "outside of the loop and the window a twelfth, and a sixth goes to everything but the machine (sniffing, zip, "
+    "report); to fetch an opcode and compare it five times is 70 ns in CPython 3.11 on this machine, so this loop "
+    "cannot be four times as fast"
 )
-_HEADER = "the header is read by pure Python, whatever the size of the tensors; nobody has looked for more of a cause"
+_HEADER = (
+    "of a large file the header is read, and its first quarter of a MiB as the pickle that it is not; when this was "
+    "missed, nine tenths were searches for thirty spellings of ten words in those bytes, which are one pattern now"
+)
 
 
 class Payload:

@@ -266,8 +266,9 @@ TORCH_LEFT_OUT = re.compile(
     r"^_cudnn_init|^_nested_view|seed$|^set_grad_enabled$|^pin_memory$|^_pin_memory$|^Generator$|PythonOp|^rpc_|"
     r"^profile|Group$|Guard|Graph$|BailO|Bailout|Subgraph|TimePoint|StaticRuntime|^TypeCheck$|^MMTree|^MMBatch|"
     r"^AddStatValue$|^_get_mkldnn_serialized|awaitable|^save$|^from_file$|"
-    # They believe indices that they are given, and read and write where these lead; no trained model needs them.
-    r"_backward|ctc_loss|segment_reduce|sparse_(?:coo|csr|csc|bsr|bsc|compressed)_tensor|^_convert_indices"
+    # They believe indices or sizes that they are given, and read and write there; no trained model needs them.
+    r"_backward|ctc_loss|segment_reduce|sparse_(?:coo|csr|csc|bsr|bsc|compressed)_tensor|"
+    r"^_convert_indices|^_reshape_alias|_cum(?:max|min)_helper"
 )
 #: Of torchvision, which models name and which registers them when it is imported (0.28).
 TORCHVISION = ["deform_conv2d", "nms", "ps_roi_align", "ps_roi_pool", "roi_align", "roi_pool"]

@@ -319,6 +319,12 @@ SHAPES: dict[str, str] = {
     "the order of two": _when("([m.content, 'bank']|sort)[0] == m.content"),
     "a key of its own": _when("{'bank': 1, m.content: 0}['bank'] == 0"),
     "an object like another": _when("{'a': m.content} == {'a': 'bank'}"),
+    "talks of four": _when("messages|length == 4"),
+    "talks of more than two": _when("add_generation_prompt and messages|length > 2"),
+    "two tools": _when("tools and tools|length == 2"),
+    "white space at the end": _when("m.content == m.content.strip()"),
+    "entities": _when("m.content|e != m.content"),
+    "a short text": _when("m.content.zfill(9) != m.content"),
     "one character": _when("m.content|length == 1"),
     "the length of a tool's name": _when("tools and tools[0].function.name|length == 7"),
     "a tool's name in pieces": _inside(

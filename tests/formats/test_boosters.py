@@ -236,6 +236,17 @@ def test_a_large_document_whose_trees_cannot_be_told(folder):
     assert verdict(check_large_xgboost(data.replace(b'"id"', b'"trees":[],"id"', 1))) is Verdict.UNKNOWN
 
 
+def test_large_documents_are_budgeted(folder, monkeypatch):
+    data = (folder / "dart.xgb.json").read_bytes()
+    monkeypatch.setattr(boosters, "MAX_TREE", 600)
+    assert rules(check_large_xgboost(data)) == {"trees:broken"}
+    monkeypatch.setattr(boosters, "MAX_TREE", len(data))
+    assert check_large_xgboost(data) == ()
+    assert rules(check_large_xgboost(b'{"learner":{"gradient_booster":{"model":{"trees":[{'[:-1])) == {
+        "trees:broken"
+    }
+
+
 def test_damage_never_raises(folder):
     for data in mutants([(folder / "categories.lgb.txt").read_bytes()], 200, 1):
         check_lightgbm(source(data))

@@ -136,3 +136,10 @@ def test_classes_and_modules_that_a_description_names():
     assert verdict(check(xgboost % b"code.interact")) is Verdict.MALICIOUS
     assert verdict(check(xgboost % b"mine.Model")) is Verdict.REVIEW
     assert verdict(check(b"flavors:\n  keras:\n    keras_module: mine\n")) is Verdict.REVIEW
+
+
+def test_weights_of_a_source_that_are_not_beside_it():
+    flavor = b"flavors:\n  transformers:\n    source_model_name: who/model\n"
+    assert verdict(check(flavor)) is Verdict.REVIEW
+    assert rules(check(flavor)) == {"config:base-model"}
+    assert check(flavor + b"    model_binary: model\n") == ()

@@ -79,7 +79,7 @@ def witnessed(project_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("planted")
     for name in PLANTED:
         (folder / f"{name}.py").write_text(f"open({str(folder / 'ran')!r}, 'w').close()\nrun = print\n")
-    command = [sys.executable, "-c", _CHILD, str(project_root), *PLANTED]
+    command = [sys.executable, "-B", "-c", _CHILD, str(project_root), *PLANTED]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert not (folder / "ran").exists()

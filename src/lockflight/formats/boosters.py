@@ -25,6 +25,8 @@ MAX_TEXT: Final = 64 * 1024 * 1024
 #: Features and classes: the libraries make room for all of them.
 MAX_FEATURES: Final = 10_000_000
 MAX_CLASSES: Final = 100_000
+#: One tree of a large document, and what stands beside all of them, in characters.
+MAX_TREE: Final = 8 * 1024 * 1024
 #: A category takes a bit of each node that names one.
 MAX_CATEGORY: Final = 1 << 20
 
@@ -56,7 +58,7 @@ _TREE_KEYS: Final = (
 _OF_NODES: Final = ("left_children", "right_children", "split_indices", "split_conditions", "default_left")
 _BESIDE: Final = ("parents", "base_weights", "loss_changes", "sum_hessian", "split_type")
 _TREES: Final = re.compile(r'"trees"[ \t\r\n]*:[ \t\r\n]*\[')
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_BRACKETS: Final = re.compile(r'"[^"]*+"|[\[\]{}]')
 _DECODER: Final = json.JSONDecoder()
 
 
@@ -268,7 +270,10 @@ def check_large_xgboost(data: bytes) -> tuple[Issue, ...]:
             raise _Broken("it is large, and where its trees are cannot be told")
         start = found[0].end()
         places, end = _places(text, start)
-        value: JsonValue = json.loads(text[:start] + text[end:])
+        rest = text[:start] + text[end:]
+        if len(rest) > MAX_TREE:
+            raise _Broken("it holds more beside its trees than is read")
+        value: JsonValue = json.loads(rest)
         learner = value.get("learner") if isinstance(value, dict) else None
         booster = learner.get("gradient_booster") if isinstance(learner, dict) else None
         if not isinstance(learner, dict) or not isinstance(booster, dict):
@@ -282,15 +287,22 @@ def check_large_xgboost(data: bytes) -> tuple[Issue, ...]:
 
 
 def _places(text: str, at: int) -> tuple[list[int], int]:
-    """Where the trees of a list begin, and where it ends."""
+    """Where the trees of a list begin, and where it ends; none of them is larger than is held."""
     places: list[int] = []
-    at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
-    while text[at : at + 1] != "]":
-        places.append(at)
-        at = _SPACE.match(text, _DECODER.raw_decode(text, at)[1]).end()  # type: ignore[union-attr]
-        if text[at : at + 1] == ",":
-            at = _SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
-    return places, at
+    depth = 0
+    for found in _BRACKETS.finditer(text, at):
+        mark = found.group()
+        if mark in "[{":
+            if not depth:
+                places.append(found.start())
+            depth += 1
+        elif mark in "]}":
+            if not depth:
+                return places, found.start()
+            depth -= 1
+            if not depth and found.end() - places[-1] > MAX_TREE:
+                raise _Broken("a tree is larger than is read")
+    raise _Broken("its trees have no end")
 
 
 def _object(owner: JsonObject, key: str) -> JsonObject:

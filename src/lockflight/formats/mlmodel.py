@@ -98,8 +98,17 @@ def check_mlmodel(source: ByteSource) -> tuple[Issue, ...]:
         issues.add(Issue("mlmodel:broken", Verdict.UNKNOWN, "The description is no object."))
         return issues.frozen()
     try:
+        found: dict[str, tuple[str, int]] = {}
         for key, value, at in _pairs(root):
+            found[key] = (value, at)
             _judge(key, value, at, issues)
+        if "source_model_name" in found and "model_binary" not in found:
+            # Without weights of its own the flavor of transformers asks for those of the source.
+            value, at = found["source_model_name"]
+            message = f"Loading the model fetches the weights of {shown(value)} from elsewhere."
+            issues.add(
+                Issue("config:base-model", Verdict.REVIEW, message, at, subject=shown(value, 200)[1:-1])
+            )
     except ValueError as error:
         issues.add(Issue("mlmodel:broken", Verdict.UNKNOWN, f"The description cannot be judged: {error}."))
     return issues.frozen()

@@ -65,7 +65,7 @@ _CONTINUED: Final = re.compile("\\\\[ \t]*(?:\r\n?|[\n\x85\u2028\u2029])[ \t]*")
 #: A tag at the start of something, in a document that is too large to be composed or is none.
 _TAG: Final = re.compile(r"(?<![A-Za-z0-9_.)])!(?:[^\s!=]|!\S)|%TAG")
 _PYTHON: Final = re.compile(
-    r"!!?python\b|tag:yaml\.org,2002:py|!<[^>\s]*python|%TAG|![^\s\[\]{}]{0,200}%[0-9A-Fa-f]{2}"
+    r"!!?python\b|tag:yaml\.org,2002:py|!<[^>\s]*python|%TAG|![^\s\[\]{}!%]{0,200}%[0-9A-Fa-f]{2}"
 )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.formats.pickle.records import MAX_CALLS
 from lockflight.formats.pickle.state import State
-from lockflight.formats.pickle.values import BUILDERS, Box, Global, Made, Tag, Value
+from lockflight.formats.pickle.values import BUILDERS, STRING, Box, Global, Made, Tag, Value
 
 if TYPE_CHECKING:
     from lockflight.core.source import ByteSource
@@ -35,6 +35,11 @@ def constant(value: Value) -> bool:
     if isinstance(value, Made):
         return not value.kept and value.callee.entry is not None
     return isinstance(value, (Tag, Box)) or value == ()
+
+
+def is_text(value: Value) -> bool:
+    """Whether a value is a text of the stream."""
+    return isinstance(value, int) and value >= 0
 
 
 def constants(values: tuple[Value, ...]) -> bool:
@@ -80,15 +85,22 @@ class Calls(State):
         """As `call`, which is asked about what is new."""
         if self.careful or type(callee) is not Global or type(args) is not tuple or (args and callee.plain):
             return self.call(opcode, callee, args)  # of what is plain it knows enough by itself
-        calls = self.allow.calls
+        calls, rest = self.allow.calls, args
         key: tuple[object, ...] = (opcode, callee, args)
         known = calls.get(key)
-        if known is None:
-            if callee.name in _BY_TEXT and args:
-                key = (opcode, callee, self.text(args[0]), args[1:])
+        if known is None and args:
+            entry = callee.entry
+            if callee.name in _BY_TEXT:
+                rest = args[1:]
+                key = (opcode, callee, self.text(args[0]), rest)
                 known = calls.get(key)
-            if known is None:
-                return self._asked(opcode, callee, args, key)
+            elif entry is not None and entry.arguments == "latin1" and len(args) == 2 and is_text(args[0]):
+                # This rule takes every text that comes first.
+                rest = (STRING,)
+                key = (opcode, callee, self.text(args[1]), rest)
+                known = calls.get(key)
+        if known is None:
+            return self._asked(opcode, callee, args, key, rest)
         edge, made, taken = known
         if edge not in self.edges:
             if len(self.edges) >= MAX_CALLS:
@@ -97,16 +109,21 @@ class Calls(State):
         self.handed += taken
         return self._kept_object(edge[1], made, args) if made.kept else made.made
 
-    def _asked(self, opcode: str, callee: Global, args: tuple[Value, ...], key: tuple[object, ...]) -> Value:
+    def _asked(
+        self,
+        opcode: str,
+        callee: Global,
+        args: tuple[Value, ...],
+        key: tuple[object, ...],
+        rest: tuple[Value, ...],
+    ) -> Value:
+        """Make a call; `rest` are the arguments that the key names as they are."""
         before, handed = self.said, self.handed
         made = self.call(opcode, callee, args)
         if self.said != before or type(made) is not Made or callee.entry is None:
             return made
-        rest = args
-        if len(key) > 3:
-            text, rest = key[2], args[1:]
-            if not isinstance(text, str) or len(text) > _LONGEST:
-                return made
+        if rest is not args and (not isinstance(key[2], str) or len(key[2]) > _LONGEST):
+            return made
         if constants(rest) and len(self.allow.calls) < _MAX_KNOWN:
             first = args[0] if args and isinstance(args[0], Global) else None
             owner = first if first is not None and callee.module in BUILDERS else callee

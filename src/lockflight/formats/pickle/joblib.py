@@ -99,10 +99,8 @@ def _outside(state: State, argument: Value) -> None:
 
 def _dtype(state: State, target: Made, argument: Value) -> None:
     key: tuple[object, ...] = ()
-    rest: tuple[Value, ...] = ()
     if target.layout is None and target.args and type(argument) is tuple and len(argument) == _PLAIN_STATE:
-        rest = (argument[0], *argument[2:])
-        key = (state.text(target.args[0]), state.text(argument[1]), rest)
+        key = (state.text(target.args[0]), state.text(argument[1]), argument[0], argument[2:])
         known = _LAYOUTS.get(key)
         if known is not None:
             target.layout = known
@@ -114,10 +112,15 @@ def _dtype(state: State, target: Made, argument: Value) -> None:
         state.block("dtype", f"The stream describes an element type of NumPy falsely: {why}.")
         return
     target.layout = layout or False
-    if layout is not None and key and None not in key and constants(rest) and len(_LAYOUTS) < _MAX_LAYOUTS:
-        _LAYOUTS[key] = layout
-    if layout is None:
+    if layout is not None:
+        if key and None not in key[:2] and len(_LAYOUTS) < _MAX_LAYOUTS and _told_by_constants(argument):
+            _LAYOUTS[key] = layout
+    else:
         state.unknown("dtype", "The stream describes an element type of NumPy that cannot be followed.")
+
+
+def _told_by_constants(argument: Value) -> bool:
+    return isinstance(argument, tuple) and constants((argument[0], *argument[2:]))
 
 
 def told(state: State, target: Made, argument: Value) -> None:

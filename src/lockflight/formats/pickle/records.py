@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.records import dataclass
+from lockflight.formats.pickle.values import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lockflight.formats.pickle.values import Global
+    from lockflight.formats.pickle.values import Global, Value
 
 #: Limits of what is followed and kept; past one of them the file cannot be judged.
 #: Opcodes of all streams of one file together.
@@ -47,6 +48,27 @@ class Budget:
 
     opcodes: int = MAX_OPCODES
     depth: int = MAX_PICKLES
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        stopped: whether it reached STOP.
+        end: offset behind the last opcode that was looked at.
+        opcodes: how many were run.
+        problem: why it did not reach STOP; empty when it did.
+        budget: whether a budget, and not the stream, ended it.
+        value: what STOP left.
+    """
+
+    stopped: bool
+    end: int
+    opcodes: int
+    problem: str = ""
+    budget: bool = False
+    value: Value = NONE
 
 
 @dataclass(slots=True)

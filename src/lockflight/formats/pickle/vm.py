@@ -9,12 +9,11 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from lockflight.core.records import dataclass
 from lockflight.core.source import Window
 from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
 from lockflight.formats.pickle.reading import PAD
-from lockflight.formats.pickle.records import MAX_LINE, MAX_NESTING, MAX_PICKLES, Broken, Budget
+from lockflight.formats.pickle.records import MAX_LINE, MAX_NESTING, MAX_PICKLES, Broken, Budget, Outcome
 from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
     BOOL,
@@ -44,28 +43,8 @@ __all__ = ["Machine", "Outcome"]
 
 _EFFECTS = {**EFFECTS, 0x62: joblib.build}
 _U32 = struct.Struct("<I").unpack_from
+_U64 = struct.Struct("<Q").unpack_from
 _I32 = struct.Struct("<i").unpack_from
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        stopped: whether it reached STOP.
-        end: offset behind the last opcode that was looked at.
-        opcodes: how many were run.
-        problem: why it did not reach STOP; empty when it did.
-        budget: whether a budget, and not the stream, ended it.
-        value: what STOP left.
-    """
-
-    stopped: bool
-    end: int
-    opcodes: int
-    problem: str = ""
-    budget: bool = False
-    value: Value = NONE
 
 
 class Machine(Turns):
@@ -212,6 +191,12 @@ class Machine(Turns):
                         second = stack.pop()
                         stack[-1] = value = self.spelled(stack[-1], second)
                         pos += 1
+                    elif op == 0x96 and pos + 10 <= edge and buf[pos + 9] != 0x80:
+                        # BYTEARRAY8 that holds no pickle
+                        self.at = base + pos
+                        value = BYTES
+                        stack.append(value)
+                        pos += 9 + _U64(buf, pos + 1)[0]
                     else:
                         pos, limit, memoize, deep = self._rare(op, stack, deep, buf, pos, limit)
                         stack = self.stack
@@ -263,6 +248,13 @@ class Machine(Turns):
                                 self.at = base + pos
                             stack.append(BYTES)
                             pos += 2 + buf[pos + 1]
+                            continue
+                        if (
+                            op == 0x42 and pos + 6 <= edge and buf[pos + 5] != 0x80
+                        ):  # BINBYTES that hold no pickle
+                            self.at = base + pos
+                            stack.append(BYTES)
+                            pos += 5 + _U32(buf, pos + 1)[0]
                             continue
                         if op == 0x29:  # EMPTY_TUPLE
                             stack.append(())

@@ -15,8 +15,8 @@ from lockflight.core.records import dataclass
 from lockflight.formats.render.evaluator import Choice
 from lockflight.formats.render.machine import Machine
 from lockflight.formats.render.meter import Meter, Spent
-from lockflight.formats.render.questions import MARKS, PART, SAME, TYPE, WORDS
-from lockflight.formats.render.speech import Pair, neighbours
+from lockflight.formats.render.questions import MARKS, PART, SAME, TYPE, WHOLE, WORDS
+from lockflight.formats.render.speech import PLAIN, Pair, neighbours
 from lockflight.formats.render.talk import KEYS, MAX_RARE, Talk, rare_talks, talks
 from lockflight.formats.render.unheard import Unheard
 from lockflight.formats.render.values import (
@@ -59,6 +59,17 @@ _SAID: Final = {
     "long": ("user", "assistant") * 3 + ("user",),
     "system": ("system", "user"),
     "system long": ("system", *("user", "assistant") * 3, "user"),
+}
+#: Talks that say no more than others, and which those are.
+_ALIKE: Final = {
+    "one": ("two", "long"),
+    "two": ("one", "system"),
+    "answered": ("two",),
+    "parts": ("system", "two"),
+    "rich": ("system long",),
+    "tools": ("one tool",),
+    "one tool": ("tools",),
+    "system": ("system long",),
 }
 #: Whose words have to come through as they are; those of the assistant are shortened by many.
 _SPEAKERS: Final = ("user", "system")
@@ -194,7 +205,7 @@ class _Drift:
                 self.trying = talk.name == "roles"
                 first = self.render(talk, {})
                 if first is not None:
-                    if talk.name in _SAID:
+                    if talk.name in _SAID or talk.name in _ALIKE:
                         plain[talk.name] = first
                     self.judge(talk, first, plain=True)
                     self.header(talk, first)
@@ -376,7 +387,11 @@ class _Drift:
     def judge(self, talk: Talk, run: Run, *, plain: bool = False) -> None:
         """What one run shows by itself."""
         for part in run.parts:
-            if isinstance(part, Sym) and part.changed not in {"", PART} and part.source.startswith(_SPEAKERS):
+            if (
+                isinstance(part, Sym)
+                and part.changed not in {*WHOLE, PART}
+                and part.source.startswith(_SPEAKERS)
+            ):
                 self.add("altered", f"The template alters what is said ({part.changed}).", part.changed)
             if isinstance(part, Sym) and part.carried and len(_own(part.carried)) > 1:
                 self.add("altered", "The template mixes a text of its own into what is said.", "carried")
@@ -396,8 +411,19 @@ class _Drift:
                     "system-dropped", "The template says something of its own instead of the system prompt."
                 )
 
+    def alike(self, plain: dict[str, Run]) -> None:
+        """Whether talks of another shape hear words that no plain one hears."""
+        for name, others in _ALIKE.items():
+            if name in plain and all(other in plain for other in others):
+                heard = frozenset().union(*(plain[other].words for other in others))
+                extra = [pair for pair in plain[name].words - heard if not PLAIN.issuperset(pair)]
+                if len(extra) >= _FEW:
+                    message = f"What the template says of its own depends {_WHOSE[COUNT]} or their form."
+                    self.add("conditional-text", message, name)
+
     def turns(self, plain: dict[str, Run]) -> None:
         """Whether longer talks hear other words."""
+        self.alike(plain)
         for short, long in (("two", "long"), ("system", "system long")):
             if short not in plain or long not in plain:
                 continue

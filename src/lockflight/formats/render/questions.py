@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 LENGTH: Final = "its length"
 #: What a text is of which only marks, or what stands behind or before one, were taken away.
 PART: Final = "a part of it"
+#: What a text is that may have lost white space, or got some, or marks as entities.
+KEPT: Final = "its words"
+#: What is still all that somebody says.
+WHOLE: Final = frozenset({"", KEPT})
 #: How long a text is taken to be that somebody says.
 _LONG: Final = 40
 #: Choices among more alternatives than this are not followed one by one.
@@ -76,13 +80,18 @@ def derived(
 
 def _change(before: str, after: str) -> str:
     """The change to tell of two: the first, unless it was none of the words."""
-    return (after or before) if before in {"", PART} else before
+    if before in WHOLE:
+        return after or before
+    return before if before != PART or after in WHOLE else after
 
 
 def is_whole(value: object) -> bool:
     """Whether a value is what somebody says as it is, of which it may be asked whether there is anything."""
     return (
-        isinstance(value, Sym) and value.type in {"text", "any"} and not value.changed and not value.carried
+        isinstance(value, Sym)
+        and value.type in {"text", "any"}
+        and value.changed in WHOLE
+        and not value.carried
     )
 
 

@@ -29,6 +29,8 @@ _MARKING: Final = words(
     token space beg eoa eoh soc eoc eod inference control control11 minimal medium high low budget effort mode
     """
 )
+#: What is said by nobody of its own: these, and the ends of a phrase.
+PLAIN: Final = _MARKING | {"^", "$", "url"}
 #: A word as people see it: with humps taken apart, and characters of scripts that put no space between words.
 _ALONE: Final = (
     r"\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff"

@@ -216,6 +216,7 @@ def talks(roles: Iterable[str]) -> list[Talk]:
         Talk("system long", _turns("system", *long, "user")),
         Talk("answered", _turns("user", "assistant"), prompt=False),
         Talk("tools", _turns("user"), **given),
+        Talk("one tool", _turns("user"), tools=tools[:1]),
         Talk("called", used, **given),
         Talk("calls", [*_turns("system", "user"), _calls(None, written), _answer(3), _answer(4)], **given),
         Talk(

@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from lockflight.formats.render.questions import (
+    KEPT,
     LENGTH,
     MAX_CHOICES,
     PART,
+    WHOLE,
     ask,
     compared,
     derived,
@@ -51,6 +53,9 @@ _KEEPING: Final = words(
     trim strip lstrip rstrip string safe e escape forceescape tojson indent items values keys get copy list
     removeprefix removesuffix center ljust rjust zfill dictsort unique sort
     """
+)
+_SPACING: Final = words(
+    "trim strip lstrip rstrip e escape forceescape indent center ljust rjust zfill removeprefix removesuffix"
 )
 _CUTTING: Final = words("trim strip lstrip rstrip removeprefix removesuffix")
 #: What gives a number about a text.
@@ -209,7 +214,7 @@ def text_filter(machine: Runner, node: Node, name: str, value: object, args: lis
             return 0
         found = _symbol(value)
         plain = isinstance(value, Text) or (
-            isinstance(value, Sym) and value.type == "text" and not value.changed
+            isinstance(value, Sym) and value.type == "text" and value.changed in WHOLE
         )
         return derived(found, kind="number", changed=LENGTH if plain else "")
     if name in {"int", "float"} and isinstance(value, (str, int, float)):
@@ -246,6 +251,8 @@ def _unknown(name: str, value: object, args: list[object], sym: Sym) -> object:
         texts = name in {"string", "trim", "safe", "e", "escape", "forceescape"} and not isinstance(
             value, Sym
         )
+        if name in _SPACING and isinstance(value, Sym) and value.type == "text":
+            return derived(value, changed=KEPT)
         return joined(pieces(value)) if texts else value
     if name == "format":
         return filled(value, tuple(args))

@@ -105,6 +105,7 @@ class Unheard:
             if node.kind not in {"compare", "test", "call", "filter", "binary"} or _raises(node):
                 continue
             parts = list(_walk(node))
+            self.meter.step(len(parts))
             asked = any(part.kind == "string" and own(part.value) for part in parts)
             far = any(part.kind == "number" and part.value not in {"0", "1"} for part in parts)
             said = any(_is_said(part) for part in parts)
