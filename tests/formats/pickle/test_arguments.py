@@ -273,3 +273,10 @@ def test_tuples_that_are_used_again_and_again_are_no_harm():
     things = [shared, (shared, shared)] * 2_000 + [{(shared, i): shared} for i in range(500)]
     for protocol in range(6):
         assert judge(pickle.dumps(things, protocol)).issues == ()
+
+
+def test_a_function_under_a_name_where_models_hold_functions_needs_no_second_look():
+    model = stack_global("sklearn.preprocessing._function_transformer", "FunctionTransformer") + b")\x81"
+    for name, expected in (("func", set()), ("validate", {"pickle:attribute"})):
+        body = b"\x80\x04" + model + b"}(" + short(name) + stack_global("numpy", "log1p") + b"ub."
+        assert rules(judge(body)) == expected

@@ -343,3 +343,14 @@ def test_a_state_of_another_length(items, fine):
         b"csklearn.metrics._dist_metrics\nnewObj\n(csklearn.metrics._dist_metrics\nMinkowskiDistance64\ntR("
     )
     assert (judge(made + items + b"tb.").issues == ()) is fine
+
+
+@pytest.mark.parametrize("arrays", [1, 3])
+def test_nothing_in_an_array_makes_up_for_a_callable_that_lies_about(arrays):
+    dropped = stack_global("builtins", "getattr") + b"0"
+    assert rules(judge(b"\x80\x04" + dropped + b"N.")) == {"pickle:use"}
+    more = (wrapper() + RAW) * (arrays - 1)
+    body = b"\x80\x04" + dropped + b"(" + more + wrapper() + RAW + b"l."
+    report = judge(body)
+    assert report.complete
+    assert [issue.rule for issue in report.issues] == ["pickle:use"]

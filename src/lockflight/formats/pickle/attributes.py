@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from lockflight.formats.pickle.arguments import BARE
 from lockflight.formats.pickle.values import STRING, Dict, Global, Made, Tag, Value
 from lockflight.formats.report import shown
 
@@ -72,6 +73,17 @@ def _callable(value: Value) -> bool:
     if type(value) is Global:
         return not value.inert
     return type(value) is Made and value.callee.answers
+
+
+def held(state: Machine, items: list[Value]) -> int:
+    """How many keys of a dict hold something callable that `look` would say nothing about, nor the end of a run."""
+    count = 0
+    for i in range(1, len(items), 2):
+        one = items[i]
+        if _callable(one) and state.text(items[i - 1]) in state.allow.attributes:
+            bare = type(one) is Global and one.entry is not None and one.entry.arguments in BARE
+            count += not bare
+    return count
 
 
 def told(state: Machine, label: str, value: Value) -> None:

@@ -186,7 +186,7 @@ def _words(state: State, argument: Value) -> dict[str, Value]:
             raise Broken("the length of an array inside it cannot be told")
         found[key] = argument.items[i + 1]
     subclass = found.get("subclass")
-    if type(subclass) is Global:
-        # joblib makes the array of it.
+    if state.careful and type(subclass) is Global:
+        # joblib makes the array of it. A first run counted that with the items of the dict.
         state.hand(subclass, -1)
     return found

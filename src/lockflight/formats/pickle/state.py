@@ -89,12 +89,10 @@ class State(Reading, Depths):
         super().__init__(source)
         #: Whether attributes are looked at: a second run does, where the first one cannot rule out that it matters.
         self.careful = careful
-        #: How many globals lie about that someone could call: named, and neither called nor built by the stream. By
-        #: global only in a careful run.
+        #: How many things lie about that someone could call: named or made, and neither called or built by the stream
+        #: nor held under a name where real objects hold such. By global only in a careful run.
         self.handed = 0
         self.lying: dict[Global, int] = {}
-        #: True once something is imported that makes what can be called.
-        self.answering = False
         #: Which attributes objects got that are not to be.
         self.given: set[str] = set()
         self.allow = allow
@@ -200,6 +198,7 @@ class State(Reading, Depths):
         elif type(value) is Made:
             if value.kept and value.layout is None:
                 value.layout = False
+            self.handed += value.callee.answers
         elif type(value) is tuple:
             if value:
                 for one in value:
@@ -262,7 +261,6 @@ class State(Reading, Depths):
             one = self._resolve(key)
         self.found[key] = (one, self.at)
         self.hand(one)
-        self.answering |= one.answers
         if one.kept and name != "dtype":
             self.keeps = True
         return one
@@ -342,6 +340,7 @@ class State(Reading, Depths):
             self.edges[edge] = None
         elif callee.plain and not args:
             # All that a rule could say was said when this kind of call was first seen.
+            self.handed += callee.answers
             return callee.made
         if first is not None and callee.builds:
             self.hand(first, -1)
@@ -355,6 +354,7 @@ class State(Reading, Depths):
         if callee.reaches and first is not None and type(args) is tuple:
             return self.find(*reached(self, first, args))
         made = first if first is not None and callee.module in BUILDERS else callee
+        self.handed += made.answers
         return self._kept_object(callee, made, args) if made.kept else made.made
 
     def _use(self, opcode: str, callee: Global, args: Value) -> None:
@@ -448,6 +448,9 @@ class State(Reading, Depths):
         """SETITEM and SETITEMS: alternating keys and values."""
         if len(items) % 2:
             raise Broken("a key has no value")
+        plain = type(target) is Dict or (type(target) is Box and target.name == DICT.name)
+        if plain and self.handed and not self.careful:
+            self.handed -= attributes.held(self, items)
         if isinstance(target, Dict):
             if self.careful:
                 attributes.look(self, target, items)

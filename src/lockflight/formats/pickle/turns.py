@@ -102,7 +102,6 @@ class Turns(Calls):
             if len(self.found) >= MAX_GLOBALS:
                 return self.find(*key[:2])  # which ends the run
             self.found[key] = (one, self.at)
-            self.answering |= one.answers
             if one.kept and key[1] != "dtype":
                 self.keeps = True
         return found
@@ -142,7 +141,7 @@ class Turns(Calls):
     @property
     def doubtful(self) -> bool:
         """Whether attributes matter: one could be told by its name alone, or something callable lies about."""
-        return not self.careful and (bool(self.words) or self.answering or self.handed > 0)
+        return not self.careful and (bool(self.words) or self.handed > 0)
 
     def after(self) -> None:
         """What can only be said at the end of a careful run."""
@@ -160,5 +159,4 @@ class Turns(Calls):
         """What a pickle inside this one gives objects, or hands on."""
         self.words |= inner.words
         self.given |= inner.given
-        self.answering |= inner.answering
         self.handed += max(0, inner.handed)

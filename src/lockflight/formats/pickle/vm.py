@@ -293,7 +293,7 @@ class Machine(Turns):
                         first = stack.pop()
                         value = stack[-1]
                         self.at = base + pos
-                        if value is not DICT:
+                        if value is not DICT or self.handed:
                             self.put_items(value, [first, second])
                         if track:
                             inner = max(depth_of(first), depth_of(second))
@@ -306,7 +306,7 @@ class Machine(Turns):
                         stack = marks.pop()
                         value = stack[-1]
                         self.at = base + pos
-                        if value is not DICT or len(items) & 1:
+                        if value is not DICT or self.handed or len(items) & 1:
                             self.put_items(value, items)
                         if track:
                             inner, deep = deep, deeps.pop()
