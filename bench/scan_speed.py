@@ -105,11 +105,10 @@ print(json.dumps({"verdict": verdict, "ratios": found}))
 """
 
 _SMALL = (
-    "measured: three in five of these files run twice, the second time with an eye on what attributes objects get, "
-    "which doubles their time; of one run the loop of pure Python over the opcodes takes nearly half, calls with their "
-    "arguments a seventh, other imports, element types and BUILDs another, opcodes outside of the loop and the window "
-    "a twelfth, and a sixth goes to everything but the machine; to fetch an opcode and compare it five times is 70 ns "
-    "in CPython 3.11 on this machine, so that the loop alone cannot be four times as fast"
+    "measured: the loop of pure Python over the opcodes takes nearly half, calls with their arguments a seventh, other "
+    "imports, element types and BUILDs another, opcodes outside of the loop and the window a twelfth, and a sixth goes "
+    "to everything but the machine; to fetch an opcode and compare it five times is 70 ns in CPython 3.11 on this "
+    "machine, so that the loop alone cannot be four times as fast"
 )
 _HEADER = (
     "of a large file the header is read, and its first quarter of a MiB as the pickle that it is not; when this was "

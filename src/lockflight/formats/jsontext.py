@@ -16,7 +16,7 @@ from lockflight.formats.chat.rendered import check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
 from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
 from lockflight.formats.nesting import too_deep
-from lockflight.formats.patterns import check_adapter, check_regex, is_adapter_pattern
+from lockflight.formats.patterns import MODULES, check_adapter, check_regex, is_adapter_pattern
 from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
 from lockflight.formats.targets import ADAPTER_KEYS, check_adapter_paths, harmful, leaves
@@ -77,9 +77,8 @@ _PARTS = re.compile(
     r"|sentence_transformers(?:\.[a-z_]+){1,4}?(?:\.(?:Whitespace|Word|Phrase|Transformers)Tokenizer\w*){1,2}"
 )
 #: Keys under which some framework has the name of what it calls; only what no model is built of is said of these.
-_CALLED = re.compile(
-    r"(?:\A|_)(?:class|cls|function|func|fn|factory|callable|target|constructor)(?:_name|_path)?\Z"
-)
+_NOUNS = ("class", "cls", "function", "func", "fn", "factory", "callable", "target", "constructor")
+_CALLED = re.compile(rf"(?:\A|_)(?:{'|'.join(_NOUNS)})(?:_name|_path)?\Z")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
@@ -125,7 +124,7 @@ def _large(source: ByteSource, base: str) -> JsonValue:
         Broken: it cannot be read.
         TooMuch: the rules need all of it, or much.
     """
-    value = read_large(source, _watched, _NOTED)
+    value = read_large(source, _watched, _NOTED, _WORDS)
     whole = isinstance(value, dict) and (
         "_diffusers_version" in value
         or {"class_name", "config"} <= value.keys()
@@ -147,6 +146,7 @@ def _watched(key: str) -> bool:
         or key in BACKBONES
         or key.startswith("x-regex")
         or key.endswith("chat_template")
+        or _CALLED.search(key) is not None
     )
 
 
@@ -459,3 +459,10 @@ _KEYS = {
     "_data_files": _files,
     **dict.fromkeys(_JSONPICKLE, _jsonpickle),
 }
+
+#: Keys that are watched and look like words of a vocabulary.
+_WORDS = frozenset(
+    b'"%s"' % key.encode()
+    for key in {*_KEYS, *_BESIDE, *ADAPTER_KEYS, *MODULES, *STEPS, *SIZES, *BACKBONES, *_NOUNS}
+    if not {"_", "-", "/"} & set(key)
+)

@@ -78,20 +78,26 @@ def is_large(data: bytes) -> bool:
     return len(data) * 4 + _EACH * (data.count(b",") + data.count(b"[") + data.count(b"{")) > _HELD
 
 
-def read_large(source: ByteSource, watched: Callable[[str], bool], noted: frozenset[str]) -> JsonValue:
+def read_large(
+    source: ByteSource,
+    watched: Callable[[str], bool],
+    noted: frozenset[str],
+    words: frozenset[bytes] = frozenset(),
+) -> JsonValue:
     """What is left of a document when everything is dropped that no rule looks at.
 
     Args:
         source: the document; a part of it is in memory at a time.
         watched: whether what stands under a key is kept whole.
         noted: keys of the outermost object that are kept, with what is left of their values.
+        words: those watched keys that look like words of a vocabulary (no `_`, `-` or `/`), in their quotes.
 
     Raises:
         Broken: it is no JSON, has a key twice, or lies too deep.
         TooMuch: more would have to be kept than `MAX_KEPT` values or `MAX_KEPT_BYTES`, or one text, all keys or all
             steps are more than is read.
     """
-    return _Reader(source, watched, noted).run()
+    return _Reader(source, watched, noted, words).run()
 
 
 @dataclass(slots=True)
@@ -123,10 +129,17 @@ class _Frame:
 
 
 class _Reader:
-    def __init__(self, source: ByteSource, watched: Callable[[str], bool], noted: frozenset[str]) -> None:
+    def __init__(
+        self,
+        source: ByteSource,
+        watched: Callable[[str], bool],
+        noted: frozenset[str],
+        words: frozenset[bytes],
+    ) -> None:
         self.source = source
         self.watched = watched
         self.noted = noted
+        self.words = words
         self.decoder = codecs.getincrementaldecoder("utf-8")()
         #: A window of the document, where in it the reader is, and whether it ends with the document.
         self.data = b""
@@ -295,7 +308,7 @@ class _Reader:
         noted = len(self.stack) == 1
         for pair in _ONE_PAIR.finditer(self.data, self.at, match.end()):
             raw = pair.group(1)
-            if b"\\" in raw or b"_" in raw or b"/" in raw or noted:
+            if noted or b"_" in raw or b"-" in raw or b"/" in raw or b"\\" in raw or raw in self.words:
                 name = self._name(raw, frame)
                 if self.watched(name) or (noted and name in self.noted):
                     frame.key = name

@@ -33,7 +33,7 @@ _OPENINGS: Final = ("?:", "?=", "?!", "?<=", "?<!", "?>", "?i:", "?-i:", "?s:", 
 
 
 #: Keys of adapters that hold patterns, beside those that say so.
-_MODULES: Final = frozenset(
+MODULES: Final = frozenset(
     {"target_modules", "exclude_modules", "modules_to_save", "feedforward_modules", "target_parameters"}
 )
 
@@ -89,7 +89,7 @@ def check_regex(key: str, pattern: JsonValue, issues: Issues, *, python: bool) -
 
 def is_adapter_pattern(key: str) -> bool:
     """Whether PEFT takes what stands under a key for patterns."""
-    return key in _MODULES or key.endswith("_pattern")
+    return key in MODULES or key.endswith("_pattern")
 
 
 def check_adapter(value: JsonObject, issues: Issues) -> None:

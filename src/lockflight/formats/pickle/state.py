@@ -53,13 +53,9 @@ _DENSE_GAP = 4_096
 WRAPPERS = frozenset((module, "NumpyArrayWrapper") for module in JOBLIB)
 #: Objects whose arguments and state are kept, because something else depends on them.
 _KEPT_CALLEES = WRAPPERS | {("numpy", "dtype")} | {(module, "NDArrayWrapper") for module in JOBLIB}
-
-
 #: What APPEND, APPENDS and ADDITEMS may be about beside lists and sets: of any other object they would call an
 #: attribute, which its state may have brought.
 _APPENDED = frozenset({("collections", "deque")})
-
-
 #: What items may be set of, beside dicts.
 _MAPPINGS = frozenset(
     {

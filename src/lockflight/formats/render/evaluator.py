@@ -20,6 +20,7 @@ from lockflight.formats.render.values import (
     COUNT,
     DATE,
     FOREIGN,
+    MAKING,
     SETTING,
     Callee,
     Loop,
@@ -215,7 +216,7 @@ class Evaluator:
         self.met.add(id(node))
         found = rule(self, node)
         self.meter.seen(found)
-        if node.kind in _MAKING:
+        if node.kind in MAKING:
             self.meter.made(found)
         self.depth -= 1
         return found
@@ -490,27 +491,10 @@ class Evaluator:
         return dict(zip(keys, values[1::2], strict=True))
 
 
-#: Expressions that make something; others give what is there.
-_MAKING: Final = frozenset(
-    {"item", "call", "filter", "concat", "binary", "unary", "list", "tuple", "dict", "number"}
-)
 _VALUES: Final[dict[str, Callable[[Evaluator, Node], object]]] = {
-    "string": lambda _, node: node.value,
-    "number": Evaluator.number,
-    "const": Evaluator.constant,
-    "name": Evaluator.name,
-    "attr": Evaluator.attribute,
-    "item": Evaluator.item,
-    "call": Evaluator.call,
-    "filter": Evaluator.filter,
-    "test": Evaluator.test,
-    "compare": Evaluator.compare,
-    "logic": Evaluator.logic,
-    "cond": Evaluator.conditional,
-    "concat": Evaluator.pair,
-    "binary": Evaluator.binary,
-    "unary": Evaluator.unary,
-    "list": Evaluator.sequence,
-    "tuple": Evaluator.sequence,
-    "dict": Evaluator.mapping,
-}
+    "string": lambda _, node: node.value, "number": Evaluator.number, "const": Evaluator.constant,
+    "name": Evaluator.name, "attr": Evaluator.attribute, "item": Evaluator.item, "call": Evaluator.call,
+    "filter": Evaluator.filter, "test": Evaluator.test, "compare": Evaluator.compare, "logic": Evaluator.logic,
+    "cond": Evaluator.conditional, "concat": Evaluator.pair, "binary": Evaluator.binary, "unary": Evaluator.unary,
+    "list": Evaluator.sequence, "tuple": Evaluator.sequence, "dict": Evaluator.mapping,
+}  # fmt: skip

@@ -32,6 +32,11 @@ MAX_BITS: Final = 4_096
 MAX_CARRIED: Final = 20_000
 _MAX_SOURCE: Final = 500
 
+#: Expressions that make something; others give what is there.
+MAKING: Final = frozenset(
+    {"item", "call", "filter", "concat", "binary", "unary", "list", "tuple", "dict", "number"}
+)
+
 
 def words(text: str) -> frozenset[str]:
     """The words of a text, for tables."""
