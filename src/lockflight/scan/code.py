@@ -120,7 +120,7 @@ class CodeCheck:
             elif kind in {"compiled", "packed"}:
                 tally.total += asset.size
                 tally.unknown += 1
-                tally.findings.append(_compiled(asset) if kind == "compiled" else _packed(asset))
+                tally.findings.append(_closed(asset, kind))
             elif kind == "other":
                 other += 1
         numbered = _numbered(tally.findings)
@@ -444,28 +444,29 @@ def _unreadable(asset: str, member: str, error: Unreadable) -> Finding:
     )
 
 
-def _compiled(asset: Asset) -> Finding:
+#: Why code of a kind is not judged, and what to do about it.
+_CLOSED = {
+    "compiled": (
+        "Compiled code cannot be read by this check, so it was not judged.",
+        "Ship the source and build it in the build recipe, or attach provenance of the build.",
+    ),
+    "packed": (
+        "This check does not open archives of this kind, so the code in it was not judged.",
+        "Unpack it, or pack the code as a zip archive.",
+    ),
+}
+
+
+def _closed(asset: Asset, kind: str) -> Finding:
+    message, fix = _CLOSED[kind]
     return Finding(
         code="LF2404",
-        rule="code:compiled",
+        rule=f"code:{kind}",
         severity=Severity.MEDIUM,
         confidence=Confidence.HIGH,
         asset=asset.name,
-        message="Compiled code cannot be read by this check, so it was not judged.",
-        fix="Ship the source and build it in the build recipe, or attach provenance of the build.",
-        ids=("CWE-829", "LLM03:2025"),
-    )
-
-
-def _packed(asset: Asset) -> Finding:
-    return Finding(
-        code="LF2404",
-        rule="code:packed",
-        severity=Severity.MEDIUM,
-        confidence=Confidence.HIGH,
-        asset=asset.name,
-        message="This check does not open archives of this kind, so the code in it was not judged.",
-        fix="Unpack it, or pack the code as a zip archive.",
+        message=message,
+        fix=fix,
         ids=("CWE-829", "LLM03:2025"),
     )
 
