@@ -12,7 +12,7 @@ from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
 from lockflight.formats import boosters
 from lockflight.formats.boosters import check_large_xgboost, check_lightgbm, check_xgboost
-from lockflight.formats.jsontext import check_json
+from lockflight.formats.settings.jsontext import check_json
 from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan.models import scan_source
 from tests.formats.files import mutants, rules, source, verdict

@@ -12,7 +12,7 @@ from lockflight.core.release.rows import Head, RowIndex
 from lockflight.core.source import BytesSource
 from lockflight.core.words import Role
 from lockflight.formats.croissant import RAI, VERSIONS, BadCroissant, croissant_of, parse_croissant
-from lockflight.formats.jsontext import check_json
+from lockflight.formats.settings.jsontext import check_json
 from tests.formats.files import mutants
 
 ROWS = RowIndex(Head("text", ("patient", "year"), (), 2, "0" * 64), "1" * 64, "2" * 64)

@@ -4,7 +4,7 @@ import pytest
 
 from lockflight.core.findings import Verdict
 from lockflight.core.source import BytesSource
-from lockflight.formats.datacard import check_card
+from lockflight.formats.settings.datacard import check_card
 from tests.formats.files import rules, verdict
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.jsontext import BadJson, check_json, parse_json
+from lockflight.formats.settings.jsontext import BadJson, check_json, parse_json
 from tests.formats.files import mutants, rules, source, verdict
 
 EVIL = "{{ ''.__class__ }}"
@@ -211,12 +211,12 @@ def test_texts_that_only_look_like_templates_are_safe():
 
 
 def test_sizes_are_budgeted(monkeypatch):
-    monkeypatch.setattr("lockflight.formats.jsontext._MAX_TEMPLATES", 10)
+    monkeypatch.setattr("lockflight.formats.settings.jsontext._MAX_TEMPLATES", 10)
     assert rules(check({"a": "{{ name }}", "b": ["{{ name }}"]})) == {"json:budget"}
-    monkeypatch.setattr("lockflight.formats.jsontext.MAX_BYTES", 10)
+    monkeypatch.setattr("lockflight.formats.settings.jsontext.MAX_BYTES", 10)
     assert rules(check({"a": "0123456789"})) == {"json:budget"}
-    monkeypatch.setattr("lockflight.formats.jsontext.MAX_BYTES", 1000)
-    monkeypatch.setattr("lockflight.formats.jsontext._MAX_NODES", 3)
+    monkeypatch.setattr("lockflight.formats.settings.jsontext.MAX_BYTES", 1000)
+    monkeypatch.setattr("lockflight.formats.settings.jsontext._MAX_NODES", 3)
     assert rules(check([{}, {}, {}, {}, {}])) == {"json:budget"}
 
 

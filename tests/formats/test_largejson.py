@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lockflight.core.source import BytesSource
-from lockflight.formats import jsontext, largejson
-from lockflight.formats.jsontext import BadJson, check_json, parse_json
-from lockflight.formats.largejson import MAX_KEPT, Broken, TooMuch, is_large, read_large
 from lockflight.formats.nesting import too_deep
+from lockflight.formats.settings import jsontext, largejson
+from lockflight.formats.settings.jsontext import BadJson, check_json, parse_json
+from lockflight.formats.settings.largejson import MAX_KEPT, Broken, TooMuch, is_large, read_large
 from tests.scan.fuzzing import mutants
 
 EVIL = "{{ x.__class__ }}"
@@ -188,7 +188,7 @@ def test_what_is_read_has_an_end(monkeypatch):
 MEASURED = """
 import os, re, sys
 sys.path[:0] = sys.argv[2:]
-from lockflight.formats.jsontext import check_json
+from lockflight.formats.settings.jsontext import check_json
 class File:
     name = "tokenizer.json"
     fd = os.open(sys.argv[1], os.O_RDONLY)

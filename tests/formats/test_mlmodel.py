@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import mlmodel as module
-from lockflight.formats.mlmodel import check_mlmodel, check_module_name
+from lockflight.formats.settings import mlmodel as module
+from lockflight.formats.settings.mlmodel import check_mlmodel, check_module_name
 from tests.formats.files import mutants, rules, source, verdict
 
 GOOD = b"""\

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import patterns as module
-from lockflight.formats.patterns import check_adapter, slow
 from lockflight.formats.report import Issues
+from lockflight.formats.settings import patterns as module
+from lockflight.formats.settings.patterns import check_adapter, slow
 
 #: Of the tokenizers of GPT-2, CLIP, GPT-4, GPT-4o, Llama 3, Qwen 2 and 3.5, DeepSeek, Bloom, T5, mBART and others.
 TOKENIZERS = [

@@ -9,8 +9,8 @@ import struct
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import jsontext
-from lockflight.formats.jsontext import check_json
+from lockflight.formats.settings import jsontext
+from lockflight.formats.settings.jsontext import check_json
 from tests.formats.files import rules, source, verdict
 
 BASE = {

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lockflight.core.findings import Verdict
-from lockflight.formats import yamltext
-from lockflight.formats.yamltext import check_yaml
+from lockflight.formats.settings import yamltext
+from lockflight.formats.settings.yamltext import check_yaml
 from tests.formats.files import rules, source, verdict
 
 TAGS = {

@@ -14,8 +14,8 @@ from lockflight.core.release.datacard import UNKNOWN, DataCard
 from lockflight.core.release.spdx import LICENCES
 from lockflight.core.text.names import check_names
 from lockflight.errors import InvalidInput
-from lockflight.formats.jsontext import BadJson, parse_json
 from lockflight.formats.report import shown
+from lockflight.formats.settings.jsontext import BadJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

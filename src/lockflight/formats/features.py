@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.core.records import dataclass
 from lockflight.core.shape import array, obj, text
-from lockflight.formats.jsontext import BadJson, parse_json
 from lockflight.formats.plaintext import hidden
+from lockflight.formats.settings.jsontext import BadJson, parse_json
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue

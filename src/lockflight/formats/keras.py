@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
 from lockflight.core.shape import obj, texts
-from lockflight.formats.jsontext import BadJson, parse_json
 from lockflight.formats.report import Issue, Issues, shown
+from lockflight.formats.settings.jsontext import BadJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

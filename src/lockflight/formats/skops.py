@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.jsontext import BadJson, parse_json
 from lockflight.formats.report import Issue, Issues, shown
+from lockflight.formats.settings.jsontext import BadJson, parse_json
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockflight.core.attest.check import CheckResult, Status, base_name, severity_summary
-from lockflight.formats.datacard import check_card
+from lockflight.formats.settings.datacard import check_card
 from lockflight.scan._hidden import hidden_findings
 from lockflight.scan._secret_engine import SecretEngine, secret_tool
 from lockflight.scan._text import capped, sniff_encoding

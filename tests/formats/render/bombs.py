@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from lockflight.core.source import BytesSource
-from lockflight.formats import jsontext
 from lockflight.formats.render import meter
+from lockflight.formats.settings import jsontext
 from lockflight.infra.allowlist import shipped_allow_list
 from lockflight.scan.models import scan_source
 from tests.corpus.template_bombs import BOMBS, LARGE

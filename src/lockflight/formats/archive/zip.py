@@ -14,7 +14,7 @@ from lockflight.core.records import dataclass
 from lockflight.core.source import Window
 from lockflight.formats.archive.inflate import Inflated, inflate
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import leaves
+from lockflight.formats.settings.targets import leaves
 
 if TYPE_CHECKING:
     from lockflight.core.source import ByteSource

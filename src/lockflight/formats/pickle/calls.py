@@ -8,11 +8,16 @@ the next call and the next file; where a rule said anything at all, it is asked 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lockflight.formats.pickle.records import MAX_CALLS
 from lockflight.formats.pickle.state import State
 from lockflight.formats.pickle.values import BUILDERS, STRING, Box, Global, Made, Tag, Value
+
+if TYPE_CHECKING:
+    from lockflight.core.source import ByteSource
+    from lockflight.formats.pickle.allow import AllowList
+    from lockflight.formats.pickle.records import Budget
 
 #: Calls that are kept for all files of an allow-list, and characters of their texts.
 _MAX_KNOWN: Final = 4_096
@@ -52,8 +57,19 @@ def constants(values: tuple[Value, ...]) -> bool:
 class Calls(State):
     """The machine's memory for calls."""
 
-    #: How often something was said about the stream.
-    said = 0
+    def __init__(
+        self,
+        source: ByteSource,
+        allow: AllowList,
+        budget: Budget,
+        *,
+        torch: bool = False,
+        joblib: bool = False,
+        careful: bool = False,
+    ) -> None:
+        super().__init__(source, allow, budget, torch=torch, joblib=joblib, careful=careful)
+        #: How often something was said about the stream.
+        self.said = 0
 
     def block(self, rule: str, message: str, subject: str = "") -> None:
         """See `State.block`."""

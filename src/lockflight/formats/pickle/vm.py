@@ -7,12 +7,13 @@ time here, so the loop trades beauty for speed, and only the loop does.
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from lockflight.core.source import Window
 from lockflight.formats.pickle import joblib
 from lockflight.formats.pickle.effects import EFFECTS, SMALLEST_PICKLE
 from lockflight.formats.pickle.reading import PAD
-from lockflight.formats.pickle.records import MAX_LINE, MAX_NESTING, MAX_PICKLES, Broken, Outcome
+from lockflight.formats.pickle.records import MAX_LINE, MAX_NESTING, MAX_PICKLES, Broken, Budget, Outcome
 from lockflight.formats.pickle.turns import Turns
 from lockflight.formats.pickle.values import (
     BOOL,
@@ -34,6 +35,10 @@ from lockflight.formats.pickle.values import (
 from lockflight.formats.pickle.written import FEW, INDEXES, INTS, PUTS, SMALL
 from lockflight.formats.report import shown
 
+if TYPE_CHECKING:
+    from lockflight.core.source import ByteSource
+    from lockflight.formats.pickle.allow import AllowList
+
 __all__ = ["Machine", "Outcome"]
 
 _EFFECTS = {**EFFECTS, 0x62: joblib.build}
@@ -45,7 +50,18 @@ _I32 = struct.Struct("<i").unpack_from
 class Machine(Turns):
     """Runs one stream; use a new one for each."""
 
-    _value: Value = NONE
+    def __init__(
+        self,
+        source: ByteSource,
+        allow: AllowList,
+        budget: Budget,
+        *,
+        torch: bool = False,
+        joblib: bool = False,
+        careful: bool = False,
+    ) -> None:
+        super().__init__(source, allow, budget, torch=torch, joblib=joblib, careful=careful)
+        self._value: Value = NONE
 
     def run(self, start: int) -> Outcome:
         """Run from an offset to STOP, damage, or the end of a budget; never raises for any bytes."""

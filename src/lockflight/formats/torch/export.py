@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
 from lockflight.core.records import dataclass
-from lockflight.formats.jsontext import BadJson, parse_json
 from lockflight.formats.nesting import too_deep
 from lockflight.formats.report import Issue, Issues, shown
+from lockflight.formats.settings.jsontext import BadJson, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

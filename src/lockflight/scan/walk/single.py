@@ -159,8 +159,8 @@ class Single:
     def json(self, source: ByteSource, member: str, depth: int) -> None:
         """A configuration."""
         del depth
-        from lockflight.formats.jsontext import read_json
         from lockflight.formats.keras import check_value, is_config, keras_tables
+        from lockflight.formats.settings.jsontext import read_json
 
         value, issues = read_json(source)
         if is_config(value):
@@ -174,7 +174,7 @@ class Single:
     def yaml(self, source: ByteSource, member: str, depth: int) -> None:
         """A configuration."""
         del depth
-        from lockflight.formats.yamltext import check_yaml
+        from lockflight.formats.settings.yamltext import check_yaml
 
         self.parsed(check_yaml(source), source, member)
         self._rendered(source, member)
@@ -193,18 +193,18 @@ class Single:
         """What a loader reads from a text because of its name."""
         base = source.name.rsplit("/", 1)[-1].lower()
         if base in {"readme.md", ".huggingface.yaml"}:
-            from lockflight.formats.datacard import check_card
+            from lockflight.formats.settings.datacard import check_card
 
             self.take(check_card(source), member)
         elif base in {"pickle_module_info.txt", "keras_module.txt"}:
-            from lockflight.formats.mlmodel import check_module_name
+            from lockflight.formats.settings.mlmodel import check_module_name
 
             self.take(check_module_name(source), member)
 
     def boosters(self, source: ByteSource, member: str) -> None:
         """Trees in a text of any name: their loaders go by what it holds."""
         from lockflight.formats.boosters import check_lightgbm, is_xgboost
-        from lockflight.formats.jsontext import MAX_BYTES, read_json
+        from lockflight.formats.settings.jsontext import MAX_BYTES, read_json
 
         self.parsed(check_lightgbm(source), source, member)
         head = source.read_at(0, MAX_BYTES)
@@ -256,7 +256,7 @@ class Single:
     def mlmodel(self, source: ByteSource, member: str, depth: int) -> None:
         """The description of a model of MLflow."""
         del depth
-        from lockflight.formats.mlmodel import check_mlmodel
+        from lockflight.formats.settings.mlmodel import check_mlmodel
 
         self.parsed(check_mlmodel(source), source, member)
 

@@ -13,7 +13,7 @@ from lockflight.core.findings import Verdict
 from lockflight.formats.nesting import MAX_DEPTH
 from lockflight.formats.plaintext import check_text
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import harmful
+from lockflight.formats.settings.targets import harmful
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

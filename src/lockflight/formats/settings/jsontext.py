@@ -10,17 +10,17 @@ import re
 from typing import TYPE_CHECKING, TypeGuard
 
 from lockflight.core.findings import Verdict
-from lockflight.formats.backbones import BACKBONES, check_backbone
 from lockflight.formats.boosters import check_large_xgboost, check_xgboost
 from lockflight.formats.chat.rendered import check_rendered
 from lockflight.formats.chat.template import MAX_TEMPLATES, check_template
-from lockflight.formats.largejson import Broken, TooMuch, is_large, read_large
 from lockflight.formats.nesting import too_deep
-from lockflight.formats.patterns import MODULES, check_adapter, check_regex, is_adapter_pattern
 from lockflight.formats.render.meter import Meter
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import ADAPTER_KEYS, check_adapter_paths, harmful, leaves
-from lockflight.formats.tokenizers import SIZES, STEPS, check_tokenizer
+from lockflight.formats.settings.backbones import BACKBONES, check_backbone
+from lockflight.formats.settings.largejson import Broken, TooMuch, is_large, read_large
+from lockflight.formats.settings.patterns import MODULES, check_adapter, check_regex, is_adapter_pattern
+from lockflight.formats.settings.targets import ADAPTER_KEYS, check_adapter_paths, harmful, leaves
+from lockflight.formats.settings.tokenizers import SIZES, STEPS, check_tokenizer
 
 if TYPE_CHECKING:
     from lockflight.core.canonical import JsonObject, JsonValue

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import harmful
-from lockflight.formats.yamltext import check_yaml
+from lockflight.formats.settings.targets import harmful
+from lockflight.formats.settings.yamltext import check_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

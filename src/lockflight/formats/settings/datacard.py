@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from lockflight.core.findings import Verdict
 from lockflight.formats.report import Issue, Issues, shown
-from lockflight.formats.targets import leaves
-from lockflight.formats.yamltext import MAX_COMPOSED, Unread, nodes_of, written_out
+from lockflight.formats.settings.targets import leaves
+from lockflight.formats.settings.yamltext import MAX_COMPOSED, Unread, nodes_of, written_out
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
