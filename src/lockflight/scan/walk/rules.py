@@ -22,6 +22,7 @@ _RUNS_CODE = (_SUPPLY, _UNSAFE, "CWE-502", "CWE-94")
 _VOCABULARY = (_SUPPLY, "CWE-73", "CWE-918", "CVE-2025-12058")
 
 _DROP = "Do not load this file. Get the model from its author again, as safetensors, GGUF or skops where there is one."
+_UNUSUAL = "Do not load this file. If it is yours, set the attribute after it is loaded, or save the model with skops."
 _AGAIN = "Get the file again and compare its digest with the author's; write it again if it is yours."
 _SAFER = (
     "Save the model in a format that holds data only (safetensors, GGUF), or review the finding and waive it."
@@ -64,7 +65,7 @@ RULES: dict[str, Rule] = {
     "pickle:persistent-id": Rule("LF2105", _DROP, _PICKLE),
     "pickle:changes-global": Rule("LF2106", _DROP, _PICKLE, _CRITICAL),
     "pickle:use": Rule("LF2107", _DROP, _PICKLE),
-    "pickle:attribute": Rule("LF2107", _DROP, _PICKLE),
+    "pickle:attribute": Rule("LF2107", _UNUSUAL, _PICKLE),
     "pickle:arguments": Rule("LF2108", _DROP, _PICKLE, _CRITICAL),
     "pickle:frame": Rule("LF2109", _DROP, _PICKLE),
     "pickle:trailing": Rule("LF2110", _AGAIN, _PICKLE),
